@@ -1,0 +1,141 @@
+# assayd: gateway of a township rapid-test room.
+#
+#   make            build build/assayd, build/assayctl, build/assay-sim
+#   make demo       instruments, broker, daemon and subscriber on this machine (DEMO_SECONDS=20 ends by itself)
+#   make test       every test; ends with "N passed, N failed"
+#   make bench      the budgets, measured beside their peers, as JSON lines
+#   make fuzz       each fuzz target for FUZZ_SECONDS (60)
+#   make kill-test  100 kills under load (KILLS=100)
+#   make coverage   line coverage by folder (needs a separate build, gcovr)
+#   make check      formatting, static checks
+#   make install    DESTDIR= PREFIX=/usr/local
+#   make deps       what building needs; deps-test: what testing needs
+#
+# SAN=address,undefined or SAN=thread builds beside, in build-SAN/.
+
+comma   := ,
+PREFIX  ?= /usr/local
+SAN     ?=
+BUILD   ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+VERSION := 0.1.0
+
+LIBS    := libserialport libmodbus jansson sqlite3 libcrypto
+CFLAGS  ?= -O2 -g
+WARN    := -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection
+LHARDEN := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+ifeq ($(shell uname -m),x86_64)
+HARDEN  += -fcf-protection
+endif
+ifeq ($(SAN),)
+HARDEN  += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(findstring clang,$(CC)),2,3)
+else
+HARDEN  += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LHARDEN += -fsanitize=$(SAN)
+endif
+DEFINES := -D_GNU_SOURCE -DASSAYD_VERSION='"$(VERSION)"' -DASSAYD_DATADIR='"$(PREFIX)/share/assayd"' \
+           -DASSAYD_LOCALEDIR='"$(PREFIX)/share/locale"' -DASSAYD_CONFDIR='"/etc/assayd"'
+ALLC     = -std=gnu17 $(CFLAGS) $(WARN) $(HARDEN) $(DEFINES) -MMD -MP $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+ALLL     = $(LHARDEN) $(LDFLAGS)
+LDLIBS   = $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lpaho-mqtt3as -lpthread
+
+MAINS   := daemon/assayd.c daemon/assayctl.c
+LIBSRC  := $(filter-out $(MAINS),$(wildcard daemon/*.c)) $(wildcard drivers/*.c)
+SIMSRC  := $(wildcard tests/sim/*.c)
+LIBOBJ  := $(LIBSRC:%.c=$(BUILD)/%.o)
+UNITS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+SHIMS   := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/faults/*shim.c))
+LOCALE  := $(BUILD)/locale/zh_CN/LC_MESSAGES/assayd.mo
+PROGRAMS := $(patsubst daemon/%.c,$(BUILD)/%,$(wildcard $(MAINS))) $(if $(SIMSRC),$(BUILD)/assay-sim)
+
+all: $(PROGRAMS) $(LOCALE)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLC) -c $< -o $@
+
+$(BUILD)/libassay.a: $(LIBOBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/assayd $(BUILD)/assayctl: $(BUILD)/%: $(BUILD)/daemon/%.o $(BUILD)/libassay.a
+	$(CC) $(ALLL) $^ $(LDLIBS) -o $@
+
+$(BUILD)/assay-sim: $(SIMSRC:%.c=$(BUILD)/%.o) $(BUILD)/libassay.a
+	$(CC) $(ALLL) $^ $(LDLIBS) -o $@
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libassay.a
+	$(CC) $(ALLL) $^ $(LDLIBS) -lcmocka -o $@
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libassay.a
+	$(CC) $(ALLL) $^ $(LDLIBS) -o $@
+
+$(BUILD)/tests/faults/%.so: tests/faults/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -shared -fPIC $< -ldl -o $@
+
+$(LOCALE): daemon/locale/zh_CN.po
+	@mkdir -p $(@D)
+	@if command -v msgfmt >/dev/null; then msgfmt --check -o $@ $<; else echo "msgfmt missing: no Chinese messages"; fi
+
+units: $(UNITS)
+benches: $(BENCHES)
+shims: $(SHIMS)
+
+deps:
+	tests/deps build
+
+deps-test:
+	tests/deps build test
+
+demo:
+	@tests/deps build demo
+	@$(MAKE) --no-print-directory all shims
+	@tests/demo/demo.sh $(BUILD)
+
+test:
+	@tests/deps build test
+	@$(MAKE) --no-print-directory all units shims
+	@tests/run $(BUILD)
+
+bench:
+	@tests/deps build test
+	@$(MAKE) --no-print-directory all benches shims
+	@/usr/bin/python3 tests/bench/bench.py $(BUILD)
+
+kill-test: all shims
+	/usr/bin/python3 tests/faults/kill.py --build $(BUILD) --kills $${KILLS:-100}
+
+FUZZ_SECONDS ?= 60
+fuzz:
+	@tests/deps build fuzz
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
+coverage:
+	tests/coverage
+
+check:
+	tests/check
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/assayd/profiles
+	install -m 0755 $(BUILD)/assayd $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0755 $(BUILD)/assayctl $(BUILD)/assay-sim $(DESTDIR)$(PREFIX)/bin/
+	install -m 0644 config/profiles/*.conf $(DESTDIR)$(PREFIX)/share/assayd/profiles/
+	cp -r config/contract $(DESTDIR)$(PREFIX)/share/assayd/
+	install -m 0644 config/*.csv config/assayd.conf.example $(DESTDIR)$(PREFIX)/share/assayd/
+	install -D -m 0644 $(LOCALE) $(DESTDIR)$(PREFIX)/share/locale/zh_CN/LC_MESSAGES/assayd.mo
+	set -e; for page in $(wildcard config/man/*.[1-8]); do \
+		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+	sed 's|/usr/sbin/assayd|$(PREFIX)/sbin/assayd|' systemd/assayd.service | \
+		install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/assayd.service
+	install -D -m 0644 systemd/assayd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/assayd.conf
+	install -D -m 0644 systemd/60-assayd.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-assayd.rules
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all units benches shims deps deps-test demo test bench kill-test fuzz coverage check install clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

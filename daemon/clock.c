@@ -1,0 +1,66 @@
+#include "clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/timex.h>
+
+long clock_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_wall_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool clock_synced(void)
+{
+	struct timex state = { 0 };
+	return adjtimex(&state) >= 0 && !(state.status & STA_UNSYNC);
+}
+
+char *clock_text(char out[static CLOCK_TEXT_MAX], int64_t wall_ms)
+{
+	time_t seconds = (time_t)(wall_ms / 1000);
+	struct tm local;
+	char zone[8];
+	localtime_r(&seconds, &local);
+	strftime(zone, sizeof(zone), "%z", &local); /* "+0800" */
+	size_t used = strftime(out, CLOCK_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &local);
+	snprintf(out + used, CLOCK_TEXT_MAX - used, ".%03d%.3s:%.2s", (int)(wall_ms % 1000), zone, zone + 3);
+	return out;
+}
+
+struct date_time clock_local(void)
+{
+	time_t now = (time_t)(clock_wall_ms() / 1000);
+	struct tm local;
+	localtime_r(&now, &local);
+	return (struct date_time){
+		.year = local.tm_year + 1900,
+		.month = local.tm_mon + 1,
+		.day = local.tm_mday,
+		.hour = local.tm_hour,
+		.minute = local.tm_min,
+		.second = local.tm_sec,
+	};
+}
+
+int64_t clock_parse_local(const char *text)
+{
+	struct tm local = { .tm_isdst = -1 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &local);
+	if (!end || *end)
+		return -1;
+	struct tm asked = local;
+	time_t seconds = mktime(&local);
+	/* mktime() turns 31 February into 3 March: an instrument that says so has no valid time */
+	if (seconds == -1 || local.tm_mday != asked.tm_mday || local.tm_mon != asked.tm_mon)
+		return -1;
+	return seconds;
+}

@@ -1,0 +1,29 @@
+/* Time. Timers use the monotonic clock; the wall clock is only ever written down, never trusted for order or identity.
+ * Any thread may call.
+ */
+#ifndef ASSAYD_CLOCK_H
+#define ASSAYD_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "../drivers/driver.h"
+
+long clock_ms(void);         /* monotonic milliseconds */
+int64_t clock_wall_ms(void); /* Unix time in milliseconds by the box's clock */
+
+/* True when the kernel says a time service has the clock synchronised (adjtimex: not STA_UNSYNC). */
+bool clock_synced(void);
+
+/* "2026-03-05T09:43:02.118+08:00", in the process' time zone (TZ is set once from station.timezone). */
+#define CLOCK_TEXT_MAX 40
+char *clock_text(char out[static CLOCK_TEXT_MAX], int64_t wall_ms);
+
+/* The station's local calendar time now, for drivers that ask by date. */
+struct date_time clock_local(void);
+
+/* Unix seconds of a local "2026-03-05T09:41:20", or -1 when it is no such time; for skew and lateness. */
+int64_t clock_parse_local(const char *text);
+
+#endif

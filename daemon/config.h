@@ -1,0 +1,104 @@
+/* The configuration as the rest of the daemon sees it: checked, complete and constant.
+ *
+ * Loaded as a whole; a configuration with a fault is never half used. It is shared read-only between threads and lives
+ * as long as anyone holds it (config_hold / config_release), so that a reload can replace it under running lines.
+ */
+#ifndef ASSAYD_CONFIG_H
+#define ASSAYD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../drivers/driver.h"
+#include "faults.h"
+
+#define CONFIG_NAME_MAX 48
+#define CONFIG_PATH_MAX 255
+
+struct station {
+	char code[16]; /* station code, e.g. 330421103-01: township (GB/T 10114, 9 digits) and running number */
+	char name[97];
+	char county[7]; /* GB/T 2260, 6 digits */
+	char timezone[49];
+};
+
+enum port_kind { PORT_SERIAL, PORT_TCP, PORT_TCP_LISTEN, PORT_MODBUS_TCP, PORT_MODBUS_RTU, PORT_REPLAY };
+enum parity { PARITY_NONE, PARITY_EVEN, PARITY_ODD };
+
+struct port {
+	enum port_kind kind;
+	char text[CONFIG_PATH_MAX + 1]; /* as configured: also the name of the physical line that shares it */
+	char path[CONFIG_PATH_MAX + 1]; /* SERIAL, MODBUS_RTU, REPLAY: a path, or "" when named by USB identity */
+	char usb[80];                   /* "1a86:7523" or "1a86:7523:SERIAL" */
+	char host[128];                 /* TCP, TCP_LISTEN (loopback unless said), MODBUS_TCP */
+	int number;                     /* TCP port */
+	long baud;
+	int data_bits, stop_bits;
+	enum parity parity;
+};
+
+struct instrument_config {
+	char id[CONFIG_NAME_MAX];
+	const struct driver *driver;
+	void *options; /* driver->options_size bytes, or NULL */
+	char profile_name[CONFIG_NAME_MAX];
+	void *profile; /* driver->profiles->size bytes, or NULL; shared by instruments of the same profile */
+	struct port port;
+	long unit;           /* Modbus unit address, 1..247 */
+	long poll_ms;        /* between two polls */
+	long timeout_ms;     /* for an answer */
+	long lateness_ms;    /* Modbus: the longest a late answer may still arrive, waited out after a fault */
+	struct maker maker;  /* given by the station; what the instrument says itself goes first */
+	char item[96];       /* what it measures when it does not say */
+	char basis[64];      /* test standard when it does not say */
+	char definition[40]; /* digest of everything above: differs when a reload changed this instrument */
+};
+
+enum target_protocol { TARGET_MQTT5, TARGET_MQTT311 };
+enum target_receipts { TARGET_RECEIPTS_NONE, TARGET_RECEIPTS_REQUIRED };
+
+struct target_config {
+	char name[CONFIG_NAME_MAX];
+	char broker[256]; /* mqtt://host:port or mqtts://host:port */
+	int protocol;     /* enum target_protocol */
+	int receipts;     /* enum target_receipts */
+	char client_id[65], username[129];
+	char password_file[CONFIG_PATH_MAX +
+			   1]; /* one line; readable by the daemon only; or a systemd credential's name */
+	char ca_file[CONFIG_PATH_MAX + 1], client_cert[CONFIG_PATH_MAX + 1], client_key[CONFIG_PATH_MAX + 1];
+	long keepalive_ms, ack_timeout_ms, reconnect_min_ms, reconnect_max_ms;
+	long window;       /* messages in flight, at most; the broker's Receive Maximum may lower it */
+	long backlog_rate; /* records a second while catching up on a long backlog; 0: as fast as acknowledged */
+	char definition[40];
+};
+
+struct journal_config {
+	char directory[CONFIG_PATH_MAX + 1];
+	long retention_days;
+};
+
+struct item_table;     /* judge's: items.csv, see items.h */
+struct operator_table; /* operators.csv */
+
+struct config {
+	char directory[CONFIG_PATH_MAX + 1];
+	struct station station;
+	struct journal_config journal;
+	char control_socket[108];
+	struct target_config *targets;
+	size_t target_count;
+	struct instrument_config *instruments;
+	size_t instrument_count;
+	struct item_table *items;
+	struct operator_table *operators;
+	int holders;
+};
+
+/* Loads DIR/assayd.conf, DIR/instruments.d/ *.conf, the profiles they name and the CSV files of DIR. Returns 0 and a
+ * configuration held once, or -EINVAL with every fault of every file in `faults`; warnings may be there in both cases.
+ */
+int config_load(const char *directory, struct config **ret, struct faults *faults);
+struct config *config_hold(struct config *config); /* any thread */
+void config_release(struct config *config);        /* any thread; NULL is fine */
+
+#endif

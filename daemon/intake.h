@@ -1,0 +1,32 @@
+/* Intake: what an instrument said becomes durable entries of the journal, or the line is told that it did not.
+ *
+ * Lines call intake_store() with everything one take() produced, and only after it returned 0 ask the driver again:
+ * store, then acknowledge. Any line's thread may call.
+ */
+#ifndef ASSAYD_INTAKE_H
+#define ASSAYD_INTAKE_H
+
+#include "config.h"
+#include "journal.h"
+#include "json.h"
+
+struct intake;
+
+struct intake *intake_new(struct journal *journal, struct config *config); /* holds `config` */
+void intake_free(struct intake *intake);
+void intake_reconfigure(struct intake *intake, struct config *config); /* any thread; holds the new, releases the old */
+
+struct intake_result {
+	unsigned stored; /* new entries */
+	unsigned known;  /* readings that were in the journal already */
+};
+
+/* Judges and appends all readings, notices and the cursor in one transaction. */
+int intake_store(struct intake *intake, const struct instrument_config *config, const struct instrument *instrument,
+	const struct readings *readings, struct intake_result *ret_result, struct fault *fault);
+
+/* Appends one event of the station: `details` (taken over; may be NULL) are members beside "event" and "instrument". */
+int intake_event(
+	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault);
+
+#endif

@@ -1,0 +1,93 @@
+/* The journal: an append-only, hash-chained log of records and events in one SQLite file, with a cursor per target.
+ *
+ * journal_append() blocks until what it was given is durable (WAL, synchronous=FULL); one writer thread groups what
+ * arrives together into one commit, and one transaction holds records, sequence, hash and the instrument's cursor.
+ * Nothing in it is ever edited. Any thread may append; each reader belongs to one thread.
+ *
+ * The bytes stored are the bytes published: {"v":1,"id":ID,"station":S,"epoch":E,"seq":N,"prev":"sha256:HEX",BODY
+ * where BODY is the caller's, from its first key to the closing brace, and HEX the digest of the previous entry's bytes
+ * (64 zeros before the first). Sequence numbers count 1, 2, 3 ... without a hole within an epoch.
+ */
+#ifndef ASSAYD_JOURNAL_H
+#define ASSAYD_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../drivers/fault.h"
+#include "../drivers/reading.h"
+
+#define ENTRY_ID_MAX 37 /* a UUID as text, with its NUL */
+
+enum entry_kind { ENTRY_RESULT, ENTRY_QC, ENTRY_EVENT }; /* the topics result, qc, event */
+
+struct entry { /* to be appended */
+	enum entry_kind kind;
+	char id[ENTRY_ID_MAX];
+	char *body; /* UTF-8, `"kind":"sample",...}` */
+	/* out */
+	uint64_t seq;
+	bool known; /* this id is in the journal already: nothing was appended, `seq` is where it stands */
+};
+
+struct stored { /* as read back; pointers are good until the next read */
+	uint64_t seq;
+	enum entry_kind kind;
+	char id[ENTRY_ID_MAX];
+	const char *payload;
+	size_t length;
+	int64_t received_ms;
+};
+
+struct journal;
+struct journal_reader;
+
+struct journal_options {
+	const char *directory; /* holds journal.db; created 0700 when missing */
+	const char *station;   /* station code, for the entries' head */
+	bool unsafe_sync;      /* tests' negative control only: synchronous=NORMAL */
+};
+
+/* Opens or creates DIR/journal.db, migrates an older schema, refuses a newer one untouched, checks integrity of the
+ * file's head and of the chain's end. A journal too damaged to use is set aside as journal.db.corrupt-TIME and a new
+ * epoch begins; `*ret_setaside` (may be NULL) then holds the new name, free() it. Takes DIR/lock: a second daemon on
+ * the same journal is refused with -EBUSY. */
+int journal_open(const struct journal_options *options, struct journal **ret, char **ret_setaside, struct fault *fault);
+void journal_close(struct journal *journal); /* appends nothing more; NULL is fine */
+
+/* Appends all entries or none, with `instrument`'s new cursor (NULL: leave it). Blocks until durable. On a fault the
+ * fate of the entries is unknown until the next successful append: their ids make the retry safe. */
+int journal_append(struct journal *journal, struct entry *entries, size_t count, const char *instrument,
+	const char *cursor, struct fault *fault);
+
+/* The last durable cursor of an instrument, "" when there is none. */
+int journal_cursor(struct journal *journal, const char *instrument, char out[static CURSOR_MAX], struct fault *fault);
+
+const char *journal_epoch(const struct journal *journal);
+uint64_t journal_head(const struct journal *journal); /* the last durable sequence number */
+const char *journal_path(const struct journal *journal);
+
+/* `event_fd` is written to (as an eventfd) after each commit. At most 16 watchers. */
+int journal_watch(struct journal *journal, int event_fd);
+void journal_unwatch(struct journal *journal, int event_fd);
+
+/* How far a target has everything, and what it refused. Progress is kept in memory and stored with the next commit or
+ * within 10 s: losing some of it only sends records twice, with the same id and bytes. */
+int journal_target(struct journal *journal, const char *target, uint64_t *ret_through, struct fault *fault);
+void journal_progress(struct journal *journal, const char *target, uint64_t through);
+int journal_park(struct journal *journal, const char *target, uint64_t seq, const char *reason, struct fault *fault);
+
+/* Readers: a connection of their own, short transactions, never in the writer's way. */
+int journal_reader_open(const char *path, struct journal_reader **ret, struct fault *fault);
+void journal_reader_close(struct journal_reader *reader);
+/* Calls `each` for at most `limit` entries from `seq` on in order; a non-zero answer stops. Returns how many were
+ * given, or -errno. */
+long journal_read(struct journal_reader *reader, uint64_t from, size_t limit,
+	int (*each)(void *context, const struct stored *), void *context, struct fault *fault);
+/* One entry by id: 1 found and given to `each`, 0 not found, -errno. */
+int journal_find(struct journal_reader *reader, const char *id, int (*each)(void *context, const struct stored *),
+	void *context, struct fault *fault);
+int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
+
+#endif

@@ -1,0 +1,49 @@
+/* A link carries bytes or registers between a line and its instruments; it knows nothing of what they mean.
+ *
+ * Byte links: serial (libserialport), TCP client, TCP listener, replay of a capture. Modbus links: RTU and TCP through
+ * libmodbus. A link belongs to the one thread of its line. Every call returns within its timeout; a broken link says so
+ * at once (-ENOTCONN, -EIO ...) and stays broken until it is opened again.
+ */
+#ifndef ASSAYD_LINK_H
+#define ASSAYD_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../drivers/driver.h"
+#include "config.h"
+
+struct link;
+
+/* Prepares a link for this port; opens nothing yet. `stop_fd` (an eventfd) becoming readable ends every wait at once
+ * with -ECANCELED. */
+int link_new(const struct port *port, int stop_fd, struct link **ret, struct fault *fault);
+void link_free(struct link *link); /* closes; NULL is fine */
+
+/* Opens or reopens. Serial names are resolved afresh each time; the port is locked (flock and TIOCEXCL); the fault says
+ * who or what is in the way. A listener opens once and then waits for its instrument inside link_read(). */
+int link_open(struct link *link, struct fault *fault);
+void link_close(struct link *link);
+bool link_is_open(const struct link *link);
+
+/* Byte links. Reads what is there, waiting at most `timeout_ms` for the first byte: the number of bytes, 0 after the
+ * timeout, or -errno (hang-up, reset, end of file: -ENOTCONN). */
+int link_read(struct link *link, uint8_t *data, size_t size, int timeout_ms, struct fault *fault);
+int link_write(struct link *link, const uint8_t *data, size_t length, struct fault *fault);
+
+/* Modbus links: one exchange. 0 and the reply filled in (REGISTERS, DONE, RAW, REFUSED), or -ETIMEDOUT for silence, or
+ * another -errno for anything that makes the line suspect (checksum, wrong unit, unexpected length, broken link). After
+ * any negative answer no value may be used and link_quarantine() must follow. `registers` has room for REGISTERS_MAX.
+ */
+int link_exchange(struct link *link, int unit, const struct request *request, int timeout_ms, struct reply *reply,
+	uint16_t *registers, uint8_t *bytes, struct fault *fault);
+
+/* Close, wait out `lateness_ms`, and drain until quiet: the next exchange cannot meet an answer to an older question.
+ * TCP: closing is enough, a new connection carries no old answers. */
+int link_quarantine(struct link *link, int lateness_ms, struct fault *fault);
+
+/* Waits without reading; for the line's own pauses. -ECANCELED when the line is told to stop. */
+int link_pause(struct link *link, int ms);
+
+#endif

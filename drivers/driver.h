@@ -1,0 +1,134 @@
+/* How one family of instruments talks: a const table of pure functions.
+ *
+ * A driver owns no socket, thread, clock or heap and prints nothing; it can be run on paper. The line that owns the
+ * instrument calls, always from one thread and always in this order:
+ *
+ *     setup -> ask -> (the line sends, waits) -> frame* -> take -> *the journal stores what take produced* -> ask ...
+ *
+ * What acknowledges, erases or releases something on the instrument may therefore be asked only by the ask() that
+ * follows the take() that delivered it: by then it is durable. If storing fails the instrument is set up afresh from
+ * the last durable cursor, and nothing was acknowledged. The same table serves the daemon, `assayctl decode` and
+ * `probe`, the fuzzers and the golden tests.
+ */
+#ifndef ASSAYD_DRIVER_H
+#define ASSAYD_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fault.h"
+#include "reading.h"
+#include "setting.h"
+
+enum link_use { LINK_SERIAL = 1, LINK_TCP = 2, LINK_MODBUS = 4 }; /* LINK_TCP: client and listener */
+
+struct date_time { /* a calendar time without zone; month and day count from 1 */
+	int year, month, day, hour, minute, second;
+};
+
+enum register_table { REGISTERS_HOLDING, REGISTERS_INPUT };
+
+enum request_kind {
+	REQUEST_NONE,  /* nothing to send: listen */
+	REQUEST_BYTES, /* send `bytes` */
+	REQUEST_READ,  /* Modbus 03/04: read `count` registers at `address` of `table` */
+	REQUEST_WRITE, /* Modbus 06, or 16 when count > 1: write `registers` */
+	REQUEST_RAW,   /* a Modbus request of any function: `bytes` without unit address and checksum */
+};
+
+#define REQUEST_MAX   260
+#define REGISTERS_MAX 125
+
+struct request {
+	enum request_kind kind;
+	int pause_ms;   /* rest this long before sending: "busy, ask again shortly" */
+	int timeout_ms; /* how long the answer may take; 0: the instrument's configured `timeout` */
+	uint8_t bytes[REQUEST_MAX];
+	size_t length;
+	enum register_table table;
+	uint16_t address, count;
+	uint16_t registers[REGISTERS_MAX];
+};
+
+enum reply_kind {
+	REPLY_FRAME,     /* a frame cut out of the byte stream by frame(); also every frame of an offline decode */
+	REPLY_REGISTERS, /* the registers asked for with REQUEST_READ */
+	REPLY_DONE,      /* REQUEST_WRITE or REQUEST_NONE is done */
+	REPLY_RAW,       /* the answer to REQUEST_RAW, without unit address and checksum */
+	REPLY_REFUSED,   /* Modbus exception `exception` */
+	REPLY_SILENCE,   /* no (complete) answer in time; or the link came back: start the dialogue anew */
+};
+
+struct reply {
+	enum reply_kind kind;
+	const uint8_t *bytes; /* FRAME and RAW: the whole frame. REGISTERS: the same registers as bytes, big-endian */
+	size_t length;
+	const uint16_t *registers;
+	size_t count;
+	int exception;
+	bool offline;    /* `assayctl decode` and golden tests: no request was sent, take what is there */
+	uint64_t offset; /* of the frame in the stream, for messages */
+};
+
+enum next {
+	NEXT_WAIT, /* more frames belong to this answer: keep reading */
+	NEXT_ASK,  /* ask again at once (after storing) */
+	NEXT_IDLE, /* this poll is done: ask again when the poll period has passed */
+};
+
+enum { FRAME_MORE = 0, FRAME_NONE = -1 };
+
+struct instrument {
+	const struct driver *driver;
+	const void *options;     /* the driver's options struct, filled from `driver->options` */
+	const void *profile;     /* the driver's profile struct, or NULL */
+	void *state;             /* driver->state_size bytes, zeroed before setup() */
+	char cursor[CURSOR_MAX]; /* setup(): the last durable cursor, "" at the first contact */
+	struct date_time now;    /* ask(): the station's local time */
+	struct maker maker;      /* take() fills in what the instrument says of itself */
+};
+
+/* A profile describes one model within a family; it is an INI file read by daemon/profile.c. A driver that takes
+ * profiles owns their meaning. */
+struct profile_reader {
+	size_t size; /* of the profile struct, zeroed before the first entry */
+	int (*entry)(void *profile, const char *section, const char *key, const char *value, struct fault *fault);
+	int (*finish)(void *profile, struct fault *fault); /* whole-profile checks, once, after the last entry */
+};
+
+struct driver {
+	const char *name;  /* as in the configuration: "seven-e-aa" */
+	const char *title; /* one line for people, marked N_() */
+	const char *line;  /* usual serial settings, "9600/8n1"; NULL for Modbus, where the profile may say */
+	unsigned version;  /* of the decoder: goes into each record as name/version */
+	unsigned links;    /* enum link_use, or-ed */
+
+	const struct setting *options; /* rows for the instrument's section, ended by a NULL name; may be NULL */
+	size_t options_size;
+	const struct profile_reader *profiles; /* NULL: this driver takes no profile */
+	size_t state_size;
+
+	/* Prepares `state` from options, profile and cursor. 0 or -errno. Called again after every broken link. */
+	int (*setup)(struct instrument *instrument, struct fault *fault);
+
+	/* Fills `request` (cleared by the caller) with what to send now. */
+	void (*ask)(struct instrument *instrument, struct request *request);
+
+	/* The length of the complete frame at `data`; FRAME_MORE when it may become one; FRAME_NONE when no frame
+	 * starts here (the line drops one byte, counts it, and tries again: a stream resynchronises at any byte). Never
+	 * asked with length 0; never says more than `length`. NULL for drivers that only exchange registers. */
+	int (*frame)(const struct instrument *instrument, const uint8_t *data, size_t length);
+
+	/* Takes one reply, appends what it says to `readings`, and tells what comes next. A frame that is well formed
+	 * but not meant for us (an echo, the host's own words in a capture) gives nothing. */
+	enum next (*take)(struct instrument *instrument, const struct reply *reply, struct readings *readings);
+};
+
+#define FRAME_MAX 65536 /* the longest real frame seen is an ASTM message of 26 kB; longer ones are not frames */
+
+/* The registry: NULL-terminated, in the order of drivers/README.md. One line per driver in drivers/drivers.c. */
+extern const struct driver *const drivers[];
+const struct driver *driver_by_name(const char *name); /* NULL when there is none */
+
+#endif

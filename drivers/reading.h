@@ -1,0 +1,132 @@
+/* A reading: one finished test as the instrument said it, before anybody judges it.
+ *
+ * Every text is UTF-8 and empty when the instrument did not say it: nothing is invented, rounded, clamped or dropped.
+ * Numbers are decimal text as the instrument displays them. Names use the field's terms; see daemon/record.h for the
+ * county's record made of it.
+ */
+#ifndef ASSAYD_READING_H
+#define ASSAYD_READING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "decimal.h"
+
+enum kind { KIND_SAMPLE, KIND_BLANK, KIND_CONTROL, KIND_QC, KIND_CALIBRATION };
+enum verdict { VERDICT_NONE, VERDICT_NEGATIVE, VERDICT_POSITIVE, VERDICT_SUSPECT, VERDICT_INVALID };
+
+const char *kind_name(enum kind kind);          /* "sample", "blank", ... as in the record */
+const char *verdict_name(enum verdict verdict); /* "none", "negative", ... */
+
+/* What a driver noticed while decoding; the judge turns each into a flag of the record. */
+enum reading_mark {
+	READING_TEXT_CUT = 1 << 0,        /* a text field was cut inside a character */
+	READING_TEXT_BAD = 1 << 1,        /* a text field held bytes that are no character */
+	READING_OUT_OF_RANGE = 1 << 2,    /* the instrument says the value is beyond its range */
+	READING_CALIBRATION_DUE = 1 << 3, /* the instrument says its calibration is due */
+	READING_OVERRUN = 1 << 4,         /* the instrument says its memory overflowed */
+};
+
+#define READING_NAMED_MAX 8
+
+struct named { /* something said by name: a raw signal, or a word for which the record has no place */
+	char name[24];
+	char value[64];
+};
+
+struct reading {
+	enum kind kind;
+	enum verdict verdict;     /* polarity mapped by the driver or profile */
+	char verdict_as_sent[48]; /* the instrument's own code or word */
+
+	char instrument_seq[24]; /* the instrument's running number */
+	int channel;             /* well or card slot, -1 when not said */
+
+	char sample_no[64];
+	char sample_name[96];
+	char sample_category[64];
+	char party[128]; /* inspected party */
+	char origin[128];
+
+	char item[96];   /* analyte, code or name as sent */
+	char method[64]; /* as sent */
+	char basis[64];  /* test standard as sent */
+
+	char value[DECIMAL_MAX]; /* the displayed value; empty when there is none */
+	char qualifier[4];       /* "<", ">", "<=", ">=" as displayed before the value */
+	char unit[24];           /* as sent */
+	char value_as_sent[48];  /* the bytes' own form: "6350" for a displayed 63.50 */
+	char limit_op[4], limit_value[DECIMAL_MAX], limit_unit[24], limit_source[64];
+
+	struct named signals[READING_NAMED_MAX]; /* raw signals: abs, delta_a_control, c, t, rlu ... */
+	size_t signal_count;
+	struct named said[READING_NAMED_MAX]; /* whatever else the instrument said */
+	size_t said_count;
+
+	char operator_id[32], operator_name[64];
+
+	char tested_at[32]; /* the instrument's clock, "2026-03-05T09:41:20", no zone; empty when unknown */
+
+	unsigned marks; /* enum reading_mark */
+
+	/* True where the instrument can be read twice: the record's id is then derived from serial, running number,
+	 * time, channel, item, `repeat` and the identifying bytes, so that a second reading of the same test is
+	 * recognised. False where each message is its own event. `repeat` counts readings that are alike to the last
+	 * bit. */
+	bool repeatable;
+	unsigned repeat;
+	const uint8_t
+		*identity; /* identifying bytes inside `raw`: without counters that change when it is read again */
+	size_t identity_length;
+
+	const uint8_t *raw; /* the bytes it was decoded from; valid until the next frame */
+	size_t raw_length;
+};
+
+/* Things that are not results but must not pass silently; each becomes an event of the same name. */
+enum notice_kind {
+	NOTICE_MISSED_RESULTS,    /* the counter jumped past what the instrument still holds */
+	NOTICE_UNDECODABLE,       /* bytes that should have been a result and could not be read; `raw` keeps them */
+	NOTICE_COUNTER_RESTARTED, /* the running number went back: power cycle or cleared memory */
+	NOTICE_OVERRUN,           /* the instrument says its memory overflowed */
+	NOTICE_INSTRUMENT_FAULT,  /* the instrument says it is faulty */
+};
+
+struct notice {
+	enum notice_kind kind;
+	uint32_t first, last; /* running numbers, both inclusive, where they apply */
+	char reason[160];
+	const uint8_t *raw;
+	size_t raw_length;
+};
+
+struct maker { /* what the instrument says of itself */
+	char maker[48], model[48], serial[48], firmware[32];
+};
+
+#define CURSOR_MAX       96
+#define NOTICES_MAX      8
+#define READINGS_AT_ONCE 64 /* the most readings one frame may hold */
+
+/* What one take() produced. All of it is stored in one transaction before the driver is asked again. */
+struct readings {
+	struct reading *list; /* room for READINGS_AT_ONCE, the caller's */
+	size_t count;
+	struct notice notices[NOTICES_MAX];
+	size_t notice_count;
+	char cursor[CURSOR_MAX]; /* the driver's place in the instrument's memory, plain text; stored with the readings
+	                          */
+	unsigned blanks;         /* wells and dummies the instrument marks as "nothing here" */
+	unsigned rejected;       /* frames or blocks refused: checksum, length, identity */
+};
+
+/* The next free reading, cleared, with kind sample, channel -1 and verdict none; NULL when READINGS_AT_ONCE are taken.
+ */
+struct reading *readings_add(struct readings *readings);
+struct notice *readings_notice(struct readings *readings, enum notice_kind kind);
+/* Adds a raw signal or another word; silently full after READING_NAMED_MAX, which no driver reaches. */
+void reading_signal(struct reading *reading, const char *name, const char *value);
+void reading_said(struct reading *reading, const char *name, const char *value);
+
+#endif
