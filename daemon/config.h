@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "../drivers/driver.h"
 #include "faults.h"
@@ -45,9 +46,9 @@ struct instrument_config {
 	void *profile; /* driver->profiles->size bytes, or NULL; shared by instruments of the same profile */
 	struct port port;
 	long unit;           /* Modbus unit address, 1..247 */
-	long poll_ms;        /* between two polls */
-	long timeout_ms;     /* for an answer */
-	long lateness_ms;    /* Modbus: the longest a late answer may still arrive, waited out after a fault */
+	int64_t poll_ms;     /* between two polls */
+	int64_t timeout_ms;  /* for an answer */
+	int64_t lateness_ms; /* Modbus: the longest a late answer may still arrive, waited out after a fault */
 	struct maker maker;  /* given by the station; what the instrument says itself goes first */
 	char item[96];       /* what it measures when it does not say */
 	char basis[64];      /* test standard when it does not say */
@@ -66,7 +67,7 @@ struct target_config {
 	char password_file[CONFIG_PATH_MAX +
 			   1]; /* one line; readable by the daemon only; or a systemd credential's name */
 	char ca_file[CONFIG_PATH_MAX + 1], client_cert[CONFIG_PATH_MAX + 1], client_key[CONFIG_PATH_MAX + 1];
-	long keepalive_ms, ack_timeout_ms, reconnect_min_ms, reconnect_max_ms;
+	int64_t keepalive_ms, ack_timeout_ms, reconnect_min_ms, reconnect_max_ms;
 	long window;       /* messages in flight, at most; the broker's Receive Maximum may lower it */
 	long backlog_rate; /* records a second while catching up on a long backlog; 0: as fast as acknowledged */
 	char definition[40];
@@ -74,7 +75,7 @@ struct target_config {
 
 struct journal_config {
 	char directory[CONFIG_PATH_MAX + 1];
-	long retention_days;
+	int64_t retention_ms;
 };
 
 struct item_table;     /* judge's: items.csv, see items.h */

@@ -7,12 +7,13 @@
 #define ASSAYD_SETTING_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum setting_type {
 	SETTING_TEXT,     /* char[max + 1]; UTF-8, no control characters; min..max bytes */
 	SETTING_PATH,     /* char[max + 1]; absolute path of a file that must be readable when given */
 	SETTING_INTEGER,  /* long; min..max; decimal or 0x hexadecimal */
-	SETTING_DURATION, /* long, milliseconds; written "500ms", "1s", "5min", "2h", "400d"; min..max in ms */
+	SETTING_DURATION, /* int64_t, milliseconds; written "500ms", "1s", "5min", "2h", "400d"; min..max in ms */
 	SETTING_CHOICE,   /* int: the index of the word in `choices`, written "first|second|third" */
 	SETTING_BOOLEAN,  /* bool: yes/no, true/false, on/off, 1/0 */
 	SETTING_DECIMAL,  /* char[max + 1]; a decimal number kept as text */
@@ -22,7 +23,7 @@ struct setting {
 	const char *name;
 	enum setting_type type;
 	size_t offset;
-	long min, max;
+	int64_t min, max;
 	const char *choices;  /* SETTING_CHOICE only */
 	const char *standard; /* the default, written as in the file; NULL: must be given; "": absent is fine */
 	const char *example;  /* for the example file; NULL: the default */
