@@ -186,12 +186,31 @@ struct json *js_at(const struct json *array, size_t index)
 	return (struct json *)json_array_get(lib(array), index);
 }
 
-char *js_dump(const struct json *value)
+struct json *js_member(const struct json *object, size_t index, const char **ret_key)
 {
-	char *text = json_dumps(lib(value), JSON_COMPACT | JSON_ENCODE_ANY);
+	void *at = json_object_iter(lib(object));
+	while (at && index--)
+		at = json_object_iter_next(lib(object), at);
+	*ret_key = at ? json_object_iter_key(at) : NULL;
+	return at ? (struct json *)json_object_iter_value(at) : NULL;
+}
+
+static char *dump(const struct json *value, size_t flags)
+{
+	char *text = json_dumps(lib(value), flags | JSON_ENCODE_ANY);
 	if (!text)
 		abort();
 	return text;
+}
+
+char *js_dump(const struct json *value)
+{
+	return dump(value, JSON_COMPACT);
+}
+
+char *js_dump_indented(const struct json *value)
+{
+	return dump(value, JSON_INDENT(2));
 }
 
 struct json *js_parse(const char *text, size_t length, struct fault *fault)

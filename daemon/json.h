@@ -42,9 +42,12 @@ int64_t js_integer_of(const struct json *value);  /* 0 when it is no integer */
 const char *js_text_of(const struct json *value); /* NULL when it is no text */
 size_t js_count(const struct json *array_or_object);
 struct json *js_at(const struct json *array, size_t index); /* borrowed */
+/* The member at `index` in the order put, with its key; NULL past the end. Borrowed. */
+struct json *js_member(const struct json *object, size_t index, const char **ret_key);
 
 /* The value as text without insignificant white space, UTF-8, `/` not escaped; free() it. */
 char *js_dump(const struct json *value);
+char *js_dump_indented(const struct json *value); /* the same for people's eyes */
 
 /* Parses one value out of `length` bytes; duplicate keys and anything after the value are faults, which name line and
  * column. NULL on a fault. Depth is limited by the library (2048). */

@@ -1,0 +1,326 @@
+#include "control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define CLIENTS_MAX   16
+#define REQUEST_BYTES 4096
+
+struct client {
+	int fd;
+	char request[REQUEST_BYTES];
+	size_t used;
+	bool tailing;
+	uint64_t seen; /* tailing: the last entry sent */
+};
+
+struct control {
+	struct room *room;
+	struct journal_reader *reader;
+	char path[108];
+	int listener, wake, stop;
+	pthread_t thread;
+	struct client clients[CLIENTS_MAX];
+};
+
+struct relay { /* hands an entry's bytes on to `each` */
+	int (*each)(void *context, const char *line, size_t length);
+	void *context;
+};
+
+static int relay_entry(void *context, const struct stored *entry)
+{
+	struct relay *relay = context;
+	return relay->each(relay->context, entry->payload, entry->length);
+}
+
+static int answer_list(
+	struct journal_reader *reader, const struct json *request, struct relay *relay, struct fault *fault)
+{
+	int64_t from = js_get_integer(request, "from", 1), limit = js_get_integer(request, "limit", CONTROL_LIST_MAX);
+	int64_t last = js_get_integer(request, "last", 0);
+	if (from < 1 || limit < 1 || last < 0)
+		return fault_set(fault, EINVAL, _("from and limit count from 1"));
+	uint64_t first, head;
+	int error = journal_reader_head(reader, &first, &head, fault);
+	if (error)
+		return error;
+	if (last > 0) {
+		from = head > (uint64_t)last ? (int64_t)head - last + 1 : 1;
+		limit = last;
+	}
+	long given = journal_read(reader, (uint64_t)from, (size_t)(limit < CONTROL_LIST_MAX ? limit : CONTROL_LIST_MAX),
+		relay_entry, relay, fault);
+	return given < 0 ? (int)given : 0;
+}
+
+int control_answer(struct journal_reader *reader, const struct json *request,
+	int (*each)(void *context, const char *line, size_t), void *context, struct fault *fault)
+{
+	struct relay relay = { each, context };
+	const char *command = js_get_text(request, "command");
+	if (!command)
+		return fault_set(fault, EINVAL, _("a request is an object with a \"command\""));
+	if (strcmp(command, "list") == 0)
+		return answer_list(reader, request, &relay, fault);
+	if (strcmp(command, "show") == 0) {
+		const char *id = js_get_text(request, "id");
+		int64_t seq = js_get_integer(request, "seq", 0);
+		if (!id && seq < 1)
+			return fault_set(fault, EINVAL, _("show needs an \"id\" or a \"seq\""));
+		long found = id ? journal_find(reader, id, relay_entry, &relay, fault)
+		                : journal_read(reader, (uint64_t)seq, 1, relay_entry, &relay, fault);
+		return found < 0 ? (int)found : 0;
+	}
+	return fault_set(fault, EINVAL, _("unknown command '%s'; status, list, show and tail are known"), command);
+}
+
+static int send_all(int fd, const char *data, size_t length)
+{
+	while (length) {
+		ssize_t sent = send(fd, data, length, MSG_NOSIGNAL); /* waits at most SO_SNDTIMEO */
+		if (sent <= 0)
+			return -1;
+		data += sent;
+		length -= (size_t)sent;
+	}
+	return 0;
+}
+
+static int send_line(void *context, const char *line, size_t length)
+{
+	const struct client *client = context;
+	return send_all(client->fd, line, length) || send_all(client->fd, "\n", 1);
+}
+
+static void drop(struct client *client)
+{
+	close(client->fd);
+	client->fd = -1;
+}
+
+static void send_json(struct client *client, struct json *value)
+{
+	char *text = js_dump(value);
+	send_line(client, text, strlen(text));
+	free(text);
+	js_free(value);
+}
+
+static void send_fault(struct client *client, const struct fault *fault)
+{
+	struct json *answer = js_new_object();
+	js_put_text(answer, "error", fault->text);
+	send_json(client, answer);
+}
+
+static int tail_entry(void *context, const struct stored *entry)
+{
+	struct client *client = context;
+	if (send_line(client, entry->payload, entry->length) != 0)
+		return 1;
+	client->seen = entry->seq;
+	return 0;
+}
+
+static void tail_on(struct control *control, struct client *client)
+{
+	uint64_t head = journal_head(room_journal(control->room));
+	while (client->seen < head) {
+		uint64_t before = client->seen;
+		long given = journal_read(control->reader, client->seen + 1, 256, tail_entry, client, NULL);
+		if (given <= 0 || client->seen == before) { /* a broken reader or a client that went away */
+			drop(client);
+			return;
+		}
+	}
+}
+
+static void answer(struct control *control, struct client *client)
+{
+	struct fault fault = { "" };
+	struct json *request = js_parse(client->request, client->used, &fault);
+	const char *command = request ? js_get_text(request, "command") : NULL;
+	if (command && strcmp(command, "tail") == 0) {
+		client->tailing = true;
+		client->seen = journal_head(room_journal(control->room));
+	} else if (command && strcmp(command, "status") == 0) {
+		send_json(client, room_status(control->room));
+	} else if (!request || control_answer(control->reader, request, send_line, client, &fault) != 0) {
+		send_fault(client, &fault);
+	}
+	js_free(request);
+	if (!client->tailing)
+		drop(client);
+}
+
+static void receive(struct control *control, struct client *client)
+{
+	ssize_t got = recv(client->fd, client->request + client->used, sizeof(client->request) - client->used, 0);
+	if (got <= 0 || client->tailing) { /* gone; a tailing client has nothing more to say */
+		drop(client);
+		return;
+	}
+	const char *end = memchr(client->request + client->used, '\n', (size_t)got);
+	client->used += (size_t)got;
+	if (end) {
+		client->used = (size_t)(end - client->request);
+		answer(control, client);
+	} else if (client->used == sizeof(client->request)) {
+		struct fault fault;
+		fault_set(&fault, EMSGSIZE, _("a request is one line of at most %d bytes"), REQUEST_BYTES);
+		send_fault(client, &fault);
+		drop(client);
+	}
+}
+
+static void welcome(struct control *control)
+{
+	int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	/* A client that does not read must not hold up the others for long. */
+	struct timeval patience = { .tv_sec = 1 };
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		if (control->clients[i].fd < 0) {
+			control->clients[i] = (struct client){ .fd = fd };
+			return;
+		}
+	}
+	struct client refused = { .fd = fd };
+	struct fault fault;
+	fault_set(&fault, EBUSY, _("%d clients are connected already; close one"), CLIENTS_MAX);
+	send_fault(&refused, &fault);
+	close(fd);
+}
+
+static void serve_clients(struct control *control, const struct pollfd *polled)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (polled[i].fd >= 0 && polled[i].revents)
+			receive(control, &control->clients[i]);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (control->clients[i].fd >= 0 && control->clients[i].tailing)
+			tail_on(control, &control->clients[i]);
+}
+
+static void *serve(void *argument)
+{
+	struct control *control = argument;
+	enum { LISTENER = CLIENTS_MAX, WAKE, STOP, ALL };
+	for (;;) {
+		struct pollfd polled[ALL];
+		for (size_t i = 0; i < CLIENTS_MAX; i++)
+			polled[i] = (struct pollfd){ .fd = control->clients[i].fd, .events = POLLIN };
+		polled[LISTENER] = (struct pollfd){ .fd = control->listener, .events = POLLIN };
+		polled[WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
+		polled[STOP] = (struct pollfd){ .fd = control->stop, .events = POLLIN };
+		if (poll(polled, ALL, -1) < 0)
+			continue;
+		if (polled[STOP].revents)
+			return NULL;
+		if (polled[WAKE].revents) {
+			uint64_t count;
+			(void)!read(control->wake, &count, sizeof(count));
+		}
+		serve_clients(control, polled);
+		if (polled[LISTENER].revents)
+			welcome(control);
+	}
+}
+
+/* A socket file left by a killed daemon is removed; the journal's lock has told already that no other daemon runs. */
+static int listen_on(const char *path, int *ret, struct fault *fault)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(address.sun_path))
+		return fault_set(fault, ENAMETOOLONG,
+			_("control socket %s: the path is longer than %zu bytes; choose a shorter one"), path,
+			sizeof(address.sun_path) - 1);
+	memcpy(address.sun_path, path, strlen(path));
+	struct stat there;
+	if (lstat(path, &there) == 0 && S_ISSOCK(there.st_mode))
+		unlink(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	mode_t mask = umask(0117);
+	int error = fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0
+	                    ? errno
+	                    : 0;
+	umask(mask);
+	if (error) {
+		if (fd >= 0)
+			close(fd);
+		return fault_set(fault, error, _("control socket %s: %s; its directory must exist and be writable"),
+			path, strerror(error));
+	}
+	*ret = fd;
+	return 0;
+}
+
+int control_start(struct room *room, const char *path, struct control **ret, struct fault *fault)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	if (!control)
+		return fault_set(fault, ENOMEM, _("out of memory"));
+	control->room = room;
+	control->listener = -1;
+	control->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	control->stop = eventfd(0, EFD_CLOEXEC);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		control->clients[i].fd = -1;
+	int error = listen_on(path, &control->listener, fault);
+	if (error == 0) {
+		strcpy(control->path, path);
+		error = journal_reader_open(journal_path(room_journal(room)), &control->reader, fault);
+	}
+	if (error == 0)
+		error = journal_watch(room_journal(room), control->wake);
+	if (error == 0) {
+		error = -pthread_create(&control->thread, NULL, serve, control);
+		if (error) {
+			fault_set(fault, -error, _("no thread for the control socket: %s"), strerror(-error));
+			journal_unwatch(room_journal(room), control->wake);
+		}
+	}
+	if (error) {
+		control->room = NULL; /* nothing runs: only take apart what is there */
+		control_stop(control);
+		return error;
+	}
+	*ret = control;
+	return 0;
+}
+
+void control_stop(struct control *control)
+{
+	if (!control)
+		return;
+	if (control->room) {
+		uint64_t one = 1;
+		(void)!write(control->stop, &one, sizeof(one));
+		pthread_join(control->thread, NULL);
+		journal_unwatch(room_journal(control->room), control->wake);
+	}
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (control->clients[i].fd >= 0)
+			close(control->clients[i].fd);
+	journal_reader_close(control->reader);
+	if (control->listener >= 0) {
+		close(control->listener);
+		unlink(control->path);
+	}
+	close(control->wake);
+	close(control->stop);
+	free(control);
+}

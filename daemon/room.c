@@ -1,0 +1,303 @@
+#include "room.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "room_parts.h"
+
+static void watched_add(struct room *room, struct watched_list *to, void *thread)
+{
+	pthread_mutex_lock(&room->lock);
+	struct watched *grown = realloc(to->list, (to->count + 1) * sizeof(*grown));
+	if (!grown)
+		abort(); /* a few hundred bytes: nothing works without them */
+	to->list = grown;
+	to->list[to->count++] = (struct watched){ .thread = thread, .beat = (unsigned long)-1 };
+	pthread_mutex_unlock(&room->lock);
+}
+
+/* Two instruments share a physical line when they are behind the same port. */
+static bool same_port(const struct port *a, const struct port *b)
+{
+	return a->kind == b->kind && a->number == b->number && strcmp(a->path, b->path) == 0 &&
+	       strcmp(a->usb, b->usb) == 0 && strcmp(a->host, b->host) == 0;
+}
+
+/* The instruments on one physical line, in the order of the configuration. */
+struct shared_line {
+	struct instrument_config **instruments;
+	size_t count;
+};
+
+/* Collects the instruments that share the port of instrument `first`; none when an earlier one is their first. */
+static void gather(struct config *config, size_t first, struct shared_line *out)
+{
+	out->count = 0;
+	for (size_t i = 0; i < config->instrument_count; i++) {
+		if (!same_port(&config->instruments[first].port, &config->instruments[i].port))
+			continue;
+		if (i < first)
+			return;
+		out->instruments[out->count++] = &config->instruments[i];
+	}
+}
+
+static bool line_is(const struct line *line, const struct shared_line *shared)
+{
+	if (shared->count == 0 || line_count(line) != shared->count)
+		return false;
+	for (size_t i = 0; i < shared->count; i++) {
+		const struct instrument_config *old = line_instrument(line, i);
+		const struct instrument_config *new = shared->instruments[i];
+		if (strcmp(old->id, new->id) != 0 || strcmp(old->definition, new->definition) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool line_wanted(const struct line *line, struct config *config, struct shared_line *scratch)
+{
+	for (size_t i = 0; i < config->instrument_count; i++) {
+		gather(config, i, scratch);
+		if (line_is(line, scratch))
+			return true;
+	}
+	return false;
+}
+
+static bool publisher_is(const struct publisher *publisher, const struct target_config *target)
+{
+	const struct target_config *old = publisher_target(publisher);
+	return strcmp(old->name, target->name) == 0 && strcmp(old->definition, target->definition) == 0;
+}
+
+static bool publisher_wanted(const struct publisher *publisher, const struct config *config)
+{
+	for (size_t i = 0; i < config->target_count; i++)
+		if (publisher_is(publisher, &config->targets[i]))
+			return true;
+	return false;
+}
+
+static char *status_text(void *context)
+{
+	struct json *status = room_status(context);
+	char *text = js_dump(status);
+	js_free(status);
+	return text;
+}
+
+/* Starts the lines of `config` that do not run yet. One that cannot start is logged; the others go on. */
+static void start_lines(struct room *room, struct config *config)
+{
+	struct shared_line shared = { calloc(config->instrument_count + 1, sizeof(struct instrument_config *)), 0 };
+	if (!shared.instruments)
+		abort();
+	for (size_t i = 0; i < config->instrument_count; i++) {
+		gather(config, i, &shared);
+		bool running = shared.count == 0;
+		for (size_t k = 0; k < room->lines.count && !running; k++)
+			running = line_is(room->lines.list[k].thread, &shared);
+		struct line *line;
+		struct fault fault;
+		if (running)
+			continue;
+		if (line_start(config, shared.instruments, shared.count, room->intake, room->journal, &line, &fault) ==
+			0)
+			watched_add(room, &room->lines, line);
+		else
+			log_error(_("instrument %s: its line cannot start: %s"), shared.instruments[0]->id, fault.text);
+	}
+	free(shared.instruments);
+}
+
+/* Starts the publishers of `config` that do not run yet; the journal keeps everything for one that cannot start. */
+static void start_publishers(struct room *room, struct config *config)
+{
+	for (size_t i = 0; i < config->target_count; i++) {
+		const struct target_config *target = &config->targets[i];
+		bool running = false;
+		for (size_t k = 0; k < room->publishers.count && !running; k++)
+			running = publisher_is(room->publishers.list[k].thread, target);
+		struct publisher *publisher;
+		struct fault fault;
+		if (running)
+			continue;
+		if (publisher_start(config, target, room->journal, status_text, room, &publisher, &fault) == 0)
+			watched_add(room, &room->publishers, publisher);
+		else
+			log_error(_("target %s: it cannot start: %s"), target->name, fault.text);
+	}
+}
+
+/* Moves what `config` (NULL: nothing) no longer wants out of the list, then stops it without the lock. */
+static void stop_unwanted(struct room *room, struct watched_list *from, bool lines, struct config *config)
+{
+	struct watched_list gone = { calloc(from->count + 1, sizeof(*gone.list)), 0 };
+	size_t instruments = config ? config->instrument_count : 0;
+	struct shared_line scratch = { calloc(instruments + 1, sizeof(struct instrument_config *)), 0 };
+	if (!gone.list || !scratch.instruments)
+		abort();
+	pthread_mutex_lock(&room->lock);
+	size_t kept = 0;
+	for (size_t i = 0; i < from->count; i++) {
+		void *thread = from->list[i].thread;
+		bool wanted =
+			config && (lines ? line_wanted(thread, config, &scratch) : publisher_wanted(thread, config));
+		if (wanted)
+			from->list[kept++] = from->list[i];
+		else
+			gone.list[gone.count++] = from->list[i];
+	}
+	from->count = kept;
+	pthread_mutex_unlock(&room->lock);
+	for (size_t i = 0; i < gone.count; i++) {
+		if (lines)
+			line_stop(gone.list[i].thread);
+		else
+			publisher_stop(gone.list[i].thread);
+	}
+	free(gone.list);
+	free(scratch.instruments);
+}
+
+static int announce_start(struct room *room, const char *setaside, struct fault *fault)
+{
+	struct json *details = js_new_object();
+	js_put_text(details, "version", ASSAYD_VERSION);
+	if (setaside)
+		js_put_text(details, "journal_set_aside", setaside);
+	return intake_event(room->intake, "gateway_started", NULL, details, fault);
+}
+
+int room_start(struct config *config, struct room **ret, struct fault *fault)
+{
+	struct room *room = calloc(1, sizeof(*room));
+	if (!room)
+		return fault_set(fault, ENOMEM, _("out of memory"));
+	pthread_mutex_init(&room->lock, NULL);
+	room->config = config_hold(config);
+	room->started_ms = clock_ms();
+
+	char *setaside = NULL;
+	struct journal_options options = { .directory = config->journal.directory, .station = config->station.code };
+	int error = journal_open(&options, &room->journal, &setaside, fault);
+	if (error == 0)
+		error = journal_reader_open(journal_path(room->journal), &room->reader, fault);
+	if (error == 0) {
+		room->started_seq = journal_head(room->journal);
+		room->intake = intake_new(room->journal, config);
+		error = announce_start(room, setaside, fault);
+	}
+	if (setaside)
+		log_error(
+			_("the journal was damaged and is kept as %s; a new one was begun: ask for it to be salvaged"),
+			setaside);
+	free(setaside);
+	if (error) {
+		room_stop(room);
+		return error;
+	}
+	start_publishers(room, config);
+	start_lines(room, config);
+	*ret = room;
+	return 0;
+}
+
+void room_stop(struct room *room)
+{
+	if (!room)
+		return;
+	stop_unwanted(room, &room->lines, true, NULL);
+	stop_unwanted(room, &room->publishers, false, NULL);
+	free(room->lines.list);
+	free(room->publishers.list);
+	if (room->intake)
+		intake_free(room->intake);
+	journal_reader_close(room->reader);
+	journal_close(room->journal);
+	config_release(room->config);
+	pthread_mutex_destroy(&room->lock);
+	free(room);
+}
+
+static int refuse_unchangeable(const struct config *old, const struct config *new, struct fault *fault)
+{
+	const char *what = NULL;
+	if (strcmp(old->station.code, new->station.code) != 0 || strcmp(old->station.county, new->station.county) != 0)
+		what = _("the station's code or county");
+	else if (strcmp(old->station.timezone, new->station.timezone) != 0)
+		what = _("the time zone");
+	else if (strcmp(old->journal.directory, new->journal.directory) != 0)
+		what = _("the journal's directory");
+	else if (strcmp(old->control_socket, new->control_socket) != 0)
+		what = _("the control socket");
+	if (!what)
+		return 0;
+	return fault_set(
+		fault, EBUSY, _("%s cannot change while assayd runs; restart it: systemctl restart assayd"), what);
+}
+
+int room_reload(struct room *room, struct config *config, struct fault *fault)
+{
+	int error = refuse_unchangeable(room->config, config, fault);
+	if (error)
+		return error;
+	stop_unwanted(room, &room->lines, true, config);
+	stop_unwanted(room, &room->publishers, false, config);
+	intake_reconfigure(room->intake, config);
+	pthread_mutex_lock(&room->lock);
+	struct config *old = room->config;
+	room->config = config_hold(config);
+	pthread_mutex_unlock(&room->lock);
+	config_release(old);
+	start_publishers(room, config);
+	start_lines(room, config);
+	struct json *details = js_new_object();
+	js_put_integer(details, "instruments", (int64_t)config->instrument_count);
+	js_put_integer(details, "targets", (int64_t)config->target_count);
+	return intake_event(room->intake, "config_changed", NULL, details, fault);
+}
+
+bool room_alive(struct room *room, char *name, size_t size)
+{
+	bool alive = true;
+	pthread_mutex_lock(&room->lock);
+	for (size_t i = 0; i < room->lines.count; i++) {
+		struct watched *it = &room->lines.list[i];
+		unsigned long beat = line_beat(it->thread);
+		if (beat == it->beat) {
+			alive = false;
+			snprintf(name, size, "%s", line_instrument(it->thread, 0)->id);
+		}
+		it->beat = beat;
+	}
+	for (size_t i = 0; i < room->publishers.count; i++) {
+		struct watched *it = &room->publishers.list[i];
+		unsigned long beat = publisher_beat(it->thread);
+		if (beat == it->beat) {
+			alive = false;
+			snprintf(name, size, "%s", publisher_target(it->thread)->name);
+		}
+		it->beat = beat;
+	}
+	pthread_mutex_unlock(&room->lock);
+	return alive;
+}
+
+struct journal *room_journal(struct room *room)
+{
+	return room->journal;
+}
+
+struct config *room_config(struct room *room)
+{
+	pthread_mutex_lock(&room->lock);
+	struct config *config = config_hold(room->config);
+	pthread_mutex_unlock(&room->lock);
+	return config;
+}

@@ -1,0 +1,34 @@
+/* The running room: journal, intake, lines and publishers of one configuration, started and stopped as mirror images.
+ *
+ * room_start, room_stop and room_reload belong to the main thread; the others may be called by any thread.
+ */
+#ifndef ASSAYD_ROOM_H
+#define ASSAYD_ROOM_H
+
+#include "config.h"
+#include "journal.h"
+#include "json.h"
+
+struct room;
+
+/* Takes its own hold on `config`. */
+int room_start(struct config *config, struct room **ret, struct fault *fault);
+void room_stop(struct room *room); /* NULL is fine */
+
+/* Replaces the configuration: restarts only the lines and publishers whose definition changed. What cannot change under
+ * a running daemon (station, journal directory, control socket) is refused with -EBUSY and nothing is touched. */
+int room_reload(struct room *room, struct config *config, struct fault *fault);
+
+/* The payload of the status topic and of `assayctl status`. */
+struct json *room_status(struct room *room);
+
+/* True when every line and publisher has shown life since the last call; else the name of one that has not. */
+bool room_alive(struct room *room, char *name, size_t size);
+
+/* One line for `systemctl status`: instruments heard, records waiting. */
+void room_summary(struct room *room, char *out, size_t size);
+
+struct journal *room_journal(struct room *room);
+struct config *room_config(struct room *room); /* held for the caller: config_release() it */
+
+#endif

@@ -1,0 +1,36 @@
+/* The parts of a running room, for room.c and room_status.c only. */
+#ifndef ASSAYD_ROOM_PARTS_H
+#define ASSAYD_ROOM_PARTS_H
+
+#include <pthread.h>
+
+#include "intake.h"
+#include "line.h"
+#include "publisher.h"
+#include "room.h"
+
+struct watched { /* a line or a publisher, and the beat it showed last */
+	void *thread;
+	unsigned long beat;
+};
+
+struct watched_list {
+	struct watched *list;
+	size_t count;
+};
+
+struct room {
+	/* The lock guards the two lists, `config` and `reader`. It is never held while a thread is started or joined:
+	 * those threads ask for the status themselves. */
+	pthread_mutex_t lock;
+	struct config *config;
+	struct journal *journal;
+	struct journal_reader *reader;
+	struct intake *intake;
+	struct watched_list lines;      /* of struct line */
+	struct watched_list publishers; /* of struct publisher */
+	long started_ms;
+	uint64_t started_seq;
+};
+
+#endif

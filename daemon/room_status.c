@@ -1,0 +1,179 @@
+/* What the room looks like now: the payload of the status topic and of `assayctl status`. */
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+#include "clock.h"
+#include "room_parts.h"
+
+/* The volume assumed until the station has shown its own: tests a day of a busy township room. */
+#define TESTS_A_DAY 500
+
+static const char *health_name(int health)
+{
+	static const char *const names[] = { "starting", "ok", "silent", "no_link", "faulty" };
+	return names[health];
+}
+
+static const char *state_name(int state)
+{
+	static const char *const names[] = { "down", "connecting", "up" };
+	return names[state];
+}
+
+static void put_age(struct json *object, const char *key, long since_ms)
+{
+	if (since_ms)
+		js_put_integer(object, key, (clock_ms() - since_ms) / 1000);
+}
+
+static struct json *instrument_status(struct line *line, size_t index)
+{
+	const struct instrument_config *config = line_instrument(line, index);
+	const struct instrument_stats *stats = line_stats(line, index);
+	struct maker maker;
+	struct fault fault;
+	line_maker(line, index, &maker);
+	line_fault(line, index, &fault);
+
+	struct json *it = js_new_object();
+	js_put_text(it, "health", health_name(stats->health));
+	js_put_text(it, "driver", config->driver->name);
+	js_put_text_if(it, "profile", config->profile_name);
+	js_put_text(it, "port", config->port.text);
+	js_put_text_if(it, "maker", maker.maker);
+	js_put_text_if(it, "model", maker.model);
+	js_put_text_if(it, "serial", maker.serial);
+	js_put_text_if(it, "fault", fault.text);
+	put_age(it, "last_heard_s", stats->last_heard_ms);
+	put_age(it, "last_result_s", stats->last_result_ms);
+	const struct {
+		const char *name;
+		unsigned long value;
+	} counters[] = {
+		{ "polls", stats->polls },
+		{ "stored", stats->stored },
+		{ "known", stats->known },
+		{ "blanks", stats->blanks },
+		{ "rejected", stats->rejected },
+		{ "noise_bytes", stats->noise_bytes },
+		{ "timeouts", stats->timeouts },
+		{ "refusals", stats->refusals },
+		{ "quarantines", stats->quarantines },
+		{ "reopens", stats->reopens },
+	};
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		js_put_integer(it, counters[i].name, (int64_t)counters[i].value);
+	return it;
+}
+
+static int take_received(void *context, const struct stored *entry)
+{
+	*(int64_t *)context = entry->received_ms;
+	return 1;
+}
+
+/* How long the oldest entry after `through` has been waiting, in seconds. */
+static int64_t waiting_s(struct room *room, uint64_t through)
+{
+	int64_t received_ms = 0;
+	if (journal_read(room->reader, through + 1, 1, take_received, &received_ms, NULL) != 1)
+		return 0;
+	int64_t age = (clock_wall_ms() - received_ms) / 1000;
+	return age > 0 ? age : 0;
+}
+
+static struct json *target_status(struct room *room, struct publisher *publisher, uint64_t *backlog, int64_t *oldest_s)
+{
+	const struct target_config *config = publisher_target(publisher);
+	const struct publisher_stats *stats = publisher_stats(publisher);
+	uint64_t head = journal_head(room->journal), through = stats->through;
+	uint64_t waiting = head > through ? head - through : 0;
+	int64_t age = waiting ? waiting_s(room, through) : 0;
+	*backlog = waiting > *backlog ? waiting : *backlog;
+	*oldest_s = age > *oldest_s ? age : *oldest_s;
+
+	struct fault fault;
+	publisher_fault(publisher, &fault);
+	struct json *it = js_new_object();
+	js_put_text(it, "state", state_name(stats->state));
+	js_put_text(it, "broker", config->broker);
+	js_put_text_if(it, "fault", fault.text);
+	js_put_text(it, "receipts", config->receipts == TARGET_RECEIPTS_REQUIRED ? "required" : "none");
+	js_put_integer(it, "through", (int64_t)through);
+	js_put_integer(it, "backlog", (int64_t)waiting);
+	js_put_integer(it, "oldest_unsent_s", age);
+	js_put_integer(it, "acknowledged", (int64_t)stats->acknowledged);
+	js_put_integer(it, "refused", (int64_t)stats->refused);
+	js_put_integer(it, "connects", (int64_t)stats->connects);
+	return it;
+}
+
+/* Days until the disk is full if nothing could be sent: free space over the larger of the usual and the observed
+ * volume. */
+static int64_t autonomy_days(struct room *room)
+{
+	struct statvfs disk;
+	if (statvfs(room->config->journal.directory, &disk) != 0)
+		return 0;
+	uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+	uint64_t minutes = (uint64_t)(clock_ms() - room->started_ms) / 60000;
+	uint64_t a_day = TESTS_A_DAY;
+	if (minutes >= 60) {
+		uint64_t observed = (journal_head(room->journal) - room->started_seq) * 1440 / minutes;
+		a_day = observed > a_day ? observed : a_day;
+	}
+	return (int64_t)(free_bytes / (a_day * 2048)); /* an entry takes less than 2 KiB with its index */
+}
+
+struct json *room_status(struct room *room)
+{
+	struct json *status = js_new_object(), *instruments = js_new_object(), *targets = js_new_object();
+	uint64_t backlog = 0;
+	int64_t oldest_s = 0;
+	pthread_mutex_lock(&room->lock);
+	for (size_t i = 0; i < room->lines.count; i++) {
+		struct line *line = room->lines.list[i].thread;
+		for (size_t k = 0; k < line_count(line); k++)
+			js_put(instruments, line_instrument(line, k)->id, instrument_status(line, k));
+	}
+	for (size_t i = 0; i < room->publishers.count; i++) {
+		struct publisher *publisher = room->publishers.list[i].thread;
+		js_put(targets, publisher_target(publisher)->name, target_status(room, publisher, &backlog, &oldest_s));
+	}
+	char now[CLOCK_TEXT_MAX];
+	js_put_bool(status, "online", true);
+	js_put_text(status, "version", ASSAYD_VERSION);
+	js_put_text(status, "station", room->config->station.code);
+	js_put_text_if(status, "name", room->config->station.name);
+	js_put_text(status, "at", clock_text(now, clock_wall_ms()));
+	js_put_bool(status, "clock_synced", clock_synced());
+	js_put_integer(status, "uptime_s", (clock_ms() - room->started_ms) / 1000);
+	js_put_text(status, "epoch", journal_epoch(room->journal));
+	js_put_integer(status, "seq", (int64_t)journal_head(room->journal));
+	js_put_integer(status, "backlog", (int64_t)backlog);
+	js_put_integer(status, "oldest_unsent_s", oldest_s);
+	js_put_integer(status, "autonomy_days", autonomy_days(room));
+	pthread_mutex_unlock(&room->lock);
+	js_put(status, "instruments", instruments);
+	js_put(status, "targets", targets);
+	return status;
+}
+
+void room_summary(struct room *room, char *out, size_t size)
+{
+	size_t heard = 0, all = 0;
+	uint64_t waiting = 0, head = journal_head(room->journal);
+	pthread_mutex_lock(&room->lock);
+	for (size_t i = 0; i < room->lines.count; i++) {
+		struct line *line = room->lines.list[i].thread;
+		for (size_t k = 0; k < line_count(line); k++, all++)
+			heard += line_stats(line, k)->health == HEALTH_OK;
+	}
+	for (size_t i = 0; i < room->publishers.count; i++) {
+		uint64_t through = publisher_stats(room->publishers.list[i].thread)->through;
+		waiting = head > through && head - through > waiting ? head - through : waiting;
+	}
+	pthread_mutex_unlock(&room->lock);
+	snprintf(out, size, _("%zu of %zu instruments heard, %llu records waiting to be sent"), heard, all,
+		(unsigned long long)waiting);
+}
