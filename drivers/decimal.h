@@ -12,15 +12,17 @@
 
 #define DECIMAL_MAX 40 /* room for any decimal this program writes, with its NUL */
 
-/* `value` * 10^-decimals, with exactly that many decimals: (6350, 2) -> "63.50", (-5, 1) -> "-0.5". Returns `out`. */
+/* `value` * 10^-decimals, with exactly that many decimals: (6350, 2) -> "63.50", (-5, 1) -> "-0.5". Returns `out`;
+ * over 29 decimals give "". */
 char *decimal_scaled(char out[static DECIMAL_MAX], int64_t value, unsigned decimals);
 
 /* The shortest decimal that reads back as this IEEE 754 single, given by its 32 bits, and never in exponent form:
- * 0x414570A4 -> "12.34". NaN and infinities give "" and false. */
+ * 0x414570A4 -> "12.34". NaN, infinities and numbers that need more than 30 digits give "" and false. Zero has no sign.
+ */
 bool decimal_from_f32(char out[static DECIMAL_MAX], uint32_t bits);
 bool decimal_from_f64(char out[static DECIMAL_MAX], uint64_t bits);
 
-/* True when the text is a decimal of at most 30 digits. */
+/* True when the text is a decimal of at most 30 digits, leading zeros counted. */
 bool decimal_valid(const char *text);
 
 /* -1, 0 or 1 as a is less than, equal to or greater than b, as numbers ("50" equals "50.00"). Both must be valid. */

@@ -28,6 +28,8 @@ enum reading_mark {
 	READING_OVERRUN = 1 << 4,         /* the instrument says its memory overflowed */
 };
 
+const char *reading_mark_name(enum reading_mark mark); /* "text_cut", ... as in the record's flags */
+
 #define READING_NAMED_MAX 8
 
 struct named { /* something said by name: a raw signal, or a word for which the record has no place */
@@ -93,6 +95,8 @@ enum notice_kind {
 	NOTICE_INSTRUMENT_FAULT,  /* the instrument says it is faulty */
 };
 
+const char *notice_name(enum notice_kind kind); /* "missed_results", ... the event's name */
+
 struct notice {
 	enum notice_kind kind;
 	uint32_t first, last; /* running numbers, both inclusive, where they apply */
@@ -124,6 +128,7 @@ struct readings {
 /* The next free reading, cleared, with kind sample, channel -1 and verdict none; NULL when READINGS_AT_ONCE are taken.
  */
 struct reading *readings_add(struct readings *readings);
+/* The next free notice, cleared but for its kind; NULL when NOTICES_MAX are taken. */
 struct notice *readings_notice(struct readings *readings, enum notice_kind kind);
 /* Adds a raw signal or another word; silently full after READING_NAMED_MAX, which no driver reaches. */
 void reading_signal(struct reading *reading, const char *name, const char *value);

@@ -1,0 +1,23 @@
+/* Days and times as instruments write them: without a zone, often with two digits for the year. Pure; any thread may
+ * call.
+ */
+#ifndef ASSAYD_CALENDAR_H
+#define ASSAYD_CALENDAR_H
+
+#include <stdbool.h>
+
+#include "driver.h"
+
+/* True for a day that exists and a time of that day (second 0..59; years 1..9999). */
+bool calendar_valid(const struct date_time *time);
+
+/* "2026-03-05T09:41:20" into `out`, or "" and false for an impossible time: an instrument's nonsense is not repaired.
+ */
+#define CALENDAR_TEXT_MAX 32
+bool calendar_text(const struct date_time *time, char out[static CALENDAR_TEXT_MAX]);
+
+/* Days since 0000-03-01 of the proleptic Gregorian calendar, and back (at midnight); for counting days. */
+long calendar_day(const struct date_time *time);
+struct date_time calendar_of_day(long day);
+
+#endif

@@ -1,0 +1,21 @@
+#include "driver.h"
+
+#include <string.h>
+
+/* One line per instrument family: `entry(modbus)` stands for the table `modbus_driver`, defined in its own file. */
+#define DRIVERS(entry)
+
+#define DECLARE(name) extern const struct driver name##_driver;
+#define LIST(name)    &name##_driver,
+
+DRIVERS(DECLARE)
+
+const struct driver *const drivers[] = { DRIVERS(LIST) NULL };
+
+const struct driver *driver_by_name(const char *name)
+{
+	for (size_t i = 0; drivers[i]; i++)
+		if (strcmp(drivers[i]->name, name) == 0)
+			return drivers[i];
+	return NULL;
+}
