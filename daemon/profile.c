@@ -1,0 +1,102 @@
+#include "profile.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ini.h"
+#include "paths.h"
+
+#define PROFILE_SUFFIX ".conf"
+
+/* Gives one entry to the driver; its fault gets the place of the value. */
+static void give_entry(const struct ini *ini, const struct ini_section *section, const struct ini_entry *entry,
+	const struct driver *driver, void *profile, struct faults *faults)
+{
+	char name[256];
+	snprintf(name, sizeof(name), "%s%s%s", section->word, *section->name ? " " : "", section->name);
+	struct fault fault = { "" };
+	if (driver->profiles->entry(profile, name, entry->key, entry->value, &fault) == 0)
+		return;
+	ini_fault(ini, faults, FAULTS_ERROR, entry->line, entry->value_column, "%s", fault.text);
+}
+
+int profile_read(const char *path, const struct driver *driver, void **ret, struct faults *faults)
+{
+	*ret = NULL;
+	size_t errors_before = faults->errors;
+	if (!driver->profiles) {
+		faults_add(faults, FAULTS_ERROR, path, 0, 0, NULL,
+			_("driver %s takes no profile; leave the profile out"), driver->name);
+		return -EINVAL;
+	}
+	struct ini *ini;
+	int result = ini_read(path, &ini, faults);
+	if (!ini)
+		return result;
+	void *profile = calloc(1, driver->profiles->size);
+	if (!profile)
+		abort();
+	for (size_t i = 0; i < ini->count; i++)
+		for (size_t k = 0; k < ini->sections[i].count; k++)
+			give_entry(ini, &ini->sections[i], &ini->sections[i].entries[k], driver, profile, faults);
+	struct fault fault = { "" };
+	if (faults->errors == errors_before && driver->profiles->finish &&
+		driver->profiles->finish(profile, &fault) != 0)
+		faults_add(faults, FAULTS_ERROR, path, 0, 0, NULL, "%s", fault.text);
+	ini_free(ini);
+	if (faults->errors > errors_before) {
+		free(profile);
+		return -EINVAL;
+	}
+	*ret = profile;
+	return 0;
+}
+
+static int is_profile(const struct dirent *entry)
+{
+	const char *suffix = strrchr(entry->d_name, '.');
+	return entry->d_name[0] != '.' && suffix && !strcmp(suffix, PROFILE_SUFFIX);
+}
+
+/* Appends the names of a directory's profiles to `out`, separated by commas; the fault's own room is the limit. */
+static void list_profiles(const char *directory, char *out, size_t size)
+{
+	struct dirent **entries;
+	int count = scandir(directory, &entries, is_profile, alphasort);
+	for (int i = 0; i < count; i++) {
+		size_t used = strlen(out);
+		int length = (int)(strlen(entries[i]->d_name) - strlen(PROFILE_SUFFIX));
+		if (used + (size_t)length + 3 < size)
+			snprintf(out + used, size - used, "%s%.*s", used ? ", " : "", length, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+}
+
+int profile_find(const char *config_directory, const char *name, char *out, size_t size, struct fault *fault)
+{
+	if (!*name || strchr(name, '/') || *name == '.')
+		return fault_set(fault, EINVAL,
+			_("'%s' is no profile's name; a profile is named without directory and without .conf"), name);
+	if (config_directory) {
+		snprintf(out, size, "%s/profiles/%s" PROFILE_SUFFIX, config_directory, name);
+		if (access(out, F_OK) == 0)
+			return 0;
+	}
+	snprintf(out, size, "%s/profiles/%s" PROFILE_SUFFIX, paths_data(), name);
+	if (access(out, F_OK) == 0)
+		return 0;
+	char directory[1024], known[320] = "";
+	if (config_directory) {
+		snprintf(directory, sizeof(directory), "%s/profiles", config_directory);
+		list_profiles(directory, known, sizeof(known));
+	}
+	snprintf(directory, sizeof(directory), "%s/profiles", paths_data());
+	list_profiles(directory, known, sizeof(known));
+	return fault_set(fault, ENOENT, _("there is no profile '%s'; known are: %s"), name, *known ? known : _("none"));
+}
