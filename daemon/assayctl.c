@@ -1,0 +1,61 @@
+/* assayctl: the technician's tool. This file: the command line; each command lives in a ctl_*.c of its own. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "program.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct ctl *ctl, int argc, char **argv);
+	const char *arguments, *help;
+} commands[] = {
+	{ "status", ctl_status, "", N_("instruments, targets and how much waits to be sent") },
+	{ "list", ctl_list, "[--last N | --from SEQ [--limit N]] [--instrument ID]", N_("entries of the journal") },
+	{ "show", ctl_show, "ID|SEQ", N_("one entry, whole") },
+	{ "tail", ctl_tail, "[--instrument ID]", N_("entries as they arrive, until interrupted") },
+	{ "decode", ctl_decode, "DRIVER [--profile NAME] [--set KEY=VALUE] [FILE]",
+		N_("run recorded bytes through a driver: one JSON line per result") },
+	{ "settings", ctl_settings, "[--example | --man | --keys]", N_("every setting of the configuration") },
+};
+
+static void usage(FILE *out)
+{
+	fprintf(out, _("usage: assayctl [-c DIR] [--json] COMMAND ...   (default DIR: %s)\n\n"), ASSAYD_CONFDIR);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(out, "  %s %s\n      %s\n", commands[i].name, commands[i].arguments, _(commands[i].help));
+	fprintf(out, _("\nExit: 0 done, 1 failed, 64 usage, 69 assayd does not run, 78 configuration.\n"));
+}
+
+int main(int argc, char **argv)
+{
+	struct ctl ctl = { .directory = ASSAYD_CONFDIR };
+	program_language();
+	int at = 1;
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (strcmp(argv[at], "-c") == 0 && at + 1 < argc) {
+			ctl.directory = argv[++at];
+		} else if (strcmp(argv[at], "--json") == 0) {
+			ctl.json = true;
+		} else if (strcmp(argv[at], "--version") == 0) {
+			puts("assayctl " ASSAYD_VERSION);
+			return EXIT_DONE;
+		} else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
+			usage(stdout);
+			return EXIT_DONE;
+		} else {
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (at == argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[at], commands[i].name) == 0)
+			return commands[i].run(&ctl, argc - at, argv + at);
+	ctl_fail(EXIT_USAGE, _("unknown command '%s'"), argv[at]);
+	usage(stderr);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,206 @@
+/* assayd: the gateway of a township rapid-test room. This file: the command line, start and stop, signals, watchdog. */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "config.h"
+#include "control.h"
+#include "log.h"
+#include "notify.h"
+#include "program.h"
+#include "room.h"
+
+struct daemon {
+	const char *directory;
+	struct config *config;
+	struct room *room;
+	struct control *control;
+	int signals;
+};
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		_("usage: assayd [-c DIR]          run in the foreground (default DIR: %s)\n"
+		  "       assayd --check [-c DIR]  check the whole configuration and say what is wrong\n"
+		  "       assayd --version\n"),
+		ASSAYD_CONFDIR);
+}
+
+static int load(const char *directory, struct config **ret)
+{
+	struct faults faults = { 0 };
+	int error = config_load(directory, ret, &faults);
+	faults_print(&faults, stderr);
+	faults_free(&faults);
+	return error;
+}
+
+static int check(const char *directory)
+{
+	struct config *config;
+	if (load(directory, &config) != 0)
+		return EXIT_CONFIG;
+	printf(_("%s: the configuration is fine: station %s, %zu instruments, %zu targets\n"), directory,
+		config->station.code, config->instrument_count, config->target_count);
+	config_release(config);
+	return EXIT_DONE;
+}
+
+/* Signals are taken by signalfd in the main thread; every thread started later inherits the mask. */
+static int block_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static int start(struct daemon *daemon)
+{
+	struct fault fault = { "" };
+	setenv("TZ", daemon->config->station.timezone, 1);
+	tzset();
+	if (room_start(daemon->config, &daemon->room, &fault) == 0 &&
+		control_start(daemon->room, daemon->config->control_socket, &daemon->control, &fault) == 0)
+		return 0;
+	log_error("%s", fault.text);
+	return -1;
+}
+
+static void stop(struct daemon *daemon)
+{
+	control_stop(daemon->control);
+	room_stop(daemon->room);
+	config_release(daemon->config);
+	close(daemon->signals);
+}
+
+static void reload(struct daemon *daemon)
+{
+	struct fault fault;
+	struct config *config;
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	notify_send("RELOADING=1\nMONOTONIC_USEC=%lld%06ld", (long long)now.tv_sec, now.tv_nsec / 1000);
+	if (load(daemon->directory, &config) != 0) {
+		log_error(
+			_("reload: the configuration has faults, the running one stays in force; see the lines above"));
+	} else {
+		if (room_reload(daemon->room, config, &fault) != 0) {
+			log_error(_("reload: %s"), fault.text);
+			config_release(config);
+		} else {
+			log_notice(_("reload: the new configuration is in force"));
+			config_release(daemon->config);
+			daemon->config = config;
+		}
+	}
+	notify_send("READY=1");
+}
+
+/* The watchdog is fed only while every thread shows life, and looked after often enough to be seen. */
+static void feed_watchdog(struct daemon *daemon)
+{
+	char name[64], summary[256];
+	if (room_alive(daemon->room, name, sizeof(name)))
+		notify_send("WATCHDOG=1");
+	else
+		log_warning(_("%s: its thread has not moved for a while; the watchdog is not fed"), name);
+	room_summary(daemon->room, summary, sizeof(summary));
+	notify_send("STATUS=%s", summary);
+}
+
+static void run(struct daemon *daemon)
+{
+	long period = notify_watchdog_ms();
+	if (period == 0 || period > 10000)
+		period = 10000;
+	if (period < 2000)
+		period = 2000; /* a thread may wait up to a second in one place */
+	long next = clock_ms() + period;
+	for (;;) {
+		long wait = next - clock_ms();
+		struct pollfd polled = { .fd = daemon->signals, .events = POLLIN };
+		if (poll(&polled, 1, wait > 0 ? (int)wait : 0) == 0) {
+			feed_watchdog(daemon);
+			next += period;
+			continue;
+		}
+		struct signalfd_siginfo info;
+		if (read(daemon->signals, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo != SIGHUP)
+			return;
+		reload(daemon);
+	}
+}
+
+static int serve(const char *directory)
+{
+	struct daemon daemon = { .directory = directory };
+	if (load(directory, &daemon.config) != 0)
+		return EXIT_CONFIG;
+	daemon.signals = block_signals();
+	int failed = start(&daemon);
+	if (!failed) {
+		notify_send("READY=1\nSTATUS=started");
+		log_notice(_("assayd %s is ready: station %s, %zu instruments, %zu targets"), ASSAYD_VERSION,
+			daemon.config->station.code, daemon.config->instrument_count, daemon.config->target_count);
+		run(&daemon);
+		notify_send("STOPPING=1");
+	}
+	stop(&daemon);
+	return failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	program_language();
+
+	const char *directory = ASSAYD_CONFDIR;
+	bool checking = false;
+	for (int option; (option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1;) {
+		switch (option) {
+		case 'c':
+			directory = optarg;
+			break;
+		case 'k':
+			checking = true;
+			break;
+		case 'V':
+			puts("assayd " ASSAYD_VERSION);
+			return EXIT_DONE;
+		case 'h':
+			usage(stdout);
+			return EXIT_DONE;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return checking ? check(directory) : serve(directory);
+}

@@ -1,0 +1,38 @@
+/* The commands of assayctl. Each gets its own arguments, argv[0] being the command's name, and returns a program_exit.
+ */
+#ifndef ASSAYD_CTL_H
+#define ASSAYD_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "json.h"
+
+struct ctl {                   /* what stands before the command */
+	const char *directory; /* of the configuration */
+	bool json;             /* machine output: one JSON value a line */
+};
+
+int ctl_status(const struct ctl *ctl, int argc, char **argv);
+int ctl_list(const struct ctl *ctl, int argc, char **argv);
+int ctl_show(const struct ctl *ctl, int argc, char **argv);
+int ctl_tail(const struct ctl *ctl, int argc, char **argv);
+int ctl_decode(const struct ctl *ctl, int argc, char **argv);
+int ctl_settings(const struct ctl *ctl, int argc, char **argv);
+
+/* Prints the fault after the program's name and returns `code`. */
+int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Sends one request to the running daemon; `each` gets its answer line by line, a non-zero answer ends it. EXIT_DONE,
+ * EXIT_NO_DAEMON (nothing printed yet), or EXIT_FAILED after printing. Takes `request` over. */
+int ctl_ask(const struct ctl *ctl, struct json *request, int (*each)(void *context, const char *line, size_t length),
+	void *context);
+
+/* As ctl_ask, but reads the journal file itself, and says so, when no daemon runs. */
+int ctl_ask_or_read(const struct ctl *ctl, struct json *request,
+	int (*each)(void *context, const char *line, size_t length), void *context);
+
+/* A text padded with blanks to `width` terminal columns (wide characters count two). */
+void ctl_column(const char *text, size_t width);
+
+#endif

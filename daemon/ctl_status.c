@@ -1,0 +1,129 @@
+/* assayctl status: one look at the room. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "program.h"
+
+static const char *health_word(const char *health)
+{
+	static const struct {
+		const char *name, *word;
+	} words[] = {
+		{ "starting", N_("starting") },
+		{ "ok", N_("ok") },
+		{ "silent", N_("SILENT") },
+		{ "no_link", N_("NO LINK") },
+		{ "faulty", N_("FAULTY") },
+		{ "down", N_("DOWN") },
+		{ "connecting", N_("connecting") },
+		{ "up", N_("up") },
+	};
+	for (size_t i = 0; health && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i].name, health) == 0)
+			return _(words[i].word);
+	return health ? health : "?";
+}
+
+static void age_text(char *out, size_t size, int64_t seconds)
+{
+	if (seconds < 0)
+		snprintf(out, size, "-");
+	else if (seconds < 120)
+		snprintf(out, size, _("%lld s ago"), (long long)seconds);
+	else if (seconds < 7200)
+		snprintf(out, size, _("%lld min ago"), (long long)(seconds / 60));
+	else
+		snprintf(out, size, _("%lld h ago"), (long long)(seconds / 3600));
+}
+
+static const char *text_of(const struct json *object, const char *key)
+{
+	const char *text = js_get_text(object, key);
+	return text ? text : "";
+}
+
+static void print_instrument(const char *id, const struct json *it)
+{
+	char heard[48], result[48], stored[24];
+	age_text(heard, sizeof(heard), js_get_integer(it, "last_heard_s", -1));
+	age_text(result, sizeof(result), js_get_integer(it, "last_result_s", -1));
+	snprintf(stored, sizeof(stored), "%lld", (long long)js_get_integer(it, "stored", 0));
+	ctl_column(id, 16);
+	ctl_column(health_word(js_get_text(it, "health")), 10);
+	ctl_column(heard, 14);
+	ctl_column(result, 14);
+	ctl_column(stored, 8);
+	printf("%s %s\n", text_of(it, "port"), text_of(it, "serial"));
+	if (js_get_text(it, "fault"))
+		printf("    %s\n", js_get_text(it, "fault"));
+}
+
+static void print_target(const char *name, const struct json *it)
+{
+	char waiting[64];
+	snprintf(waiting, sizeof(waiting), _("%lld waiting"), (long long)js_get_integer(it, "backlog", 0));
+	ctl_column(name, 16);
+	ctl_column(health_word(js_get_text(it, "state")), 10);
+	ctl_column(waiting, 14);
+	printf("%s\n", text_of(it, "broker"));
+	if (js_get_text(it, "fault"))
+		printf("    %s\n", js_get_text(it, "fault"));
+	if (strcmp(text_of(it, "receipts"), "none") == 0)
+		printf("    %s\n",
+			_("no receipts: a record counts as delivered when the broker has it, not when the platform has"));
+}
+
+static void each_member(const struct json *object, void (*print)(const char *name, const struct json *it))
+{
+	size_t count = js_count(object);
+	for (size_t i = 0; i < count; i++) {
+		const char *key;
+		const struct json *value = js_member(object, i, &key);
+		print(key, value);
+	}
+}
+
+static int print_status(void *context, const char *line, size_t length)
+{
+	const struct ctl *ctl = context;
+	if (ctl->json) {
+		printf("%.*s\n", (int)length, line);
+		return 0;
+	}
+	struct fault fault;
+	struct json *status = js_parse(line, length, &fault);
+	if (!status)
+		return ctl_fail(1, "%s", fault.text);
+	printf(_("station %s %s, assayd %s, journal %.8s at %lld, %lld days of room\n"), text_of(status, "station"),
+		text_of(status, "name"), text_of(status, "version"), text_of(status, "epoch"),
+		(long long)js_get_integer(status, "seq", 0), (long long)js_get_integer(status, "autonomy_days", 0));
+	if (!js_get_bool(status, "clock_synced", true))
+		printf("%s\n", _("the clock is not synchronised: records say so; check the network time service"));
+	printf("\n");
+	ctl_column(_("INSTRUMENT"), 16);
+	ctl_column(_("STATE"), 10);
+	ctl_column(_("HEARD"), 14);
+	ctl_column(_("LAST RESULT"), 14);
+	ctl_column(_("STORED"), 8);
+	printf("%s\n", _("PORT"));
+	each_member(js_get(status, "instruments"), print_instrument);
+	printf("\n");
+	ctl_column(_("TARGET"), 16);
+	ctl_column(_("STATE"), 10);
+	ctl_column(_("RECORDS"), 14);
+	printf("%s\n", _("BROKER"));
+	each_member(js_get(status, "targets"), print_target);
+	js_free(status);
+	return 0;
+}
+
+int ctl_status(const struct ctl *ctl, int argc, char **argv)
+{
+	if (argc > 1)
+		return ctl_fail(EXIT_USAGE, _("status takes no '%s'"), argv[1]);
+	struct json *request = js_new_object();
+	js_put_text(request, "command", "status");
+	struct ctl given = *ctl;
+	return ctl_ask(ctl, request, print_status, &given);
+}

@@ -1,0 +1,330 @@
+"""Real parts for end-to-end tests: a private mosquitto, simulated instruments, the daemon, and a subscriber.
+
+Everything runs on loopback with free ports and private directories, and is ended by process id. Ground truth is what the
+instruments wrote to their --truth files at the moment they finished a result.
+"""
+import collections
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+COUNTY, STATION = "330421", "330421103-01"
+PREFIX = f"assay/v1/{COUNTY}/{STATION}"
+SHIM = os.path.join(BUILD, "tests/faults/ptyshim.so")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds, what="condition"):
+    """Polls until the condition holds; returns its value."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise TimeoutError(f"{what} did not come true within {seconds} s")
+
+
+class Process:
+    """A child that is stopped by its own pid, with its output in a file."""
+
+    def __init__(self, command, log, env=None, stdout=None):
+        self.command, self.log_path, self.env = command, log, env
+        self.stdout = stdout
+        self.child = None
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout or log, stderr=log,
+                                          env={**os.environ, **(self.env or {})})
+        return self
+
+    def alive(self):
+        return self.child is not None and self.child.poll() is None
+
+    def stop(self, how=signal.SIGTERM, seconds=10):
+        if self.alive():
+            self.child.send_signal(how)
+            try:
+                self.child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+                raise
+        return self.child.returncode if self.child else None
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+
+class Broker(Process):
+    """mosquitto on a free loopback port; `extra` lines go into its configuration."""
+
+    def __init__(self, directory, port=None, extra=""):
+        self.port = port or free_port()
+        path = os.path.join(directory, f"mosquitto-{self.port}.conf")
+        with open(path, "w", encoding="utf-8") as conf:
+            conf.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n{extra}\n")
+            if os.geteuid() == 0:
+                conf.write("user root\n")
+        broker = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+        super().__init__([broker, "-c", path], os.path.join(directory, f"mosquitto-{self.port}.log"))
+
+    def start(self):
+        super().start()
+        wait_for(self.listening, 10, "mosquitto listening")
+        return self
+
+    def listening(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Sim(Process):
+    """assay-sim with a truth file; `where` is ("--serial", link) or ("--tcp", "host:port")."""
+
+    def __init__(self, directory, name, archetype, where, *options):
+        self.name = name
+        self.truth_path = os.path.join(directory, f"{name}.truth")
+        super().__init__([os.path.join(BUILD, "assay-sim"), archetype, *where, "--truth", self.truth_path, *options],
+                         os.path.join(directory, f"{name}.log"), stdout=subprocess.PIPE)
+
+    def start(self):
+        super().start()
+        ready = self.child.stdout.readline().decode().split()
+        assert ready and ready[0] == "ready", f"{self.name} did not start: {self.log()}"
+        self.address = ready[1]
+        return self
+
+    def truth(self):
+        try:
+            with open(self.truth_path, encoding="utf-8") as lines:
+                return [{**json.loads(line), "instrument": self.name} for line in lines if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+
+
+class Daemon(Process):
+    """assayd on its own configuration directory; start() returns once it says READY=1."""
+
+    def __init__(self, directory, instruments, target=None, station="", env=None, shim=True, wrapper=()):
+        self.directory = directory
+        self.conf = os.path.join(directory, "etc")
+        self.state = os.path.join(directory, "state")
+        os.makedirs(os.path.join(self.conf, "instruments.d"), exist_ok=True)
+        self.write_config(instruments, target, station)
+        self.notify_path = os.path.join(directory, "notify")
+        environment = {"NOTIFY_SOCKET": self.notify_path, "LC_ALL": "C.UTF-8", **(env or {})}
+        if shim and os.path.exists(SHIM) and "LD_PRELOAD" not in environment:
+            environment["LD_PRELOAD"] = SHIM
+        super().__init__([*wrapper, os.path.join(BUILD, "assayd"), "-c", self.conf], os.path.join(directory, "assayd.log"),
+                         env=environment)
+        self.ready_seconds = []
+
+    def write_config(self, instruments, target=None, station=""):
+        with open(os.path.join(self.conf, "assayd.conf"), "w", encoding="utf-8") as conf:
+            conf.write(f"[station]\ncode = {STATION}\nname = 魏塘街道农产品快速检测室\ncounty = {COUNTY}\n"
+                       f"timezone = Asia/Shanghai\n{station}\n"
+                       f"[journal]\ndirectory = {self.state}\n\n[control]\nsocket = {self.directory}/control\n\n")
+            if target:
+                conf.write(f"[target county]\n{target}\n")
+        with open(os.path.join(self.conf, "instruments.d", "room.conf"), "w", encoding="utf-8") as conf:
+            conf.write(instruments)
+
+    def start(self, seconds=15):
+        if os.path.exists(self.notify_path):
+            os.unlink(self.notify_path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(self.notify_path)
+            notify.settimeout(0.2)
+            started = time.monotonic()
+            super().start()
+            while True:
+                assert self.alive(), f"assayd ended with {self.child.returncode}:\n{self.log()[-3000:]}"
+                assert time.monotonic() - started < seconds, f"assayd was not ready within {seconds} s:\n{self.log()[-3000:]}"
+                try:
+                    if b"READY=1" in notify.recv(4096):
+                        break
+                except socket.timeout:
+                    continue
+            self.ready_seconds.append(time.monotonic() - started)
+        return self
+
+    def kill(self):
+        self.child.kill()
+        self.child.wait()
+
+    def ctl(self, *arguments, **options):
+        return subprocess.run([os.path.join(BUILD, "assayctl"), "-c", self.conf, *arguments], capture_output=True, text=True,
+                              timeout=60, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"}, **options)
+
+    def status(self):
+        answer = self.ctl("--json", "status")
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    def entries(self):
+        answer = self.ctl("--json", "list", "--from", "1")
+        assert answer.returncode == 0, answer.stderr
+        return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+Message = collections.namedtuple("Message", "topic payload at_ns properties retain")
+
+
+class Subscriber:
+    """A county data centre: an MQTT 5 session that outlives broker restarts is not assumed; it reconnects by itself."""
+
+    def __init__(self, port, on_message=None, client_id="county"):
+        self.messages = []
+        self.lock = threading.Lock()
+        self.told = on_message
+        self.subscribed = threading.Event()
+        self.client = mqtt.Client(client_id, protocol=mqtt.MQTTv5)
+        self.client.on_connect = self._connected
+        self.client.on_message = self._received
+        self.client.on_subscribe = lambda *_: self.subscribed.set()
+        self.client.reconnect_delay_set(0.1, 0.5)
+        self.properties = Properties(PacketTypes.CONNECT)
+        self.properties.SessionExpiryInterval = 3600
+        self.client.connect("127.0.0.1", port, keepalive=10, clean_start=False, properties=self.properties)
+        self.client.loop_start()
+        assert self.subscribed.wait(10), "the subscriber could not subscribe"
+
+    def _connected(self, client, *_):
+        client.subscribe("assay/#", qos=1)
+
+    def _received(self, _client, _userdata, message):
+        got = Message(message.topic, message.payload, time.monotonic_ns(), message.properties, message.retain)
+        with self.lock:
+            self.messages.append(got)
+        if self.told:
+            self.told(got)
+
+    def of(self, *kinds):
+        with self.lock:
+            return [m for m in self.messages if m.topic.rsplit("/", 1)[1] in kinds]
+
+    def records(self):
+        """Every record (result and qc) in order of arrival, duplicates included, with its arrival time."""
+        return [(json.loads(m.payload), m.at_ns) for m in self.of("result", "qc")]
+
+    def stop(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def key_of_truth(truth):
+    return (truth["instrument"], str(truth["instrument_seq"]), truth.get("channel") or None, truth.get("sample_no") or None,
+            truth.get("value") or None, truth["tested_at"][:19], truth["kind"])
+
+
+def key_of_record(record):
+    return (record["instrument"]["id"], record.get("instrument_seq"), record.get("channel"),
+            record.get("sample", {}).get("no"), record.get("value"), record.get("tested_at", "")[:19], record["kind"])
+
+
+Verdict = collections.namedtuple("Verdict", "finished received lost doubled invented")
+
+
+def compare(truth, records):
+    """Truth against records: what is missing, what came as two records (different ids), what nobody finished.
+
+    The same id twice on the wire is one record: the platform stores by id."""
+    by_id = {}
+    for record in records:
+        known = by_id.setdefault(record["id"], record)
+        assert known == record, f"one id, two contents: {record['id']}"
+    want = collections.Counter(map(key_of_truth, truth))
+    have = collections.Counter(map(key_of_record, by_id.values()))
+    lost = list((want - have).elements())
+    extra = list((have - want).elements())
+    doubled = [key for key in extra if key in want]
+    invented = [key for key in extra if key not in want]
+    return Verdict(len(truth), len(by_id), lost, doubled, invented)
+
+
+def in_order(records):
+    """First arrivals of each sequence number, in the order they came, never step back within an epoch."""
+    seen, last = set(), {}
+    for record in records:
+        if record["id"] in seen:
+            continue
+        seen.add(record["id"])
+        if record["seq"] < last.get(record["epoch"], 0):
+            return False
+        last[record["epoch"]] = record["seq"]
+    return True
+
+
+class Room:
+    """A whole room in a private directory: use as a context manager."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="assayd-")
+        self.processes = []
+        self.subscribers = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for subscriber in self.subscribers:
+            subscriber.stop()
+        for process in reversed(self.processes):
+            try:
+                process.stop()
+            except subprocess.TimeoutExpired:
+                pass
+        if not os.environ.get("KEEP"):
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def add(self, process):
+        self.processes.append(process)
+        return process
+
+    def broker(self, **options):
+        return self.add(Broker(self.directory, **options).start())
+
+    def sim(self, name, archetype, where, *options):
+        return self.add(Sim(self.directory, name, archetype, where, *options).start())
+
+    def daemon(self, instruments, target=None, **options):
+        return self.add(Daemon(self.directory, instruments, target, **options))
+
+    def subscriber(self, port, **options):
+        subscriber = Subscriber(port, **options)
+        self.subscribers.append(subscriber)
+        return subscriber
+
+
+def settle(sims, subscriber, seconds=30):
+    """Waits until everything the instruments finished has arrived, or the time is up; returns the comparison."""
+    end = time.monotonic() + seconds
+    while True:
+        truth = [line for sim in sims for line in sim.truth()]
+        verdict = compare(truth, [record for record, _ in subscriber.records()])
+        if not verdict.lost or time.monotonic() > end:
+            return verdict
+        time.sleep(0.1)
