@@ -7,6 +7,7 @@
 #ifndef ASSAYD_LINK_H
 #define ASSAYD_LINK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,15 +18,21 @@
 struct link;
 
 /* Prepares a link for this port; opens nothing yet. `stop_fd` (an eventfd) becoming readable ends every wait at once
- * with -ECANCELED. */
+ * with -ECANCELED. `port` must outlive the link. */
 int link_new(const struct port *port, int stop_fd, struct link **ret, struct fault *fault);
 void link_free(struct link *link); /* closes; NULL is fine */
+
+/* `beat` counts up at least once a second while a call waits: the sign of life of the thread that called. */
+void link_set_beat(struct link *link, _Atomic unsigned long *beat);
 
 /* Opens or reopens. Serial names are resolved afresh each time; the port is locked (flock and TIOCEXCL); the fault says
  * who or what is in the way. A listener opens once and then waits for its instrument inside link_read(). */
 int link_open(struct link *link, struct fault *fault);
 void link_close(struct link *link);
 bool link_is_open(const struct link *link);
+
+/* True once after something happened on an open link that breaks nothing but that its operator should read. */
+bool link_remark(struct link *link, struct fault *out);
 
 /* Byte links. Reads what is there, waiting at most `timeout_ms` for the first byte: the number of bytes, 0 after the
  * timeout, or -errno (hang-up, reset, end of file: -ENOTCONN). */

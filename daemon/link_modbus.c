@@ -1,0 +1,417 @@
+/* Modbus RTU and TCP through libmodbus, with its error recovery off.
+ *
+ * libmodbus takes a late reply for the answer to the next question, so this file allows one question at a time and
+ * believes only an answer that names the same unit, function and length, and on TCP the same transaction. Anything else
+ * is a negative answer, after which the line is quarantined: what may still arrive cannot meet a newer question.
+ *
+ * What libmodbus does: opening a serial line, framing and checksum of RTU, receiving on both transports. What it cannot
+ * is done here: it waits deaf to a stop (so the wait for the first byte is ours), connects deaf to it (link_connect),
+ * does not look at the unit of a TCP reply, sends raw TCP requests with transaction 0, and cannot know where the reply
+ * to a user function ends.
+ */
+#include "link_kind.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <modbus.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/select.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "../drivers/bytes.h"
+#include "../drivers/checksum.h"
+#include "clock.h"
+
+#define FRAME_GAP_MS 500 /* USB adapters and serial servers pause inside a frame: a pause this long ends it */
+#define QUIET_MS     60  /* a line that said nothing for this long is quiet: over 3.5 characters at 1,200 baud */
+#define END_MS       30  /* a frame of unknown length whose checksum is right ends with this pause */
+#define MBAP_SIZE    7   /* transaction 2, protocol 2, length 2, unit 1: MODBUS Messaging on TCP/IP V1.0b, 3.1.3 */
+
+struct modbus_link {
+	struct link link;
+	modbus_t *modbus;
+	int fd, lock; /* lock: RTU only */
+	uint16_t transaction;
+};
+
+struct adu { /* a whole message as on the wire, and where its function code and its last byte are */
+	uint8_t bytes[MODBUS_MAX_ADU_LENGTH];
+	size_t length, head, tail;
+};
+
+static bool is_tcp(const struct link *link)
+{
+	return link->port->kind == PORT_MODBUS_TCP;
+}
+
+static int open_tcp(struct modbus_link *modbus, struct fault *fault)
+{
+	const struct port *port = modbus->link.port;
+	char service[8];
+	snprintf(service, sizeof(service), "%d", port->number);
+	modbus->fd = link_connect(&modbus->link, fault);
+	if (modbus->fd < 0)
+		return modbus->fd;
+	if (modbus->fd >= FD_SETSIZE) { /* libmodbus waits with select(2): beyond this it writes over its own stack */
+		close(modbus->fd);
+		return fault_set(fault, EMFILE,
+			_("%s: file descriptor %d is over the %d that Modbus can use; run fewer connections or split the "
+			  "station over two daemons"),
+			port->text, modbus->fd, FD_SETSIZE - 1);
+	}
+	modbus->modbus = modbus_new_tcp_pi(port->host, service);
+	if (!modbus->modbus) {
+		close(modbus->fd);
+		return fault_set(fault, EINVAL, _("%s: %s"), port->text, modbus_strerror(errno));
+	}
+	modbus_set_socket(modbus->modbus, modbus->fd);
+	return 0;
+}
+
+static int open_rtu(struct modbus_link *modbus, struct fault *fault)
+{
+	const struct port *port = modbus->link.port;
+	char path[PATH_MAX];
+	int error = link_serial_resolve(port, path, sizeof(path), fault);
+	if (error < 0)
+		return error;
+	if (modbus->lock < 0)
+		modbus->lock = link_tty_lock(path, fault);
+	if (modbus->lock < 0)
+		return modbus->lock;
+	modbus->modbus =
+		modbus_new_rtu(path, (int)port->baud, "NEO"[port->parity], port -> data_bits, port -> stop_bits);
+	if (!modbus->modbus)
+		return fault_set(fault, EINVAL, _("%s: this line cannot be: %s"), port->text, modbus_strerror(errno));
+	if (modbus_connect(modbus->modbus) < 0)
+		return fault_set(fault, errno, _("%s: cannot be opened: %s"), path, modbus_strerror(errno));
+	modbus->fd = modbus_get_socket(modbus->modbus);
+	if (modbus->fd >= FD_SETSIZE)
+		return fault_set(fault, EMFILE, _("%s: file descriptor %d is over the %d that Modbus can use"), path,
+			modbus->fd, FD_SETSIZE - 1);
+	return link_tty_exclude(modbus->fd, path, fault);
+}
+
+/* With no byte timeout the response timeout bounds the whole rest of a message whose first byte is there: the longest
+ * at this speed, and a pause. A line that drips cannot hold us. */
+static void set_timeouts(const struct modbus_link *modbus)
+{
+	const struct port *port = modbus->link.port;
+	uint32_t rest_ms = FRAME_GAP_MS;
+	if (!is_tcp(&modbus->link) && port->baud > 0)
+		rest_ms += (uint32_t)(MODBUS_MAX_ADU_LENGTH * 11 * 1000L / port->baud);
+	modbus_set_byte_timeout(modbus->modbus, 0, 0);
+	modbus_set_response_timeout(modbus->modbus, rest_ms / 1000, rest_ms % 1000 * 1000);
+	modbus_set_error_recovery(modbus->modbus, MODBUS_ERROR_RECOVERY_NONE);
+}
+
+static void disconnect(struct modbus_link *modbus)
+{
+	if (!modbus->modbus)
+		return;
+	if (!is_tcp(&modbus->link) && modbus->fd >= 0)
+		link_tty_admit(modbus->fd);
+	modbus_close(modbus->modbus);
+	modbus_free(modbus->modbus);
+	modbus->modbus = NULL;
+	modbus->fd = -1;
+}
+
+static void modbus_link_close(struct link *link)
+{
+	struct modbus_link *modbus = (struct modbus_link *)link;
+	disconnect(modbus);
+	if (modbus->lock >= 0)
+		close(modbus->lock);
+	modbus->lock = -1;
+}
+
+static int modbus_link_prepare(struct link *link, struct fault *fault)
+{
+	(void)fault;
+	struct modbus_link *modbus = (struct modbus_link *)link;
+	modbus->fd = modbus->lock = -1;
+	return 0;
+}
+
+static int modbus_link_open(struct link *link, struct fault *fault)
+{
+	struct modbus_link *modbus = (struct modbus_link *)link;
+	int error = is_tcp(link) ? open_tcp(modbus, fault) : open_rtu(modbus, fault);
+	if (error < 0) {
+		modbus_link_close(link);
+		return error;
+	}
+	set_timeouts(modbus);
+	return 0;
+}
+
+/* Function code and data of a request; the register functions of MODBUS Application Protocol V1.1b3, 6.3 to 6.12. */
+static size_t make_pdu(const struct request *request, uint8_t pdu[static REQUEST_MAX])
+{
+	size_t length = 0;
+#define PUT16(value) (pdu[length++] = (uint8_t)((value) >> 8), pdu[length++] = (uint8_t)((value)&0xFF))
+	switch (request->kind) {
+	case REQUEST_READ:
+		pdu[length++] = request->table == REGISTERS_INPUT ? MODBUS_FC_READ_INPUT_REGISTERS
+		                                                  : MODBUS_FC_READ_HOLDING_REGISTERS;
+		PUT16(request->address);
+		PUT16(request->count);
+		break;
+	case REQUEST_WRITE:
+		pdu[length++] =
+			request->count > 1 ? MODBUS_FC_WRITE_MULTIPLE_REGISTERS : MODBUS_FC_WRITE_SINGLE_REGISTER;
+		PUT16(request->address);
+		if (request->count > 1) {
+			PUT16(request->count);
+			pdu[length++] = (uint8_t)(2 * request->count);
+		}
+		for (unsigned i = 0; i < request->count; i++)
+			PUT16(request->registers[i]);
+		break;
+	default:
+		memcpy(pdu, request->bytes, request->length);
+		length = request->length;
+	}
+#undef PUT16
+	return length;
+}
+
+static int send_request(struct modbus_link *modbus, int unit, const uint8_t *pdu, size_t length, struct fault *fault)
+{
+	uint8_t adu[MBAP_SIZE + REQUEST_MAX];
+	if (is_tcp(&modbus->link)) {
+		uint16_t transaction = ++modbus->transaction;
+		size_t rest = length + 1;
+		const uint8_t head[MBAP_SIZE] = { (uint8_t)(transaction >> 8), (uint8_t)transaction, 0, 0,
+			(uint8_t)(rest >> 8), (uint8_t)rest, (uint8_t)unit };
+		memcpy(adu, head, sizeof(head));
+		memcpy(adu + sizeof(head), pdu, length);
+		return link_write_fd(&modbus->link, modbus->fd, adu, sizeof(head) + length, fault);
+	}
+	adu[0] = (uint8_t)unit;
+	memcpy(adu + 1, pdu, length);
+	modbus_set_slave(modbus->modbus, unit);
+	modbus_flush(modbus->modbus); /* bytes nobody asked for: noise, or the tail of a frame too long */
+	if (modbus_send_raw_request(modbus->modbus, adu, (int)length + 1) < 0)
+		return link_lost(&modbus->link, errno, fault);
+	return 0;
+}
+
+/* Reads until `length` bytes are there, or (length 0, RTU) until a pause after a frame with a right checksum. */
+static int receive_own(struct modbus_link *modbus, struct adu *adu, size_t length, struct fault *fault)
+{
+	long until_ms = clock_ms() + 2 * FRAME_GAP_MS;
+	size_t limit = length ? length : sizeof(adu->bytes);
+	while (adu->length < limit && clock_ms() < until_ms) {
+		bool whole = !length && adu->length >= 4 && checksum_crc16(adu->bytes, adu->length) == 0;
+		long pause_ms = clock_ms() + (whole ? END_MS : FRAME_GAP_MS);
+		int got = link_read_fd(
+			&modbus->link, modbus->fd, adu->bytes + adu->length, limit - adu->length, pause_ms, fault);
+		if (got < 0)
+			return got;
+		if (got == 0)
+			break;
+		adu->length += (size_t)got;
+	}
+	return 0;
+}
+
+static int receive_user_function(struct modbus_link *modbus, struct adu *adu, struct fault *fault)
+{
+	if (!is_tcp(&modbus->link))
+		return receive_own(modbus, adu, 0, fault);
+	int error = receive_own(modbus, adu, MBAP_SIZE, fault);
+	if (error < 0 || adu->length < MBAP_SIZE)
+		return error;
+	size_t rest = (size_t)(adu->bytes[4] << 8 | adu->bytes[5]);
+	if (rest < 2 || rest + MBAP_SIZE - 1 > sizeof(adu->bytes))
+		return 0;
+	return receive_own(modbus, adu, rest + MBAP_SIZE - 1, fault);
+}
+
+static bool libmodbus_knows(uint8_t function)
+{
+	switch (function) {
+	case MODBUS_FC_READ_HOLDING_REGISTERS:
+	case MODBUS_FC_READ_INPUT_REGISTERS:
+	case MODBUS_FC_WRITE_SINGLE_REGISTER:
+	case MODBUS_FC_WRITE_MULTIPLE_REGISTERS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The first byte of the answer is waited for here, so that a stop is heard; the rest is libmodbus' within its bound. */
+static int receive(struct modbus_link *modbus, uint8_t function, long until_ms, struct adu *adu, struct fault *fault)
+{
+	int events = link_wait(&modbus->link, modbus->fd, POLLIN, until_ms);
+	if (events == -ECANCELED)
+		return events;
+	if (events < 0)
+		return link_lost(&modbus->link, -events, fault);
+	if (events == 0)
+		return fault_set(
+			fault, ETIMEDOUT, _("no answer in time; check address, wiring and that the instrument is on"));
+	if (!(events & POLLIN))
+		return link_lost(&modbus->link, 0, fault);
+	if (!libmodbus_knows(function))
+		return receive_user_function(modbus, adu, fault);
+	int got = modbus_receive_confirmation(modbus->modbus, adu->bytes);
+	if (got >= 0) {
+		adu->length = (size_t)got;
+		return 0;
+	}
+	if (errno == ECONNRESET || errno == EIO || errno == EBADF || errno == EPIPE || errno == ENOTCONN)
+		return link_lost(&modbus->link, errno, fault);
+	return fault_set(fault, errno == ETIMEDOUT ? EBADMSG : errno,
+		_("unreadable answer: %s; check wiring and line settings"),
+		errno == ETIMEDOUT ? _("it broke off") : modbus_strerror(errno));
+}
+
+/* Frames of both transports: what they say of themselves must be what was asked. Sets head and tail. */
+static int check_frame(struct modbus_link *modbus, int unit, struct adu *adu, struct fault *fault)
+{
+	bool tcp = is_tcp(&modbus->link);
+	adu->head = tcp ? MBAP_SIZE : 1;
+	adu->tail = tcp ? 0 : 2;
+	if (adu->length < adu->head + 2 + adu->tail)
+		return fault_set(fault, EBADMSG, _("answer of %zu bytes, too short for any"), adu->length);
+	struct bytes head = bytes_of(adu->bytes, adu->head);
+	if (tcp) {
+		unsigned transaction = bytes_u16be(&head), protocol = bytes_u16be(&head), rest = bytes_u16be(&head);
+		if (transaction != modbus->transaction)
+			return fault_set(fault, EBADMSG, _("answer to question %u, asked was %u: late or doubled"),
+				transaction, (unsigned)modbus->transaction);
+		if (protocol != 0 || rest + MBAP_SIZE - 1 != adu->length)
+			return fault_set(fault, EBADMSG, _("answer with a header that is not its own"));
+	} else if (checksum_crc16(adu->bytes, adu->length) != 0) {
+		return fault_set(fault, EBADMSG, _("answer with a wrong checksum; check wiring and line settings"));
+	}
+	int from = bytes_u8(&head);
+	if (from != unit)
+		return fault_set(fault, EBADMSG, _("answer of unit %d, asked was %d; do two units share an address?"),
+			from, unit);
+	return 0;
+}
+
+static int take_registers(
+	const struct request *request, struct bytes data, struct reply *reply, uint16_t *registers, struct fault *fault)
+{
+	unsigned length = bytes_u8(&data);
+	if (length != 2u * request->count || bytes_left(&data) != length)
+		return fault_set(fault, EBADMSG, _("answer of %u bytes, asked were %u registers"), length,
+			(unsigned)request->count);
+	reply->kind = REPLY_REGISTERS;
+	reply->bytes = data.at;
+	reply->length = length;
+	reply->registers = registers;
+	reply->count = request->count;
+	for (unsigned i = 0; i < request->count; i++)
+		registers[i] = bytes_u16be(&data);
+	return 0;
+}
+
+/* A write is confirmed with its own address and value, or address and count. */
+static int take_done(const struct request *request, struct bytes data, struct reply *reply, struct fault *fault)
+{
+	uint16_t address = bytes_u16be(&data), second = bytes_u16be(&data);
+	uint16_t wanted = request->count > 1 ? request->count : request->registers[0];
+	if (data.failed || address != request->address || second != wanted)
+		return fault_set(fault, EBADMSG, _("confirmation of another write"));
+	reply->kind = REPLY_DONE;
+	return 0;
+}
+
+static int take_answer(const struct request *request, uint8_t function, const struct adu *adu, struct reply *reply,
+	uint16_t *registers, uint8_t *bytes, struct fault *fault)
+{
+	size_t length = adu->length - adu->head - adu->tail;
+	memcpy(bytes, adu->bytes + adu->head, length);
+	struct bytes pdu = bytes_of(bytes, length);
+	uint8_t answered = bytes_u8(&pdu);
+	if (answered == (function | 0x80)) {
+		reply->kind = REPLY_REFUSED;
+		reply->exception = bytes_u8(&pdu);
+		return 0;
+	}
+	if (answered != function)
+		return fault_set(fault, EBADMSG, _("answer to function %u, asked was %u"), answered, function);
+	if (request->kind == REQUEST_READ)
+		return take_registers(request, pdu, reply, registers, fault);
+	if (request->kind == REQUEST_WRITE)
+		return take_done(request, pdu, reply, fault);
+	reply->kind = REPLY_RAW;
+	reply->bytes = bytes;
+	reply->length = length;
+	return 0;
+}
+
+static int modbus_link_exchange(struct link *link, int unit, const struct request *request, int timeout_ms,
+	struct reply *reply, uint16_t *registers, uint8_t *bytes, struct fault *fault)
+{
+	struct modbus_link *modbus = (struct modbus_link *)link;
+	uint8_t pdu[REQUEST_MAX];
+	if (request->count > REGISTERS_MAX || request->length > MODBUS_MAX_PDU_LENGTH ||
+		(request->kind == REQUEST_RAW && request->length == 0))
+		return fault_set(fault, EINVAL, _("a request longer than Modbus allows"));
+	size_t length = make_pdu(request, pdu);
+	int error = send_request(modbus, unit, pdu, length, fault);
+	if (error < 0)
+		return error;
+	struct adu adu = { .length = 0 };
+	error = receive(modbus, pdu[0], clock_ms() + timeout_ms, &adu, fault);
+	if (error < 0)
+		return error;
+	error = check_frame(modbus, unit, &adu, fault);
+	return error < 0 ? error : take_answer(request, pdu[0], &adu, reply, registers, bytes, fault);
+}
+
+/* Whatever still comes is the answer to an older question, or noise. */
+static int drain(struct modbus_link *modbus, int at_most_ms, struct fault *fault)
+{
+	uint8_t stale[256];
+	long until_ms = clock_ms() + at_most_ms;
+	while (clock_ms() < until_ms) {
+		int got = link_read_fd(&modbus->link, modbus->fd, stale, sizeof(stale), clock_ms() + QUIET_MS, fault);
+		if (got <= 0)
+			return got;
+	}
+	return fault_set(fault, EBUSY, _("%s: the line never falls silent; a second master or a unit that babbles"),
+		modbus->link.port->text);
+}
+
+static int modbus_link_quarantine(struct link *link, int lateness_ms, struct fault *fault)
+{
+	struct modbus_link *modbus = (struct modbus_link *)link;
+	if (is_tcp(link)) {
+		link_close(link);
+		return link_open(link, fault);
+	}
+	disconnect(modbus); /* the lock stays ours: nobody else may ask into the wait */
+	link->open = false;
+	int error = link_pause(link, lateness_ms);
+	if (!error)
+		error = modbus_link_open(link, fault);
+	if (error < 0)
+		return error;
+	link->open = true;
+	error = drain(modbus, lateness_ms + 1000, fault);
+	if (error < 0)
+		link_close(link);
+	return error;
+}
+
+const struct link_kind link_modbus_kind = {
+	.size = sizeof(struct modbus_link),
+	.prepare = modbus_link_prepare,
+	.discard = modbus_link_close,
+	.open = modbus_link_open,
+	.close = modbus_link_close,
+	.exchange = modbus_link_exchange,
+	.quarantine = modbus_link_quarantine,
+};

@@ -1,0 +1,288 @@
+/* TCP: to an instrument or serial server (client), or from an instrument that dials us (listener). */
+#include "link_kind.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define CONNECT_MS   3000
+#define RESOLVE_STEP 200 /* milliseconds between two looks at the stop signal while a name is looked up */
+
+struct tcp_link {
+	struct link link;
+	int fd;        /* the instrument's connection, -1: none */
+	int listener;  /* bound once, kept over link_close() */
+	bool refusing; /* a second instrument was refused and told of */
+};
+
+/* An instrument switched off sends no FIN: keepalive notices within 10 + 3 * 5 s, and data not acknowledged as fast. */
+static void tune(int fd)
+{
+	int yes = 1, idle = 10, interval = 5, count = 3;
+	unsigned unacknowledged_ms = 25000;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof(unacknowledged_ms));
+}
+
+struct lookup { /* freed by whoever finishes last: a lookup under way cannot always be cancelled */
+	struct gaicb request;
+	struct addrinfo hints;
+	char host[128], service[8];
+};
+
+/* A resolver without network answers after half a minute: the lookup runs aside so that the line can be stopped. */
+static int look_up_name(struct link *link, struct lookup *lookup)
+{
+	struct gaicb *requests[] = { &lookup->request };
+	int error = getaddrinfo_a(GAI_NOWAIT, requests, 1, NULL);
+	while (error == 0 && (error = gai_error(&lookup->request)) == EAI_INPROGRESS) {
+		struct timespec step = { .tv_nsec = RESOLVE_STEP * 1000000L };
+		gai_suspend((const struct gaicb *const *)requests, 1, &step);
+		if (link_wait(link, -1, 0, 0) == -ECANCELED && gai_cancel(&lookup->request) != EAI_ALLDONE)
+			return EAI_INPROGRESS;
+		error = 0;
+	}
+	return error;
+}
+
+static int look_up(struct link *link, int flags, struct addrinfo **ret, struct fault *fault)
+{
+	const struct port *port = link->port;
+	struct lookup *lookup = calloc(1, sizeof(*lookup));
+	if (!lookup)
+		return fault_set(fault, ENOMEM, _("%s: out of memory"), port->text);
+	lookup->hints = (struct addrinfo){ .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICHOST };
+	snprintf(lookup->host, sizeof(lookup->host), "%s", port->host);
+	snprintf(lookup->service, sizeof(lookup->service), "%d", port->number);
+	lookup->request =
+		(struct gaicb){ .ar_name = lookup->host, .ar_service = lookup->service, .ar_request = &lookup->hints };
+	int error = getaddrinfo(lookup->host, lookup->service, &lookup->hints, &lookup->request.ar_result);
+	if (error == EAI_NONAME) {
+		lookup->hints.ai_flags = flags;
+		error = look_up_name(link, lookup);
+	}
+	if (error == EAI_INPROGRESS) /* told to stop while the resolver still writes here: left to the process' end */
+		return -ECANCELED;
+	*ret = lookup->request.ar_result;
+	free(lookup);
+	if (error)
+		return fault_set(fault, EHOSTUNREACH, _("%s: host name %s: %s; check the name or write its address"),
+			port->text, port->host, gai_strerror(error));
+	return 0;
+}
+
+static int connect_to(struct link *link, const struct addrinfo *address)
+{
+	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	tune(fd);
+	int error = connect(fd, address->ai_addr, address->ai_addrlen) == 0 ? 0 : errno;
+	if (error == EINPROGRESS) {
+		int events = link_wait(link, fd, POLLOUT, clock_ms() + CONNECT_MS);
+		socklen_t size = sizeof(error);
+		error = events < 0 ? -events : events == 0 ? ETIMEDOUT : 0;
+		if (!error && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+			error = errno;
+	}
+	if (!error)
+		return fd;
+	close(fd);
+	return -error;
+}
+
+int link_connect(struct link *link, struct fault *fault)
+{
+	struct addrinfo *addresses = NULL;
+	int result = look_up(link, 0, &addresses, fault);
+	if (result < 0)
+		return result;
+	result = -EHOSTUNREACH;
+	for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
+		result = connect_to(link, address);
+		if (result >= 0 || result == -ECANCELED)
+			break;
+	}
+	freeaddrinfo(addresses);
+	if (result < 0 && result != -ECANCELED)
+		fault_set(fault, -result,
+			_("%s: no connection to %s port %d: %s; is the instrument on and the address right?"),
+			link->port->text, link->port->host, link->port->number, strerror(-result));
+	return result;
+}
+
+static int tcp_prepare(struct link *link, struct fault *fault)
+{
+	(void)fault;
+	struct tcp_link *tcp = (struct tcp_link *)link;
+	tcp->fd = tcp->listener = -1;
+	return 0;
+}
+
+static int tcp_open(struct link *link, struct fault *fault)
+{
+	struct tcp_link *tcp = (struct tcp_link *)link;
+	int fd = link_connect(link, fault);
+	if (fd >= 0)
+		tcp->fd = fd;
+	return fd;
+}
+
+static void tcp_close(struct link *link)
+{
+	struct tcp_link *tcp = (struct tcp_link *)link;
+	if (tcp->fd >= 0)
+		close(tcp->fd);
+	tcp->fd = -1;
+}
+
+static int tcp_read(struct link *link, uint8_t *data, size_t size, long until_ms, struct fault *fault)
+{
+	return link_read_fd(link, ((struct tcp_link *)link)->fd, data, size, until_ms, fault);
+}
+
+static int tcp_write(struct link *link, const uint8_t *data, size_t length, struct fault *fault)
+{
+	return link_write_fd(link, ((struct tcp_link *)link)->fd, data, length, fault);
+}
+
+static int bind_to(const struct addrinfo *address)
+{
+	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int yes = 1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, 4) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	return -error;
+}
+
+static int listener_open(struct link *link, struct fault *fault)
+{
+	struct tcp_link *tcp = (struct tcp_link *)link;
+	if (tcp->listener >= 0)
+		return 0;
+	struct addrinfo *addresses = NULL;
+	int fd = look_up(link, AI_PASSIVE, &addresses, fault);
+	if (fd < 0)
+		return fd;
+	fd = addresses ? bind_to(addresses) : -EADDRNOTAVAIL;
+	freeaddrinfo(addresses);
+	if (fd < 0)
+		return fault_set(fault, -fd,
+			_("%s: cannot listen on %s port %d: %s; another program may hold the port"), link->port->text,
+			link->port->host, link->port->number, strerror(-fd));
+	tcp->listener = fd;
+	return 0;
+}
+
+static void listener_discard(struct link *link)
+{
+	struct tcp_link *tcp = (struct tcp_link *)link;
+	if (tcp->listener >= 0)
+		close(tcp->listener);
+}
+
+/* True while the kernel believes in the connection: the peer has neither closed nor reset it, nor missed its
+ * keepalives. Bytes still to be read count as life. */
+static bool alive(int fd)
+{
+	if (fd < 0)
+		return false;
+	uint8_t byte;
+	ssize_t got = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* One instrument at a time: results of two on one line could not be told apart. */
+static void welcome(struct tcp_link *tcp)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t size = sizeof(peer);
+	int fd = accept4(tcp->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (!alive(tcp->fd)) {
+		if (tcp->fd >= 0)
+			close(tcp->fd);
+		tune(fd);
+		tcp->fd = fd;
+		tcp->refusing = false;
+		return;
+	}
+	close(fd);
+	if (tcp->refusing)
+		return;
+	tcp->refusing = true;
+	char host[64] = "?";
+	getnameinfo((struct sockaddr *)&peer, size, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
+	if (!tcp->link.remark &&
+		asprintf(&tcp->link.remark,
+			_("%s: refused a second connection, from %s, while an instrument is connected; give each "
+			  "instrument a port of its own"),
+			tcp->link.port->text, host) < 0)
+		tcp->link.remark = NULL;
+}
+
+static int listener_read(struct link *link, uint8_t *data, size_t size, long until_ms, struct fault *fault)
+{
+	struct tcp_link *tcp = (struct tcp_link *)link;
+	for (;;) {
+		struct pollfd waits[] = { { 0 }, { .fd = tcp->listener, .events = POLLIN },
+			{ .fd = tcp->fd, .events = POLLIN } };
+		int ready = link_wait_any(link, waits, 3, until_ms);
+		if (ready <= 0)
+			return ready;
+		if (waits[2].revents)
+			return link_read_fd(link, tcp->fd, data, size, until_ms, fault);
+		welcome(tcp);
+	}
+}
+
+static int listener_write(struct link *link, const uint8_t *data, size_t length, struct fault *fault)
+{
+	struct tcp_link *tcp = (struct tcp_link *)link;
+	if (tcp->fd < 0)
+		welcome(tcp);
+	if (tcp->fd < 0)
+		return fault_set(fault, ENOTCONN,
+			_("%s: no instrument has connected; it must dial this box on port %d"), link->port->text,
+			link->port->number);
+	return link_write_fd(link, tcp->fd, data, length, fault);
+}
+
+const struct link_kind link_tcp_kind = {
+	.size = sizeof(struct tcp_link),
+	.prepare = tcp_prepare,
+	.open = tcp_open,
+	.close = tcp_close,
+	.read = tcp_read,
+	.write = tcp_write,
+};
+
+const struct link_kind link_listener_kind = {
+	.size = sizeof(struct tcp_link),
+	.prepare = tcp_prepare,
+	.discard = listener_discard,
+	.open = listener_open,
+	.close = tcp_close,
+	.read = listener_read,
+	.write = listener_write,
+};
