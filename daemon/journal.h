@@ -31,7 +31,7 @@ struct entry { /* to be appended */
 	bool known; /* this id is in the journal already: nothing was appended, `seq` is where it stands */
 };
 
-struct stored { /* as read back; pointers are good until the next read */
+struct stored { /* as read back; `payload` is good until `each` returns */
 	uint64_t seq;
 	enum entry_kind kind;
 	char id[ENTRY_ID_MAX];
@@ -89,5 +89,10 @@ long journal_read(struct journal_reader *reader, uint64_t from, size_t limit,
 int journal_find(struct journal_reader *reader, const char *id, int (*each)(void *context, const struct stored *),
 	void *context, struct fault *fault);
 int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
+
+/* Whether entries `from`..`to` (0: the last) are all there and each carries the digest of the one before, the last one
+ * being what the journal recorded as its head. 0, or -EUCLEAN with the first bad one in `ret_bad` (may be NULL). */
+int journal_check_chain(
+	struct journal_reader *reader, uint64_t from, uint64_t to, uint64_t *ret_bad, struct fault *fault);
 
 #endif

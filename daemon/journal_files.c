@@ -1,0 +1,170 @@
+#include "journal_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static int sync_directory_of(const char *path)
+{
+	char directory[PATH_ROOM];
+	snprintf(directory, sizeof(directory), "%s", path);
+	char *slash = strrchr(directory, '/');
+	if (!slash)
+		snprintf(directory, sizeof(directory), ".");
+	else if (slash == directory)
+		slash[1] = '\0';
+	else
+		*slash = '\0';
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int error = fsync(fd) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+int files_directory(const char *directory, struct fault *fault)
+{
+	if (mkdir(directory, 0700) == 0) {
+		sync_directory_of(directory);
+		return 0;
+	}
+	struct stat status;
+	if (errno != EEXIST)
+		return fault_set(fault, errno,
+			_("%s: the journal's directory cannot be created (%s); create it, owned by assayd's user"),
+			directory, strerror(errno));
+	if (stat(directory, &status) != 0)
+		return fault_set(fault, errno, "%s: %s", directory, strerror(errno));
+	if (!S_ISDIR(status.st_mode))
+		return fault_set(
+			fault, ENOTDIR, _("%s: is not a directory; name a directory for the journal"), directory);
+	return 0;
+}
+
+static int lock_is_taken(int fd, const char *path, struct fault *fault)
+{
+	char holder[24] = "";
+	ssize_t length = pread(fd, holder, sizeof(holder) - 1, 0);
+	holder[length > 0 ? length : 0] = '\0';
+	holder[strcspn(holder, "\n")] = '\0';
+	return fault_set(fault, EBUSY,
+		_("%s: process %s holds this journal; stop that assayd first, or give this one another directory"),
+		path, holder[0] ? holder : "?");
+}
+
+int files_lock(const char *directory, int *ret_fd, struct fault *fault)
+{
+	char path[PATH_ROOM];
+	snprintf(path, sizeof(path), "%s/lock", directory);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fault_set(fault, errno, _("%s: cannot be opened (%s); the directory must be writable by assayd"),
+			path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		int error = errno == EWOULDBLOCK ? lock_is_taken(fd, path, fault)
+		                                 : fault_set(fault, errno, "%s: %s", path, strerror(errno));
+		close(fd);
+		return error;
+	}
+	char mine[24];
+	int length = snprintf(mine, sizeof(mine), "%ld\n", (long)getpid());
+	/* only a courtesy to whoever is refused: on a full disk the lock holds without the number */
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, mine, (size_t)length, 0) != length)
+		errno = 0;
+	*ret_fd = fd;
+	return 0;
+}
+
+static void mark_path(char out[static PATH_ROOM], const char *path)
+{
+	snprintf(out, PATH_ROOM, "%s.damaged", path);
+}
+
+int files_mark_damaged(const char *path)
+{
+	char mark[PATH_ROOM];
+	mark_path(mark, path);
+	int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	fsync(fd);
+	close(fd);
+	return sync_directory_of(path);
+}
+
+int files_suspect(const char *path, struct fault *fault)
+{
+	char other[PATH_ROOM];
+	struct stat file, log;
+	mark_path(other, path);
+	if (access(other, F_OK) == 0)
+		return fault_set(fault, EUCLEAN, _("%s: was found damaged while in use"), path);
+	if (stat(path, &file) != 0)
+		file.st_size = 0;
+	snprintf(other, sizeof(other), "%s-wal", path);
+	if (file.st_size == 0 && stat(other, &log) == 0 && log.st_size > 0)
+		/* SQLite would delete the log of an empty file, and with it perhaps the only copy of records */
+		return fault_set(fault, EUCLEAN, _("%s: is empty, but its write-ahead log is not"), path);
+	return 0;
+}
+
+int files_sync_log(const char *path, struct fault *fault)
+{
+	char log[PATH_ROOM];
+	snprintf(log, sizeof(log), "%s-wal", path);
+	int fd = open(log, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fault_set(fault, errno, "%s: %s", log, strerror(errno));
+	int error = fdatasync(fd) == 0 ? 0
+	                               : fault_set(fault, errno,
+						 _("%s: writing to the disk failed (%s); the kernel's log says more"),
+						 log, strerror(errno));
+	close(fd);
+	return error;
+}
+
+static int move_beside(const char *path, const char *name, const char *suffix)
+{
+	char from[PATH_ROOM], to[PATH_ROOM];
+	snprintf(from, sizeof(from), "%s%s", path, suffix);
+	snprintf(to, sizeof(to), "%s%s", name, suffix);
+	return rename(from, to) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+int files_set_aside(const char *path, char **ret_name, struct fault *fault)
+{
+	char name[PATH_ROOM], utc[20];
+	time_t now = time(NULL);
+	struct tm parts;
+	gmtime_r(&now, &parts);
+	strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &parts);
+	snprintf(name, sizeof(name), "%s.corrupt-%s", path, utc);
+	for (int i = 2; access(name, F_OK) == 0; i++)
+		snprintf(name, sizeof(name), "%s.corrupt-%s-%d", path, utc, i);
+
+	/* the mark first: a file that a power cut parted from its log must not pass for a sound, shorter journal */
+	int error = files_mark_damaged(path);
+	if (!error)
+		error = move_beside(path, name, "");
+	if (!error)
+		error = move_beside(path, name, "-wal");
+	if (!error)
+		error = move_beside(path, name, "-shm");
+	if (error)
+		return fault_set(fault, -error, _("%s: is damaged and cannot be set aside as %s (%s)"), path, name,
+			strerror(-error));
+	char mark[PATH_ROOM];
+	mark_path(mark, path);
+	unlink(mark);
+	sync_directory_of(path);
+	if (ret_name)
+		*ret_name = strdup(name);
+	return 0;
+}

@@ -1,0 +1,135 @@
+/* What the parts of the journal share; only daemon/journal*.c include it.
+ *
+ * Who touches what: `lock` guards queue, places and watchers; `store` (the writing connection) belongs to the thread
+ * that opens the journal until the writer thread starts, then to the writer thread alone.
+ */
+#ifndef ASSAYD_JOURNAL_PARTS_H
+#define ASSAYD_JOURNAL_PARTS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "digest.h"
+#include "journal.h"
+#include "sqlite.h"
+
+enum {
+	JOURNAL_APPLICATION_ID = 0x41535359, /* "ASSY" */
+	JOURNAL_SCHEMA = 1,
+	EPOCH_MAX = 33, /* 16 random bytes as hexadecimal */
+	STATION_MAX = 32,
+	WATCHERS_MAX = 16,
+	UUID_SIZE = 16,
+	PATH_ROOM = 512,
+};
+
+/* --- journal_chain.c: the entry's head, and the digest that links it to the one before */
+
+struct chain {
+	uint64_t seq; /* of the last entry, 0 before the first */
+	uint8_t hash[DIGEST_SIZE];
+};
+
+struct head {
+	const char *id; /* as text */
+	const char *station, *epoch;
+	uint64_t seq;
+	const uint8_t *prev;
+};
+
+enum { HEAD_MAX = 256 + STATION_MAX };
+size_t chain_head(char out[static HEAD_MAX], const struct head *head); /* the length */
+bool uuid_parse(const char *text, uint8_t out[static UUID_SIZE]);      /* lower case, with hyphens, nothing else */
+void uuid_text(const uint8_t uuid[static UUID_SIZE], char out[static ENTRY_ID_MAX]);
+
+/* --- journal_store.c: the writing connection */
+
+struct store {
+	struct db *db;
+	struct db_query *begin, *commit, *rollback;
+	struct db_query *find, *insert, *head, *instrument, *target, *park;
+	struct chain chain; /* as of the open transaction */
+	char *buffer;       /* for one payload */
+	size_t room;
+};
+
+/* A name with its place: an instrument's cursor, a target's progress. */
+struct place {
+	char *name;
+	char cursor[CURSOR_MAX];
+	uint64_t through;
+	bool unsaved;
+};
+struct places {
+	struct place *list;
+	size_t count;
+};
+struct place *place_find(const struct places *places, const char *name); /* NULL: not there */
+struct place *place_add(struct places *places, const char *name);        /* cleared, or the one that is there */
+void places_free(struct places *places);
+
+/* -EUCLEAN: damaged, to be set aside. Others: as they are. Fills `epoch`, instruments and targets (only forwards). */
+int store_open(struct journal *journal, struct fault *fault);
+void store_close(struct store *store, bool tidy);
+/* Inside a transaction: appends one entry, or finds that it is known. */
+int store_entry(struct journal *journal, struct entry *entry, int64_t received_ms, struct fault *fault);
+
+/* --- journal_reader.c */
+
+int reader_stored_head(struct journal_reader *reader, struct chain *ret, struct fault *fault);
+
+/* --- journal_schema.c */
+
+/* A new or known file becomes the present schema; a newer one is refused with -ENOTSUP. */
+int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fault *fault);
+int schema_station(struct db *db, const char *station, struct fault *fault);
+
+/* --- journal_files.c: directory, lock and what is set aside */
+
+int files_directory(const char *directory, struct fault *fault);
+int files_lock(const char *directory, int *ret_fd, struct fault *fault);
+int files_suspect(const char *path, struct fault *fault); /* 0, or -EUCLEAN where SQLite would not see the damage */
+int files_sync_log(const char *path, struct fault *fault);
+int files_mark_damaged(const char *path);
+int files_set_aside(const char *path, char **ret_name, struct fault *fault);
+
+/* --- journal_writer.c */
+
+struct caller { /* one blocked caller; lives on its stack */
+	struct entry *entries;
+	size_t count;
+	const char *instrument, *cursor;
+	const char *target, *reason; /* park */
+	uint64_t seq;
+	int error;
+	struct fault fault;
+	bool done;
+	pthread_cond_t finished;
+	struct caller *next;
+};
+
+void *writer_run(void *journal);
+int writer_ask(struct journal *journal, struct caller *caller, struct fault *fault); /* blocks */
+
+struct journal {
+	char path[PATH_ROOM];
+	char station[STATION_MAX], epoch[EPOCH_MAX];
+	bool unsafe_sync;
+	bool doubtful; /* a commit failed: what the log holds may not be on the disk */
+	bool damaged;  /* found while in use: only a new start helps */
+	int lock_fd;
+	struct store store;
+
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	pthread_t thread;
+	bool running, stopping;
+	struct caller *first, **last;
+	struct places instruments, targets;
+	long progress_due_ms; /* monotonic; 0: nothing unsaved */
+	int watchers[WATCHERS_MAX];
+	size_t watcher_count;
+	_Atomic uint64_t head; /* last durable */
+};
+
+#endif

@@ -1,0 +1,128 @@
+/* The journal's tables.
+ *
+ * An entry is kept as its variable parts; the view `payload` composes the published bytes of each, so that the file
+ * explains itself to any SQLite shell. Pages are small because the log is written page by page at each commit: figures
+ * in tests/bench/journal_wear.c.
+ */
+#include "journal_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One row a version: what makes the schema of that version from the one before. Rows are never edited once released. */
+static const char *const migrations[] = {
+	[1] = "CREATE TABLE journal(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	      "CREATE TABLE station(first_seq INTEGER PRIMARY KEY, code TEXT NOT NULL) STRICT;"
+	      "CREATE TABLE entry(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, received_ms INTEGER NOT NULL,"
+	      " id BLOB NOT NULL CHECK(length(id) = 16), prev BLOB NOT NULL CHECK(length(prev) = 32),"
+	      " body TEXT NOT NULL) STRICT;"
+	      "CREATE UNIQUE INDEX entry_id ON entry(id);"
+	      "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), seq INTEGER NOT NULL,"
+	      " hash BLOB NOT NULL CHECK(length(hash) = 32)) STRICT;"
+	      "CREATE TABLE instrument(name TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	      "CREATE TABLE target(name TEXT PRIMARY KEY, through INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	      "CREATE TABLE parked(target TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+	      " reason TEXT NOT NULL, PRIMARY KEY(target, seq)) STRICT, WITHOUT ROWID;"
+	      "CREATE VIEW payload(seq, bytes) AS WITH h AS (SELECT *, lower(hex(id)) AS i FROM entry)"
+	      " SELECT seq, '{\"v\":1,\"id\":\"' || substr(i, 1, 8) || '-' || substr(i, 9, 4) || '-' ||"
+	      " substr(i, 13, 4) || '-' || substr(i, 17, 4) || '-' || substr(i, 21) || '\",\"station\":\"' ||"
+	      " (SELECT code FROM station WHERE first_seq <= h.seq ORDER BY first_seq DESC LIMIT 1) ||"
+	      " '\",\"epoch\":\"' || (SELECT value FROM journal WHERE name = 'epoch') || '\",\"seq\":' || seq ||"
+	      " ',\"prev\":\"sha256:' || lower(hex(prev)) || '\",' || body FROM h;"
+	      "INSERT INTO head VALUES(1, 0, zeroblob(32));"
+	      "INSERT INTO journal SELECT 'epoch', lower(hex(randomblob(16)));",
+};
+
+static int migrate(struct db *db, int64_t from, struct fault *fault)
+{
+	for (int64_t version = from + 1; version <= JOURNAL_SCHEMA; version++) {
+		char stamp[200];
+		snprintf(stamp, sizeof(stamp),
+			"REPLACE INTO journal VALUES('schema', '%" PRId64 "'); PRAGMA application_id = %d;"
+			"PRAGMA user_version = %" PRId64 "; COMMIT",
+			version, (int)JOURNAL_APPLICATION_ID, version);
+		int error = db_run(db, "BEGIN IMMEDIATE", fault);
+		if (!error)
+			error = db_run(db, migrations[version], fault);
+		if (!error)
+			error = db_run(db, stamp, fault);
+		if (error) {
+			if (db_in_transaction(db))
+				db_run(db, "ROLLBACK", NULL);
+			return error;
+		}
+	}
+	return 0;
+}
+
+/* The header says a newer version; believed only when the table that says the same is there to be read. */
+static int refuse_newer(struct db *db, const char *path, int64_t version, struct fault *fault)
+{
+	int64_t confirmed = 0;
+	if (db_number(db, "SELECT value FROM journal WHERE name = 'schema'", &confirmed, NULL) != 0 ||
+		confirmed != version)
+		return fault_set(fault, EUCLEAN, _("%s: the file is damaged: its version is not what it was"), path);
+	return fault_set(fault, ENOTSUP,
+		_("%s: was written by a newer assayd (schema %" PRId64
+		  ", this one knows %d); install that version again, or "
+		  "move the file away to begin a new journal"),
+		path, version, (int)JOURNAL_SCHEMA);
+}
+
+/* Sets `*ret_version`, 0 for a file in which nothing is yet. */
+static int examine(struct db *db, const char *path, int64_t *ret_version, struct fault *fault)
+{
+	int64_t application, version, tables;
+	int error = db_number(db, "PRAGMA application_id", &application, fault);
+	if (!error)
+		error = db_number(db, "PRAGMA user_version", &version, fault);
+	if (!error)
+		error = db_number(db, "SELECT count(*) FROM sqlite_schema", &tables, fault);
+	if (error)
+		return error;
+	*ret_version = version;
+	if (application == 0 && version == 0 && tables == 0)
+		return 0;
+	if (application != JOURNAL_APPLICATION_ID || version < 1)
+		return fault_set(fault, EUCLEAN, _("%s: is a database, but not a journal of assayd"), path);
+	if (version > JOURNAL_SCHEMA)
+		return refuse_newer(db, path, version, fault);
+	return 0;
+}
+
+int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fault *fault)
+{
+	int64_t version;
+	db_tidy_at_close(db, false);
+	int error = examine(db, path, &version, fault);
+	if (!error && version == 0)
+		error = db_run(db, "PRAGMA page_size = 512; PRAGMA journal_mode = WAL", fault);
+	if (!error)
+		error = db_run(db,
+			unsafe_sync ? "PRAGMA synchronous = NORMAL"
+				    : "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON",
+			fault);
+	if (!error)
+		error = db_run(db,
+			"PRAGMA journal_mode = WAL; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;"
+			"PRAGMA journal_size_limit = 16777216",
+			fault);
+	if (!error)
+		error = migrate(db, version, fault);
+	return error;
+}
+
+int schema_station(struct db *db, const char *station, struct fault *fault)
+{
+	struct db_query *set;
+	int error = db_prepare(db,
+		"REPLACE INTO station SELECT seq + 1, ?1 FROM head WHERE ?1 IS NOT"
+		" (SELECT code FROM station ORDER BY first_seq DESC LIMIT 1)",
+		&set, fault);
+	if (error)
+		return error;
+	db_put_text(set, 1, station);
+	return db_step(set, fault);
+}

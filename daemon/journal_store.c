@@ -1,0 +1,225 @@
+#include "journal_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct place *place_find(const struct places *places, const char *name)
+{
+	for (size_t i = 0; i < places->count; i++)
+		if (strcmp(places->list[i].name, name) == 0)
+			return &places->list[i];
+	return NULL;
+}
+
+struct place *place_add(struct places *places, const char *name)
+{
+	struct place *place = place_find(places, name);
+	if (place)
+		return place;
+	struct place *list = realloc(places->list, (places->count + 1) * sizeof(*list));
+	char *copy = strdup(name);
+	if (!list || !copy)
+		abort(); /* a gateway without memory restarts from its journal */
+	places->list = list;
+	place = &list[places->count++];
+	*place = (struct place){ .name = copy };
+	return place;
+}
+
+void places_free(struct places *places)
+{
+	for (size_t i = 0; i < places->count; i++)
+		free(places->list[i].name);
+	free(places->list);
+	*places = (struct places){ 0 };
+}
+
+static int prepare_queries(struct store *store, struct fault *fault)
+{
+	const struct {
+		struct db_query **query;
+		const char *statement;
+	} rows[] = {
+		{ &store->begin, "BEGIN IMMEDIATE" },
+		{ &store->commit, "COMMIT" },
+		{ &store->rollback, "ROLLBACK" },
+		{ &store->find, "SELECT seq FROM entry WHERE id = ?1" },
+		{ &store->insert,
+			"INSERT INTO entry(seq, kind, received_ms, id, prev, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)" },
+		{ &store->head, "UPDATE head SET seq = ?1, hash = ?2" },
+		{ &store->instrument, "REPLACE INTO instrument(name, cursor) VALUES(?1, ?2)" },
+		{ &store->target, "REPLACE INTO target(name, through) VALUES(?1, ?2)" },
+		{ &store->park, "REPLACE INTO parked(target, seq, at_ms, reason) VALUES(?1, ?2, ?3, ?4)" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int error = db_prepare(store->db, rows[i].statement, rows[i].query, fault);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int load_head(struct journal *journal, struct fault *fault)
+{
+	struct store *store = &journal->store;
+	struct db_query *query;
+	int error = db_prepare(store->db,
+		"SELECT seq, hash, (SELECT max(seq) FROM entry), (SELECT value FROM journal WHERE name = 'epoch')"
+		" FROM head",
+		&query, fault);
+	if (error)
+		return error;
+	int row = db_step(query, fault);
+	if (row < 0)
+		return row;
+	size_t length = 0;
+	const uint8_t *hash = row ? db_bytes(query, 1, DIGEST_SIZE) : NULL;
+	const char *epoch = row ? db_text(query, 3, &length) : "";
+	if (!hash || length != EPOCH_MAX - 1 || db_integer(query, 0) != db_integer(query, 2)) {
+		db_reset(query);
+		return fault_set(
+			fault, EUCLEAN, _("%s: the file is damaged: its head is not its last entry"), journal->path);
+	}
+	store->chain.seq = (uint64_t)db_integer(query, 0);
+	memcpy(store->chain.hash, hash, DIGEST_SIZE);
+	if (!journal->epoch[0])
+		memcpy(journal->epoch, epoch, EPOCH_MAX);
+	db_reset(query);
+	return 0;
+}
+
+static int load_places(struct journal *journal, struct fault *fault)
+{
+	struct db_query *instruments, *targets;
+	int row, error = db_prepare(journal->store.db, "SELECT name, cursor FROM instrument", &instruments, fault);
+	if (!error)
+		error = db_prepare(journal->store.db, "SELECT name, through FROM target", &targets, fault);
+	if (error)
+		return error;
+	while ((row = db_step(instruments, fault)) == 1) {
+		size_t length;
+		const char *cursor = db_text(instruments, 1, &length);
+		struct place *place = place_add(&journal->instruments, db_text(instruments, 0, NULL));
+		if (length >= sizeof(place->cursor))
+			length = sizeof(place->cursor) - 1;
+		memcpy(place->cursor, cursor, length);
+		place->cursor[length] = '\0';
+	}
+	while (row == 0 && (row = db_step(targets, fault)) == 1) {
+		struct place *place = place_add(&journal->targets, db_text(targets, 0, NULL));
+		uint64_t through = (uint64_t)db_integer(targets, 1);
+		if (place->through < through)
+			place->through = through;
+		row = 0;
+	}
+	return row;
+}
+
+/* What an earlier life wrote and did not sync stands in the log and would be answered as "known": it becomes durable
+ * before anything is said about it. Where a sync failed the kernel holds such pages for clean, and another sync would
+ * not write them: they are written anew into the file, and the log begins anew. */
+static int settle(struct journal *journal, struct fault *fault)
+{
+	if (journal->unsafe_sync)
+		return 0;
+	int error = files_sync_log(journal->path, fault);
+	if (!error)
+		error = db_checkpoint(journal->store.db, journal->doubtful, fault);
+	if (!error)
+		journal->doubtful = false;
+	return error;
+}
+
+int store_open(struct journal *journal, struct fault *fault)
+{
+	struct store *store = &journal->store;
+	int error = db_open(journal->path, DB_WRITE, &store->db, fault);
+	if (error)
+		return error;
+	error = schema_prepare(store->db, journal->path, journal->unsafe_sync, fault);
+	if (!error)
+		error = schema_station(store->db, journal->station, fault);
+	if (!error)
+		error = prepare_queries(store, fault);
+	if (!error)
+		error = load_head(journal, fault);
+	if (!error)
+		error = load_places(journal, fault);
+	if (!error)
+		error = settle(journal, fault);
+	if (error)
+		store_close(store, false);
+	return error;
+}
+
+void store_close(struct store *store, bool tidy)
+{
+	if (store->db)
+		db_tidy_at_close(store->db, tidy);
+	db_close(store->db);
+	free(store->buffer);
+	*store = (struct store){ 0 };
+}
+
+static int reserve(struct store *store, size_t size, struct fault *fault)
+{
+	if (store->room >= size)
+		return 0;
+	char *buffer = realloc(store->buffer, size);
+	if (!buffer)
+		return fault_set(fault, ENOMEM, _("no memory left for an entry of %zu bytes"), size);
+	store->buffer = buffer;
+	store->room = size;
+	return 0;
+}
+
+/* The digest of the entry as it is published. */
+static int digest_entry(
+	struct journal *journal, const struct entry *entry, uint8_t hash[static DIGEST_SIZE], struct fault *fault)
+{
+	struct store *store = &journal->store;
+	size_t body = strlen(entry->body);
+	int error = reserve(store, HEAD_MAX + body, fault);
+	if (error)
+		return error;
+	struct head head = { entry->id, journal->station, journal->epoch, store->chain.seq + 1, store->chain.hash };
+	size_t length = chain_head(store->buffer, &head);
+	memcpy(store->buffer + length, entry->body, body);
+	digest_sha256(store->buffer, length + body, hash);
+	return 0;
+}
+
+int store_entry(struct journal *journal, struct entry *entry, int64_t received_ms, struct fault *fault)
+{
+	struct store *store = &journal->store;
+	uint8_t id[UUID_SIZE], hash[DIGEST_SIZE];
+	if (!uuid_parse(entry->id, id))
+		return fault_set(fault, EINVAL, _("entry id %s is not a UUID in lower case"), entry->id);
+	db_put_bytes(store->find, 1, id, sizeof(id));
+	int row = db_step(store->find, fault);
+	if (row < 0)
+		return row;
+	entry->known = row == 1;
+	if (entry->known) {
+		entry->seq = (uint64_t)db_integer(store->find, 0);
+		return db_reset(store->find);
+	}
+	int error = digest_entry(journal, entry, hash, fault);
+	if (error)
+		return error;
+	entry->seq = store->chain.seq + 1;
+	db_put_integer(store->insert, 1, (int64_t)entry->seq);
+	db_put_integer(store->insert, 2, entry->kind);
+	db_put_integer(store->insert, 3, received_ms);
+	db_put_bytes(store->insert, 4, id, sizeof(id));
+	db_put_bytes(store->insert, 5, store->chain.hash, DIGEST_SIZE);
+	db_put_text(store->insert, 6, entry->body);
+	error = db_step(store->insert, fault);
+	if (error)
+		return error;
+	store->chain.seq = entry->seq;
+	memcpy(store->chain.hash, hash, DIGEST_SIZE);
+	return 0;
+}

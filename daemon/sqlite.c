@@ -1,0 +1,224 @@
+#include "sqlite.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUSY_WAIT_MS = 2000, QUERIES_MAX = 24 };
+
+struct db_query {
+	sqlite3_stmt *statement;
+	struct db *db;
+};
+
+struct db {
+	sqlite3 *handle;
+	int log_pages;
+	struct db_query queries[QUERIES_MAX];
+	size_t query_count;
+};
+
+static int damage(const char *path, const char *said, struct fault *fault)
+{
+	return fault_set(fault, EUCLEAN, _("%s: the file is damaged or not a journal (%s)"), path, said);
+}
+
+static int cannot_open(sqlite3 *handle, const char *path, struct fault *fault)
+{
+	int error = handle ? sqlite3_system_errno(handle) : 0;
+	if (error == 0)
+		error = EACCES;
+	return fault_set(fault, error, _("%s: cannot be opened (%s); it and its directory must be writable by assayd"),
+		path, strerror(error));
+}
+
+/* To be called at once after the failing call: the next call replaces the library's message. */
+static int explain(sqlite3 *handle, int code, struct fault *fault)
+{
+	const char *path = handle ? sqlite3_db_filename(handle, "main") : NULL;
+	const char *said = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+	if (!path)
+		path = "journal";
+	switch (code & 0xff) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return damage(path, said, fault);
+	case SQLITE_FULL:
+		return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
+	case SQLITE_IOERR:
+		if (sqlite3_system_errno(handle) == ENOSPC)
+			return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
+		return fault_set(fault, EIO, _("%s: reading or writing failed (%s); the kernel's log says more"), path,
+			strerror(sqlite3_system_errno(handle)));
+	case SQLITE_READONLY:
+		return fault_set(fault, EROFS, _("%s: is read-only; it and its file system must be writable"), path);
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+		return cannot_open(handle, path, fault);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return fault_set(fault, EBUSY, _("%s: another program holds it; end that program"), path);
+	case SQLITE_NOMEM:
+		return fault_set(fault, ENOMEM, _("%s: no memory left"), path);
+	default:
+		return fault_set(fault, EIO, "%s: %s", path, said);
+	}
+}
+
+static int count_log_pages(void *context, sqlite3 *handle, const char *name, int pages)
+{
+	(void)handle;
+	(void)name;
+	((struct db *)context)->log_pages = pages;
+	return SQLITE_OK;
+}
+
+int db_open(const char *path, enum db_use use, struct db **ret, struct fault *fault)
+{
+	struct db *db = calloc(1, sizeof(*db));
+	if (!db)
+		return fault_set(fault, ENOMEM, _("%s: no memory left"), path);
+	int flags = use == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	int code = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	if (code != SQLITE_OK) {
+		int error = (code & 0xff) == SQLITE_CANTOPEN ? cannot_open(db->handle, path, fault)
+		                                             : explain(db->handle, code, fault);
+		sqlite3_close(db->handle);
+		free(db);
+		return error;
+	}
+	sqlite3_extended_result_codes(db->handle, 1);
+	sqlite3_busy_timeout(db->handle, BUSY_WAIT_MS);
+	sqlite3_wal_autocheckpoint(db->handle, 0);
+	if (use == DB_WRITE)
+		sqlite3_wal_hook(db->handle, count_log_pages, db);
+	/* a file may come from anywhere: its schema gets no say in what is run */
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	*ret = db;
+	return 0;
+}
+
+void db_close(struct db *db)
+{
+	if (!db)
+		return;
+	for (size_t i = 0; i < db->query_count; i++)
+		sqlite3_finalize(db->queries[i].statement);
+	sqlite3_close(db->handle);
+	free(db);
+}
+
+void db_tidy_at_close(struct db *db, bool tidy)
+{
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, tidy ? 0 : 1, NULL);
+}
+
+int db_run(struct db *db, const char *statements, struct fault *fault)
+{
+	int code = sqlite3_exec(db->handle, statements, NULL, NULL, NULL);
+	return code == SQLITE_OK ? 0 : explain(db->handle, code, fault);
+}
+
+int db_number(struct db *db, const char *statement, int64_t *ret, struct fault *fault)
+{
+	sqlite3_stmt *prepared;
+	int code = sqlite3_prepare_v2(db->handle, statement, -1, &prepared, NULL);
+	if (code != SQLITE_OK)
+		return explain(db->handle, code, fault);
+	code = sqlite3_step(prepared);
+	int error = code == SQLITE_ROW || code == SQLITE_DONE ? 0 : explain(db->handle, code, fault);
+	if (!error)
+		*ret = code == SQLITE_ROW ? sqlite3_column_int64(prepared, 0) : 0;
+	sqlite3_finalize(prepared);
+	return error;
+}
+
+int db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault)
+{
+	if (db->query_count == QUERIES_MAX)
+		abort(); /* a fixed number is prepared at open: only a programming fault comes here */
+	struct db_query *query = &db->queries[db->query_count];
+	int code = sqlite3_prepare_v3(db->handle, statement, -1, SQLITE_PREPARE_PERSISTENT, &query->statement, NULL);
+	if (code != SQLITE_OK) {
+		int error = explain(db->handle, code, fault);
+		/* "no such table" in a file that claims to be ours: a part of it is gone */
+		return code == SQLITE_ERROR
+		               ? damage(sqlite3_db_filename(db->handle, "main"), sqlite3_errmsg(db->handle), fault)
+		               : error;
+	}
+	query->db = db;
+	db->query_count++;
+	*ret = query;
+	return 0;
+}
+
+void db_put_integer(struct db_query *query, int parameter, int64_t value)
+{
+	sqlite3_bind_int64(query->statement, parameter, value);
+}
+
+void db_put_text(struct db_query *query, int parameter, const char *text)
+{
+	sqlite3_bind_text(query->statement, parameter, text, -1, SQLITE_STATIC);
+}
+
+void db_put_bytes(struct db_query *query, int parameter, const void *bytes, size_t length)
+{
+	sqlite3_bind_blob64(query->statement, parameter, bytes, length, SQLITE_STATIC);
+}
+
+int db_step(struct db_query *query, struct fault *fault)
+{
+	int code = sqlite3_step(query->statement);
+	if (code == SQLITE_ROW)
+		return 1;
+	int error = code == SQLITE_DONE ? 0 : explain(query->db->handle, code, fault);
+	sqlite3_reset(query->statement);
+	return error;
+}
+
+int db_reset(struct db_query *query)
+{
+	sqlite3_reset(query->statement);
+	return 0;
+}
+
+int64_t db_integer(struct db_query *query, int column)
+{
+	return sqlite3_column_int64(query->statement, column);
+}
+
+const char *db_text(struct db_query *query, int column, size_t *ret_length)
+{
+	const char *text = (const char *)sqlite3_column_text(query->statement, column);
+	if (ret_length)
+		*ret_length = text ? (size_t)sqlite3_column_bytes(query->statement, column) : 0;
+	return text ? text : "";
+}
+
+const uint8_t *db_bytes(struct db_query *query, int column, size_t expected_length)
+{
+	const uint8_t *bytes = sqlite3_column_blob(query->statement, column);
+	return (size_t)sqlite3_column_bytes(query->statement, column) == expected_length ? bytes : NULL;
+}
+
+bool db_in_transaction(struct db *db)
+{
+	return !sqlite3_get_autocommit(db->handle);
+}
+
+int db_log_pages(const struct db *db)
+{
+	return db->log_pages;
+}
+
+int db_checkpoint(struct db *db, bool empty, struct fault *fault)
+{
+	int mode = empty ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	int code = sqlite3_wal_checkpoint_v2(db->handle, "main", mode, NULL, NULL);
+	if (code == SQLITE_OK && empty)
+		db->log_pages = 0;
+	return code == SQLITE_OK ? 0 : explain(db->handle, code, fault);
+}

@@ -1,0 +1,120 @@
+/* A real journal in a private directory, for the tests of the journal. */
+#ifndef TESTS_JOURNAL_FIXTURE_H
+#define TESTS_JOURNAL_FIXTURE_H
+
+#include "../../daemon/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct fixture {
+	char directory[64], file[96];
+	struct journal *journal;
+	struct journal_reader *reader;
+	struct fault fault;
+	char *setaside;
+};
+
+/* Bodies are constant texts: nobody frees them. */
+static inline struct entry entry_of(unsigned number)
+{
+	static char bodies[16][700];
+	struct entry entry = { .kind = ENTRY_RESULT, .body = bodies[number % 16] };
+	snprintf(entry.id, sizeof(entry.id), "0195a3c4-%04x-7000-8000-%012x", number >> 16, number);
+	if (!entry.body[0])
+		snprintf(entry.body, sizeof(bodies[0]), "\"kind\":\"sample\",\"value\":\"%u.50\",\"raw\":\"%0600u\"}",
+			number % 16, number % 16);
+	return entry;
+}
+
+static inline int fixture_start(struct fixture *fixture)
+{
+	struct journal_options options = { .directory = fixture->directory, .station = "330421103-01" };
+	int error = journal_open(&options, &fixture->journal, &fixture->setaside, &fixture->fault);
+	if (!error)
+		error = journal_reader_open(journal_path(fixture->journal), &fixture->reader, &fixture->fault);
+	return error;
+}
+
+static inline void fixture_stop(struct fixture *fixture)
+{
+	journal_reader_close(fixture->reader);
+	journal_close(fixture->journal);
+	free(fixture->setaside);
+	fixture->reader = NULL;
+	fixture->journal = NULL;
+	fixture->setaside = NULL;
+}
+
+static inline struct fixture *fixture_directory(void)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	const char *temporary = getenv("TMPDIR");
+	snprintf(fixture->directory, sizeof(fixture->directory), "%s/journal-XXXXXX", temporary ? temporary : "/tmp");
+	if (!mkdtemp(fixture->directory))
+		abort();
+	snprintf(fixture->file, sizeof(fixture->file), "%s/journal.db", fixture->directory);
+	return fixture;
+}
+
+static inline void fixture_remove(struct fixture *fixture)
+{
+	char command[128];
+	snprintf(command, sizeof(command), "rm -rf '%s'", fixture->directory);
+	if (system(command) != 0)
+		fprintf(stderr, "%s stays behind\n", fixture->directory);
+	free(fixture);
+}
+
+static inline int fixture_open(void **state)
+{
+	struct fixture *fixture = fixture_directory();
+	*state = fixture;
+	int error = fixture_start(fixture);
+	if (error)
+		fprintf(stderr, "%s\n", fixture->fault.text);
+	return error;
+}
+
+static inline int fixture_close(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture_stop(fixture);
+	fixture_remove(fixture);
+	return 0;
+}
+
+struct reading_back {
+	size_t count;
+	char *payload[64];
+	enum entry_kind kind[64];
+	uint64_t seq[64];
+};
+
+static inline int take_back(void *context, const struct stored *stored)
+{
+	struct reading_back *back = context;
+	if (back->count == 64)
+		return 1;
+	back->payload[back->count] = strndup(stored->payload, stored->length);
+	back->kind[back->count] = stored->kind;
+	back->seq[back->count] = stored->seq;
+	back->count++;
+	return 0;
+}
+
+static inline long read_back(struct fixture *fixture, uint64_t from, size_t limit, struct reading_back *back)
+{
+	return journal_read(fixture->reader, from, limit, take_back, back, &fixture->fault);
+}
+
+static inline void reading_back_free(struct reading_back *back)
+{
+	for (size_t i = 0; i < back->count; i++)
+		free(back->payload[i]);
+	back->count = 0;
+}
+
+#endif
