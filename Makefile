@@ -92,7 +92,7 @@ deps-test:
 demo:
 	@tests/deps build demo
 	@$(MAKE) --no-print-directory all shims
-	@tests/demo/demo.sh $(BUILD)
+	@/usr/bin/python3 tests/demo/demo.py $(BUILD)
 
 test:
 	@tests/deps build test
