@@ -68,7 +68,7 @@ def percentile(values, share):
 
 
 def summary(sims, verdict, records):
-    truth = [line for sim in sims for line in sim.truth()]
+    truth = harness.truth_of(sims)
     spread = list(latencies(truth, records))
     print(f"\ninstruments {len(sims)}, results finished {verdict.finished}, records received {verdict.received}, "
           f"lost {len(verdict.lost)}, doubled {len(verdict.doubled) + len(verdict.invented)}")

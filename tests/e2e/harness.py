@@ -319,12 +319,21 @@ class Room:
         return subscriber
 
 
+def truth_of(sims):
+    return [line for sim in sims for line in sim.truth()]
+
+
 def settle(sims, subscriber, seconds=30):
-    """Waits until everything the instruments finished has arrived, or the time is up; returns the comparison."""
+    """Waits until everything the instruments had finished at the time of the call has arrived, or the time is up.
+
+    Instruments may go on finishing results meanwhile: those count as received when they arrive, not as lost when not."""
+    finished = truth_of(sims)
     end = time.monotonic() + seconds
     while True:
-        truth = [line for sim in sims for line in sim.truth()]
-        verdict = compare(truth, [record for record, _ in subscriber.records()])
-        if not verdict.lost or time.monotonic() > end:
-            return verdict
+        records = [record for record, _ in subscriber.records()]
+        lost = compare(finished, records).lost
+        late = time.monotonic() > end
+        if not lost or late:
+            verdict = compare(truth_of(sims), records)
+            return verdict._replace(finished=len(finished), lost=lost)
         time.sleep(0.1)

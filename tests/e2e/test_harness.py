@@ -1,0 +1,71 @@
+"""The oracle bites: what the end-to-end tests judge with finds loss, doubles, inventions, disorder and a broken chain."""
+import hashlib
+import json
+import os
+import sys
+
+import harness
+
+sys.path.insert(0, os.path.join(harness.ROOT, "tests/faults"))
+import kill  # noqa: E402
+
+TRUTH = [{"instrument": "a", "instrument_seq": n, "channel": 1, "sample_no": f"S{n}", "value": "1.0",
+          "tested_at": "2026-03-05T09:41:20", "kind": "sample"} for n in range(5)]
+
+
+def records():
+    return [{"id": f"id-{n}", "epoch": "e", "seq": n + 1, "instrument": {"id": "a"}, "instrument_seq": str(n), "channel": 1,
+             "sample": {"no": f"S{n}"}, "value": "1.0", "tested_at": "2026-03-05T09:41:20+08:00", "kind": "sample"}
+            for n in range(5)]
+
+
+def test_an_honest_run_has_nothing_to_find():
+    verdict = harness.compare(TRUTH, records() + records()[2:3])  # the same id again is one record
+    assert verdict == (5, 5, [], [], [])
+
+
+def test_a_missing_record_is_found():
+    assert len(harness.compare(TRUTH, records()[1:]).lost) == 1
+
+
+def test_the_same_result_under_two_ids_is_found():
+    again = {**records()[0], "id": "other"}
+    assert len(harness.compare(TRUTH, records() + [again]).doubled) == 1
+
+
+def test_a_changed_value_is_found_as_lost_and_invented():
+    changed = records()
+    changed[3] = {**changed[3], "value": "9.9"}
+    verdict = harness.compare(TRUTH, changed)
+    assert len(verdict.lost) == 1 and len(verdict.invented) == 1
+
+
+def test_one_id_with_two_contents_is_found():
+    try:
+        harness.compare(TRUTH, records() + [{**records()[0], "value": "2.0"}])
+    except AssertionError:
+        return
+    raise RuntimeError("not found")
+
+
+def test_disorder_is_found():
+    assert harness.in_order(records())
+    assert not harness.in_order(records()[::-1])
+
+
+def chain():
+    lines, previous = [], None
+    for n in range(1, 5):
+        digest = hashlib.sha256(previous).hexdigest() if previous else "0" * 64
+        lines.append(json.dumps({"id": f"i{n}", "seq": n, "prev": "sha256:" + digest}))
+        previous = lines[-1].encode()
+    return lines
+
+
+def test_a_broken_chain_is_found():
+    assert kill.chain_faults(chain()) == []
+    assert kill.chain_faults(chain()[:2] + chain()[3:])
+    edited = chain()
+    edited[1] = edited[1].replace("i2", "i9")
+    assert kill.chain_faults(edited)
+    assert any("twice" in fault for fault in kill.chain_faults([line.replace("i3", "i2") for line in chain()]))
