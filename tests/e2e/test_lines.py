@@ -1,0 +1,156 @@
+"""Lines under trouble: a dead unit, late replies, noise, unplugging, a power-cycled instrument. No wrong value, no loss."""
+import os
+import time
+
+import harness
+import pytest
+
+TARGET = "broker = mqtt://127.0.0.1:{port}\nreconnect-min = 100ms\nreconnect-max = 1s\n"
+LATE_STEP = float(os.environ.get("LATE_STEP", "0.55"))  # the full campaign of 0.05 s steps: make late-test
+
+
+def room_with(room, instruments, *sims):
+    broker = room.broker()
+    subscriber = room.subscriber(broker.port)
+    started = [room.sim(*sim) for sim in sims]
+    daemon = room.daemon(instruments, TARGET.format(port=broker.port)).start()
+    return subscriber, started, daemon
+
+
+def clean(verdict):
+    assert verdict.lost == [] and verdict.doubled == [] and verdict.invented == [], verdict
+
+
+def modbus_rtu(port, name="an-1", **settings):
+    lines = "".join(f"{key.replace('_', '-')} = {value}\n" for key, value in settings.items())
+    return (f"[instrument {name}]\ndriver = modbus\nprofile = analyzer-a6b\nport = modbus-rtu:{port}\nline = 115200/8n1\n{lines}")
+
+
+def polls_in(daemon, seconds):
+    before = daemon.status()["instruments"]
+    time.sleep(seconds)
+    after = daemon.status()["instruments"]
+    return {name: after[name]["polls"] - before[name]["polls"] for name in after}
+
+
+def test_one_dead_unit_of_four_leaves_the_others_their_rate():
+    with harness.Room() as room:
+        port = room.path("bus")
+        instruments = "".join(modbus_rtu(port, f"an-{unit}", unit=unit, poll="500ms") for unit in range(1, 5))
+        _, _, daemon = room_with(room, instruments, ("bus", "a6b", ("--serial", port), "--units", "1,2,3,4", "--dead-unit", "4",
+                                                     "--results", "0"))
+        polls = polls_in(daemon, 30)
+        for unit in (1, 2, 3):
+            assert polls[f"an-{unit}"] >= 0.95 * 30 / 0.5, polls
+        status = daemon.status()["instruments"]
+        assert status["an-4"]["health"] == "silent" and status["an-1"]["health"] == "ok"
+
+
+@pytest.mark.parametrize("late", [round(0.1 + LATE_STEP * step, 2) for step in range(int(2.9 / LATE_STEP) + 1)])
+def test_late_replies_give_no_wrong_value(late):
+    with harness.Room() as room:
+        port = room.path("bus")
+        subscriber, sims, daemon = room_with(
+            room, modbus_rtu(port, unit=1, poll="100ms", timeout="300ms"),
+            ("an-1", "a6b", ("--serial", port), "--rate", "5", "--results", "20", "--late", str(int(late * 1000)), "--late-every", "9",
+             "--capacity", "400", "--seed", str(int(late * 100))))
+        harness.wait_for(lambda: len(harness.truth_of(sims)) >= 20, 20, "20 results finished")
+        clean(harness.settle(sims, subscriber, 60))
+        if late > 0.5:
+            assert daemon.status()["instruments"]["an-1"]["timeouts"] > 0
+
+
+@pytest.mark.parametrize("fault", [("--noise", "0.1"), ("--bad-crc", "0.1"), ("--silence", "0.05"), ("--short", "0.1"), ("--split",),
+                                   ("--busy", "0.3"), ("--torn", "0.2")])
+def test_faults_on_the_wire_give_no_wrong_value_and_lose_nothing(fault):
+    with harness.Room() as room:
+        port = room.path("bus")
+        subscriber, sims, _ = room_with(
+            room, modbus_rtu(port, unit=1, poll="100ms", timeout="200ms", lateness="200ms"),
+            ("an-1", "a6b", ("--serial", port), "--rate", "10", "--results", "40", "--seed", "7", *fault))
+        harness.wait_for(lambda: len(harness.truth_of(sims)) >= 40, 20, "40 results finished")
+        clean(harness.settle(sims, subscriber, 60))
+
+
+@pytest.mark.parametrize("fault", [("--noise", "0.1"), ("--bad-crc", "0.1"), ("--silence", "0.1"), ("--short", "0.1"), ("--split",)])
+@pytest.mark.parametrize("layout", ["a2", "a2b"])
+def test_faults_on_a_serial_line_lose_nothing(layout, fault):
+    with harness.Room() as room:
+        port = room.path("reader")
+        subscriber, sims, _ = room_with(
+            room, f"[instrument pr-1]\ndriver = seven-e-aa\nport = {port}\npoll = 200ms\ntimeout = 300ms\nreconcile = 1s\n",
+            ("pr-1", layout, ("--serial", port), "--rate", "10", "--results", "40", "--seed", "7", *fault))
+        harness.wait_for(lambda: len(harness.truth_of(sims)) >= 40, 20, "40 results finished")
+        clean(harness.settle(sims, subscriber, 60))
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_an_unplugged_adapter_comes_back_under_another_name_within_five_seconds():
+    with harness.Room() as room:
+        port = room.path("reader")
+        away = 6.0
+        subscriber, sims, daemon = room_with(
+            room, f"[instrument pr-1]\ndriver = seven-e-aa\nport = {port}\npoll = 200ms\n",
+            ("pr-1", "a2", ("--serial", port), "--rate", "5", "--results", "1000000", "--unplug", f"3:{away}", "--seed", "3"))
+        health = lambda: daemon.status()["instruments"]["pr-1"]["health"]
+        harness.wait_for(lambda: health() == "ok", 10, "the reader heard")
+        harness.wait_for(lambda: not os.path.exists(port), 10, "the unplugging")
+        spent, began = cpu_seconds(daemon.child.pid), time.monotonic()
+        harness.wait_for(lambda: health() == "no_link", 5, "the loss noticed")
+        harness.wait_for(lambda: os.path.exists(port), away + 5, "the replugging")
+        share = (cpu_seconds(daemon.child.pid) - spent) / (time.monotonic() - began)
+        plugged = time.monotonic()
+        harness.wait_for(lambda: health() == "ok", 5, "back within 5 s")
+        assert time.monotonic() - plugged <= 5
+        assert share < 0.02, f"{share:.1%} of a core while away"
+        clean(harness.settle(sims, subscriber))
+        events = [harness.json.loads(m.payload)["event"] for m in subscriber.of("event")]
+        assert events.count("instrument_lost") == 1 and events.count("instrument_back") == 1
+
+
+@pytest.mark.parametrize("extra", [(), ("--power-cycle-clears",)])
+def test_a_power_cycled_analyzer_that_counts_from_one_again_loses_nothing(extra):
+    with harness.Room() as room:
+        port = room.path("bus")
+        subscriber, sims, _ = room_with(
+            room, modbus_rtu(port, unit=1, poll="100ms", timeout="300ms", lateness="300ms"),
+            ("an-1", "a6b", ("--serial", port), "--rate", "4", "--results", "40", "--power-cycle", "4", "--seed", "5", *extra))
+        harness.wait_for(lambda: len(harness.truth_of(sims)) >= 40, 30, "40 results finished")
+        verdict = harness.settle(sims, subscriber, 30)
+        # what the power cycle cleared before anybody could ask is gone with the instrument's memory
+        assert verdict.doubled == [] and verdict.invented == []
+        assert len(verdict.lost) <= (4 if extra else 0), verdict.lost
+
+
+def test_a_long_absence_is_caught_up_from_the_memory_and_what_overflowed_is_announced():
+    with harness.Room() as room:
+        port = room.path("bus")
+        subscriber, sims, daemon = room_with(
+            room, modbus_rtu(port, unit=1, poll="100ms"),
+            ("an-1", "a6b", ("--serial", port), "--rate", "50", "--results", "300", "--capacity", "40", "--controls", "0", "--seed", "5"))
+        harness.wait_for(lambda: len(subscriber.records()) >= 10, 20, "the first records")
+        daemon.stop()
+        harness.wait_for(lambda: len(harness.truth_of(sims)) >= 300, 30, "300 results finished")
+        daemon.start()
+        last = lambda: max((int(record["instrument_seq"]) for record, _ in subscriber.records()), default=0)
+        harness.wait_for(lambda: last() >= 300, 30, "the last result")
+        verdict = harness.settle(sims, subscriber, 1)
+        assert verdict.doubled == [] and verdict.invented == []
+        missed = [harness.json.loads(m.payload) for m in subscriber.of("event")]
+        missed = [event for event in missed if event["event"] == "missed_results"]
+        assert sum(event["last"] - event["first"] + 1 for event in missed) >= len(verdict.lost) > 0
+
+
+def test_the_sequence_wraps_without_loss():
+    with harness.Room() as room:
+        port = room.path("bus")
+        subscriber, sims, _ = room_with(
+            room, modbus_rtu(port, unit=1, poll="100ms"),
+            ("an-1", "a6b", ("--serial", port), "--rate", "20", "--results", "40", "--first-seq", "4294967280", "--seed", "5"))
+        harness.wait_for(lambda: len(harness.truth_of(sims)) >= 40, 20, "40 results finished")
+        clean(harness.settle(sims, subscriber, 30))
