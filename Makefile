@@ -11,7 +11,7 @@
 #   make install    DESTDIR= PREFIX=/usr/local
 #   make deps       what building needs; deps-test: what testing needs
 #
-# SAN=address,undefined or SAN=thread builds beside, in build-SAN/.
+# SAN=address,undefined or SAN=thread builds beside, in build-SAN/. V=1 shows the commands.
 
 comma   := ,
 PREFIX  ?= /usr/local
@@ -49,31 +49,40 @@ SHIMS   := $(patsubst %.c,$(BUILD)/%.so,$(wildcard tests/faults/*shim.c))
 LOCALE  := $(BUILD)/locale/zh_CN/LC_MESSAGES/assayd.mo
 PROGRAMS := $(patsubst daemon/%.c,$(BUILD)/%,$(wildcard $(MAINS))) $(if $(SIMSRC),$(BUILD)/assay-sim)
 
+Q        = $(if $(V),,@)
+say      = $(if $(V),,@echo "  $(1)  $@")
+
 all: $(PROGRAMS) $(LOCALE)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALLC) -c $< -o $@
+	$(call say,cc)
+	$(Q)$(CC) $(ALLC) -c $< -o $@
 
 $(BUILD)/libassay.a: $(LIBOBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/assayd $(BUILD)/assayctl: $(BUILD)/%: $(BUILD)/daemon/%.o $(BUILD)/libassay.a
-	$(CC) $(ALLL) $^ $(LDLIBS) -o $@
+	$(call say,ld)
+	$(Q)$(CC) $(ALLL) $^ $(LDLIBS) -o $@
 
 $(BUILD)/assay-sim: $(SIMSRC:%.c=$(BUILD)/%.o) $(BUILD)/libassay.a
-	$(CC) $(ALLL) $^ $(LDLIBS) -o $@
+	$(call say,ld)
+	$(Q)$(CC) $(ALLL) $^ $(LDLIBS) -o $@
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libassay.a
-	$(CC) $(ALLL) $^ $(LDLIBS) -lcmocka -o $@
+	$(call say,ld)
+	$(Q)$(CC) $(ALLL) $^ $(LDLIBS) -lcmocka -o $@
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libassay.a
-	$(CC) $(ALLL) $^ $(LDLIBS) -o $@
+	$(call say,ld)
+	$(Q)$(CC) $(ALLL) $^ $(LDLIBS) -o $@
 
 $(BUILD)/tests/faults/%.so: tests/faults/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -shared -fPIC $< -ldl -o $@
+	$(call say,cc)
+	$(Q)$(CC) -std=gnu17 -O2 $(WARN) -D_GNU_SOURCE -shared -fPIC $< -ldl -o $@
 
 $(LOCALE): daemon/locale/zh_CN.po
 	@mkdir -p $(@D)
