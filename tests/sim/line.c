@@ -1,0 +1,247 @@
+#include "line.h"
+
+#include <err.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "modbus.h"
+#include "seven.h"
+
+static struct answer answer; /* under construction; one at a time */
+
+static void add_peer(struct line *line, int fd)
+{
+	struct peer *peer = peer_open(fd, &line->owner);
+
+	peer->next = line->peers;
+	if (line->peers)
+		line->peers->previous = peer;
+	line->peers = peer;
+}
+
+static void remove_peer(void *context, struct peer *peer)
+{
+	struct line *line = context;
+
+	if (peer->previous)
+		peer->previous->next = peer->next;
+	else
+		line->peers = peer->next;
+	if (peer->next)
+		peer->next->previous = peer->previous;
+	peer_close(peer);
+}
+
+static struct instrument *find_unit(const struct line *line, unsigned unit)
+{
+	for (size_t i = 0; i < line->instrument_count; i++) {
+		if (line->instruments[i].place.unit == unit)
+			return &line->instruments[i];
+	}
+	return NULL;
+}
+
+static bool answers(const struct line *line, const struct instrument *instrument)
+{
+	return instrument->powered && !line->options->dead[instrument->place.unit];
+}
+
+static void echo(const struct line *line, struct peer *peer, const uint8_t *data, size_t length)
+{
+	if (line->options->echo)
+		peer_send(peer, data, length, 0);
+}
+
+static void send_answer(struct line *line, struct peer *peer)
+{
+	if (answer.length > 0)
+		peer_send(peer, answer.bytes, answer.length, mischief_delay_ns(&line->mischief));
+	answer.length = 0;
+}
+
+static void broadcast(struct line *line, const uint8_t *pdu, size_t length)
+{
+	uint8_t unheard[MODBUS_PDU_MAX];
+
+	for (size_t i = 0; i < line->instrument_count; i++) {
+		if (answers(line, &line->instruments[i]))
+			modbus_answer(&line->instruments[i], pdu, length, unheard);
+	}
+}
+
+static void request_rtu(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	struct line *line = context;
+	uint8_t pdu[MODBUS_PDU_MAX], frame[MODBUS_RTU_MAX];
+
+	echo(line, peer, data, length);
+	if (data[0] == 0) {
+		broadcast(line, data + 1, length - 3);
+		return;
+	}
+	struct instrument *instrument = find_unit(line, data[0]);
+	if (!instrument || !answers(line, instrument) || mischief_swallows(&line->mischief))
+		return;
+	size_t pdu_length = modbus_answer(instrument, data + 1, length - 3, pdu);
+	size_t frame_length = modbus_rtu_wrap(data[0], pdu, pdu_length, frame);
+	mischief_add(&line->mischief, &answer, frame, frame_length, frame_length - 1);
+	send_answer(line, peer);
+}
+
+static void request_tcp(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	static const uint8_t no_such_unit = 0x0B; /* "gateway target device failed to respond" */
+	struct line *line = context;
+	uint8_t pdu[MODBUS_PDU_MAX], frame[MODBUS_TCP_MAX];
+	size_t pdu_length = 2;
+
+	echo(line, peer, data, length);
+	/* 0 and 255 mean "the instrument at this address" over TCP. */
+	struct instrument *instrument = data[6] == 0 || data[6] == 255 ? line->instruments : find_unit(line, data[6]);
+	if (instrument) {
+		if (!answers(line, instrument) || mischief_swallows(&line->mischief))
+			return;
+		pdu_length = modbus_answer(instrument, data + 7, length - 7, pdu);
+	} else {
+		pdu[0] = data[7] | 0x80;
+		pdu[1] = no_such_unit;
+	}
+	size_t frame_length = modbus_tcp_wrap(data, pdu, pdu_length, frame);
+	mischief_add(&line->mischief, &answer, frame, frame_length, 1);
+	send_answer(line, peer);
+}
+
+static void add_seven_frame(void *context, const uint8_t *frame, size_t length)
+{
+	mischief_add(context, &answer, frame, length, length - 2);
+}
+
+static void request_seven(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	struct line *line = context;
+
+	echo(line, peer, data, length);
+	if (!answers(line, line->instruments) || mischief_swallows(&line->mischief))
+		return;
+	seven_answer(line->instruments, data, length, add_seven_frame, &line->mischief);
+	send_answer(line, peer);
+}
+
+static void accept_peers(void *context, uint32_t events)
+{
+	struct line *line = context;
+	int fd, on = 1;
+
+	(void)events;
+	while ((fd = accept4(line->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		add_peer(line, fd);
+	}
+	if (errno == EMFILE || errno == ENFILE)
+		err(1, "too many connections");
+}
+
+static int listen_again(struct line *line)
+{
+	line->listener = endpoint_listen(line->options->host, &line->port);
+	if (line->listener < 0)
+		return line->listener;
+	line->watch = (struct watch){ accept_peers, line };
+	loop_watch(line->listener, EPOLLIN, &line->watch);
+	return 0;
+}
+
+static void choose_dialogue(struct line *line)
+{
+	line->owner = (struct peer_owner){ .gone = remove_peer, .context = line, .split = line->options->split };
+	if (line->options->archetype != ARCHETYPE_A6B) {
+		line->owner.frame = seven_frame;
+		line->owner.request = request_seven;
+	} else if (line->options->serial) {
+		line->owner.frame = modbus_rtu_frame;
+		line->owner.request = request_rtu;
+	} else {
+		line->owner.frame = modbus_tcp_frame;
+		line->owner.request = request_tcp;
+	}
+}
+
+int line_open(struct line *line, const struct options *options, unsigned index, int port)
+{
+	line->options = options;
+	line->mischief = (struct mischief){ options, dice_of(options->seed, 1000000 + index), 0 };
+	line->port = port;
+	line->listener = -1;
+	choose_dialogue(line);
+	if (!options->serial)
+		return listen_again(line);
+	terminal_open(&line->terminal);
+	add_peer(line, line->terminal.master);
+	terminal_link(&line->terminal, options->serial);
+	return 0;
+}
+
+static void close_peers(struct line *line)
+{
+	while (line->peers)
+		remove_peer(line, line->peers);
+}
+
+static void stop_listening(struct line *line)
+{
+	if (line->listener < 0)
+		return;
+	loop_forget(line->listener);
+	close(line->listener);
+	line->listener = -1;
+}
+
+void line_close(struct line *line)
+{
+	close_peers(line);
+	stop_listening(line);
+	if (line->options->serial) {
+		terminal_unlink(&line->terminal, line->options->serial);
+		terminal_close(&line->terminal);
+	}
+}
+
+void line_pull(struct line *line)
+{
+	struct terminal gone = line->terminal;
+
+	if (line->options->serial) {
+		terminal_open(&line->terminal); /* before the old one is closed: it gets another name */
+		terminal_unlink(&gone, line->options->serial);
+		terminal_close(&gone);
+	}
+	close_peers(line);
+	stop_listening(line);
+}
+
+void line_plug_in(struct line *line)
+{
+	if (line->options->serial) {
+		add_peer(line, line->terminal.master);
+		terminal_link(&line->terminal, line->options->serial);
+		return;
+	}
+	int failure = listen_again(line);
+	if (failure < 0)
+		errx(1, "port %d is taken: %s", line->port, strerror(-failure));
+}
+
+void line_name(const struct line *line, char *out, size_t size)
+{
+	if (line->options->serial)
+		snprintf(out, size, "%s", line->terminal.path);
+	else
+		snprintf(out, size, "%s:%d", line->options->host, line->port);
+}

@@ -1,0 +1,460 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 64 };
+
+static const char help[] =
+	"assay-sim ARCHETYPE (--serial LINK | --tcp HOST:PORT) [OPTION...]\n"
+	"\n"
+	"Behaves like one instrument of a rapid-test room, or like many of a kind, quirks included.\n"
+	"Prints \"ready PTY\" or \"ready HOST:PORT\" when it can be asked; SIGTERM ends it.\n"
+	"\n"
+	"ARCHETYPE\n"
+	"  a2   (seven-e-aa)        enzyme reader, 7E-AA frames, polled by date\n"
+	"  a2b  (tl-310)            the same maker's 24-well reader: well, standard, verdict, absent values\n"
+	"  a6b  (analyzer-a6b, modbus)  analyzer with latch, window and acknowledge: Modbus RTU over --serial,\n"
+	"                           Modbus TCP over --tcp\n"
+	"\n"
+	"Where\n"
+	"  --serial LINK            make a pty and the symbolic link LINK to it (replaced when stale)\n"
+	"  --tcp HOST:PORT          listen; port 0 takes a free one\n"
+	"  --ports N                listen on N consecutive ports, each its own instrument (default 1)\n"
+	"  --unit N                 Modbus unit address, 1..247 (default 1)\n"
+	"  --units N,N,...          several instruments on one line, at most 32 (a6b)\n"
+	"  --dead-unit N            this unit never answers (may be repeated)\n"
+	"\n"
+	"Results\n"
+	"  --results N              each instrument finishes N results and then only answers (default: without end)\n"
+	"  --rate R                 results a second and instrument, evenly spaced, fractions allowed (default 1)\n"
+	"  --burst K                finish K at once, every K/R seconds (default 1)\n"
+	"  --start-delay S          first wait S seconds (default 0)\n"
+	"  --seed S                 decides everything left to chance (default 1)\n"
+	"  --truth FILE             append one JSON line for every result, at the moment it is finished\n"
+	"  --first-seq N            the first running number (default 1; 4294967290 shows the wrap)\n"
+	"  --capacity N             results the memory holds before the oldest goes (default a2 5000, a2b 3000, a6b 500)\n"
+	"  --same P                 share of results that repeat the one before to the last digit (default 0.05)\n"
+	"  --controls P             a6b: share of controls, blanks and calibrations (default 0.0833)\n"
+	"  --blank-wells P          a6b: share of places that hold nothing (default 0.03)\n"
+	"  --sentinels P            a2b: share of results without a value, 7FFE or 7FFF (default 0.05)\n"
+	"  --memory-first-dummy     a6b: the memory's first place is all FF until it is erased or overwritten\n"
+	"  --order ABCD|CDAB        a6b: order of the two registers of a float (default ABCD)\n"
+	"  --clock-offset S         the instrument's clock is S seconds ahead (negative: behind)\n"
+	"  --timezone TZ            of the instrument's clock, as in tzset(3) (default CST-8, China)\n"
+	"\n"
+	"Faults; P is a probability from 0 to 1, for each answer or frame\n"
+	"  --late MS                answer MS milliseconds late, also when the next request is there already\n"
+	"  --late-every K           only every K-th answer (default 1)\n"
+	"  --noise P                random bytes before a frame\n"
+	"  --bad-crc P              a wrong checksum (Modbus TCP: a wrong transaction number)\n"
+	"  --silence P              swallow the request\n"
+	"  --short P                the end of a frame is missing\n"
+	"  --echo                   the line echoes requests\n"
+	"  --split                  send one byte a millisecond\n"
+	"  --busy P                 a6b: refuse a command with exception 06\n"
+	"  --torn P                 a6b: the window read holds new data without the checksum for it\n"
+	"  --power-cycle S          no power for 2 s, S seconds after the start; numbers start at 1 again (may be repeated)\n"
+	"  --power-cycle-clears     and the memory is empty then\n"
+	"  --unplug S:T             after S seconds the pty (or port) is gone for T seconds; a pty comes back under another\n"
+	"                           name with the link made anew (may be repeated)\n"
+	"\n"
+	"A truth line has the keys at, at_ns (CLOCK_MONOTONIC), archetype, unit, port (with --tcp), serial, instrument_seq,\n"
+	"channel, sample_no, sample_name, item, value, unit_text, verdict (the instrument's own), tested_at, kind, operator.\n";
+
+enum choice {
+	OPTION_HELP = 1,
+	OPTION_SERIAL,
+	OPTION_TCP,
+	OPTION_PORTS,
+	OPTION_UNIT,
+	OPTION_UNITS,
+	OPTION_DEAD_UNIT,
+	OPTION_RESULTS,
+	OPTION_RATE,
+	OPTION_BURST,
+	OPTION_START_DELAY,
+	OPTION_SEED,
+	OPTION_TRUTH,
+	OPTION_FIRST_SEQ,
+	OPTION_CAPACITY,
+	OPTION_SAME,
+	OPTION_CONTROLS,
+	OPTION_BLANK_WELLS,
+	OPTION_SENTINELS,
+	OPTION_FIRST_DUMMY,
+	OPTION_ORDER,
+	OPTION_CLOCK_OFFSET,
+	OPTION_TIMEZONE,
+	OPTION_LATE,
+	OPTION_LATE_EVERY,
+	OPTION_NOISE,
+	OPTION_BAD_CRC,
+	OPTION_SILENCE,
+	OPTION_SHORT,
+	OPTION_ECHO,
+	OPTION_SPLIT,
+	OPTION_BUSY,
+	OPTION_TORN,
+	OPTION_POWER_CYCLE,
+	OPTION_POWER_CYCLE_CLEARS,
+	OPTION_UNPLUG,
+};
+
+static const struct option names[] = {
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "serial", required_argument, NULL, OPTION_SERIAL },
+	{ "tcp", required_argument, NULL, OPTION_TCP },
+	{ "ports", required_argument, NULL, OPTION_PORTS },
+	{ "unit", required_argument, NULL, OPTION_UNIT },
+	{ "units", required_argument, NULL, OPTION_UNITS },
+	{ "dead-unit", required_argument, NULL, OPTION_DEAD_UNIT },
+	{ "results", required_argument, NULL, OPTION_RESULTS },
+	{ "rate", required_argument, NULL, OPTION_RATE },
+	{ "burst", required_argument, NULL, OPTION_BURST },
+	{ "start-delay", required_argument, NULL, OPTION_START_DELAY },
+	{ "seed", required_argument, NULL, OPTION_SEED },
+	{ "truth", required_argument, NULL, OPTION_TRUTH },
+	{ "first-seq", required_argument, NULL, OPTION_FIRST_SEQ },
+	{ "capacity", required_argument, NULL, OPTION_CAPACITY },
+	{ "same", required_argument, NULL, OPTION_SAME },
+	{ "controls", required_argument, NULL, OPTION_CONTROLS },
+	{ "blank-wells", required_argument, NULL, OPTION_BLANK_WELLS },
+	{ "sentinels", required_argument, NULL, OPTION_SENTINELS },
+	{ "memory-first-dummy", no_argument, NULL, OPTION_FIRST_DUMMY },
+	{ "order", required_argument, NULL, OPTION_ORDER },
+	{ "clock-offset", required_argument, NULL, OPTION_CLOCK_OFFSET },
+	{ "timezone", required_argument, NULL, OPTION_TIMEZONE },
+	{ "late", required_argument, NULL, OPTION_LATE },
+	{ "late-every", required_argument, NULL, OPTION_LATE_EVERY },
+	{ "noise", required_argument, NULL, OPTION_NOISE },
+	{ "bad-crc", required_argument, NULL, OPTION_BAD_CRC },
+	{ "silence", required_argument, NULL, OPTION_SILENCE },
+	{ "short", required_argument, NULL, OPTION_SHORT },
+	{ "echo", no_argument, NULL, OPTION_ECHO },
+	{ "split", no_argument, NULL, OPTION_SPLIT },
+	{ "busy", required_argument, NULL, OPTION_BUSY },
+	{ "torn", required_argument, NULL, OPTION_TORN },
+	{ "power-cycle", required_argument, NULL, OPTION_POWER_CYCLE },
+	{ "power-cycle-clears", no_argument, NULL, OPTION_POWER_CYCLE_CLEARS },
+	{ "unplug", required_argument, NULL, OPTION_UNPLUG },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const struct {
+	const char *name;
+	enum archetype archetype;
+	size_t capacity;
+} archetypes[] = {
+	{ "a2", ARCHETYPE_A2, 5000 },
+	{ "seven-e-aa", ARCHETYPE_A2, 5000 },
+	{ "a2b", ARCHETYPE_A2B, 3000 },
+	{ "tl-310", ARCHETYPE_A2B, 3000 },
+	{ "a6b", ARCHETYPE_A6B, 500 },
+	{ "analyzer-a6b", ARCHETYPE_A6B, 500 },
+	{ "modbus", ARCHETYPE_A6B, 500 },
+};
+
+static bool complained;
+
+__attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
+{
+	va_list arguments;
+
+	if (complained)
+		return;
+	complained = true;
+	va_start(arguments, format);
+	fputs("assay-sim: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputs("\n", stderr);
+	va_end(arguments);
+}
+
+static double number(const char *option, const char *text, double least, double most)
+{
+	char *end;
+
+	errno = 0;
+	double value = strtod(text, &end);
+	if (*text == '\0' || *end != '\0' || errno || !(value >= least && value <= most))
+		complain("--%s %s: not a number from %.10g to %.10g", option, text, least, most);
+	return value;
+}
+
+static long long whole(const char *option, const char *text, long long least, long long most)
+{
+	char *end;
+
+	errno = 0;
+	long long value = strtoll(text, &end, 0);
+	if (*text == '\0' || *end != '\0' || errno || value < least || value > most) {
+		complain("--%s %s: not a whole number from %lld to %lld", option, text, least, most);
+		return least;
+	}
+	return value;
+}
+
+static int64_t seconds(const char *option, const char *text)
+{
+	return (int64_t)(number(option, text, 0, 1e8) * 1e9);
+}
+
+static void take_units(struct options *options, char *list)
+{
+	options->unit_count = 0;
+	for (char *rest = list, *unit; (unit = strsep(&rest, ",")) != NULL;) {
+		if (options->unit_count == UNITS_MAX) {
+			complain("--units: more than %d units", UNITS_MAX);
+			return;
+		}
+		options->units[options->unit_count++] = (unsigned)whole("units", unit, 1, 247);
+	}
+}
+
+static void take_tcp(struct options *options, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+
+	if (!colon || (size_t)(colon - text) >= sizeof options->host) {
+		complain("--tcp %s: not HOST:PORT, as in 127.0.0.1:5020", text);
+		return;
+	}
+	memcpy(options->host, text, (size_t)(colon - text));
+	options->host[colon - text] = '\0';
+	options->port = (int)whole("tcp", colon + 1, 0, 65535);
+}
+
+static void take_outage(struct options *options, enum outage_kind kind, const char *option, char *text)
+{
+	char *lasts = kind == OUTAGE_UNPLUG ? strchr(text, ':') : NULL;
+
+	if (options->outage_count == OUTAGES_MAX || (kind == OUTAGE_UNPLUG && !lasts)) {
+		complain("--%s %s: %s", option, text,
+			lasts ? "too many outages" : "not S:T, seconds until and seconds gone");
+		return;
+	}
+	if (lasts)
+		*lasts++ = '\0';
+	options->outages[options->outage_count++] =
+		(struct outage){ kind, seconds(option, text), lasts ? seconds(option, lasts) : INT64_C(2000000000) };
+}
+
+static void take_order(struct options *options, const char *text)
+{
+	if (strcmp(text, "ABCD") != 0 && strcmp(text, "CDAB") != 0)
+		complain("--order %s: neither ABCD nor CDAB", text);
+	options->low_word_first = strcmp(text, "CDAB") == 0;
+}
+
+static double share(const char *option, const char *text)
+{
+	return number(option, text, 0, 1);
+}
+
+/* Options of place and results; false when the option is none of them. */
+static bool take_result_option(struct options *options, int choice, const char *option, char *value)
+{
+	switch (choice) {
+	case OPTION_SERIAL:
+		options->serial = value;
+		return true;
+	case OPTION_TCP:
+		take_tcp(options, value);
+		return true;
+	case OPTION_PORTS:
+		options->ports = (int)whole(option, value, 1, PORTS_MAX);
+		return true;
+	case OPTION_UNIT:
+	case OPTION_UNITS:
+		take_units(options, value);
+		return true;
+	case OPTION_DEAD_UNIT:
+		options->dead[whole(option, value, 1, 247)] = true;
+		return true;
+	case OPTION_RESULTS:
+		options->results = whole(option, value, 0, INT64_MAX);
+		return true;
+	case OPTION_RATE:
+		options->rate = number(option, value, 0, 1e6);
+		return true;
+	case OPTION_BURST:
+		options->burst = (unsigned)whole(option, value, 1, 10000);
+		return true;
+	case OPTION_START_DELAY:
+		options->start_delay_ns = seconds(option, value);
+		return true;
+	case OPTION_SEED:
+		options->seed = (uint64_t)whole(option, value, 0, INT64_MAX);
+		return true;
+	case OPTION_TRUTH:
+		options->truth = value;
+		return true;
+	case OPTION_FIRST_SEQ:
+		options->first_number = (uint32_t)whole(option, value, 0, UINT32_MAX);
+		return true;
+	case OPTION_CAPACITY:
+		options->capacity = (size_t)whole(option, value, 1, UINT16_MAX);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Options of character; false when the option is none of them. */
+static bool take_quirk_option(struct options *options, int choice, const char *option, char *value)
+{
+	switch (choice) {
+	case OPTION_SAME:
+		options->same = share(option, value);
+		return true;
+	case OPTION_CONTROLS:
+		options->controls = share(option, value);
+		return true;
+	case OPTION_BLANK_WELLS:
+		options->blank_wells = number(option, value, 0, 0.9);
+		return true;
+	case OPTION_SENTINELS:
+		options->sentinels = share(option, value);
+		return true;
+	case OPTION_FIRST_DUMMY:
+		options->first_dummy = true;
+		return true;
+	case OPTION_ORDER:
+		take_order(options, value);
+		return true;
+	case OPTION_CLOCK_OFFSET:
+		options->clock_offset_ms = (int64_t)(number(option, value, -4e9, 4e9) * 1e3);
+		return true;
+	case OPTION_TIMEZONE:
+		options->timezone = value;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void take_fault_option(struct options *options, int choice, const char *option, char *value)
+{
+	switch (choice) {
+	case OPTION_LATE:
+		options->late_ns = (int64_t)(number(option, value, 0, 1e8) * 1e6);
+		break;
+	case OPTION_LATE_EVERY:
+		options->late_every = (unsigned)whole(option, value, 1, INT32_MAX);
+		break;
+	case OPTION_NOISE:
+		options->noise = share(option, value);
+		break;
+	case OPTION_BAD_CRC:
+		options->bad_crc = share(option, value);
+		break;
+	case OPTION_SILENCE:
+		options->silence = share(option, value);
+		break;
+	case OPTION_SHORT:
+		options->cut_short = share(option, value);
+		break;
+	case OPTION_ECHO:
+		options->echo = true;
+		break;
+	case OPTION_SPLIT:
+		options->split = true;
+		break;
+	case OPTION_BUSY:
+		options->busy = share(option, value);
+		break;
+	case OPTION_TORN:
+		options->torn = share(option, value);
+		break;
+	case OPTION_POWER_CYCLE:
+		take_outage(options, OUTAGE_POWER_CYCLE, option, value);
+		break;
+	case OPTION_POWER_CYCLE_CLEARS:
+		options->power_cycle_clears = true;
+		break;
+	case OPTION_UNPLUG:
+		take_outage(options, OUTAGE_UNPLUG, option, value);
+		break;
+	default:
+		break;
+	}
+}
+
+static void take_archetype(struct options *options, const char *name)
+{
+	for (size_t i = 0; i < sizeof archetypes / sizeof *archetypes; i++) {
+		if (strcmp(name, archetypes[i].name) == 0) {
+			options->archetype = archetypes[i].archetype;
+			if (options->capacity == 0)
+				options->capacity = archetypes[i].capacity;
+			return;
+		}
+	}
+	complain("%s: no archetype of that name; there are a2, a2b and a6b", name);
+}
+
+static void check_together(const struct options *options, bool with_tcp)
+{
+	if (!options->serial == !with_tcp)
+		complain("give either --serial LINK or --tcp HOST:PORT");
+	else if (options->ports > 1 && options->serial)
+		complain("--ports goes with --tcp only");
+	else if (options->unit_count > 1 && options->archetype != ARCHETYPE_A6B)
+		complain("--units: only the a6b shares a line");
+	else if (options->port + options->ports - 1 > 65535)
+		complain("--ports %d: there are no %d ports from %d on", options->ports, options->ports, options->port);
+	for (size_t i = 0; i < options->unit_count; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (options->units[i] == options->units[k])
+				complain("--units: %u stands there twice", options->units[i]);
+		}
+	}
+}
+
+int options_parse(int argc, char **argv, struct options *options)
+{
+	int choice, index = 0;
+	bool with_tcp = false;
+
+	*options = (struct options){ .ports = 1,
+		.units = { 1 },
+		.unit_count = 1,
+		.timezone = "CST-8",
+		.seed = 1,
+		.results = -1,
+		.rate = 1,
+		.burst = 1,
+		.first_number = 1,
+		.same = 0.05,
+		.controls = 1.0 / 12,
+		.blank_wells = -1,
+		.sentinels = 0.05,
+		.late_every = 1 };
+	complained = false;
+	optind = 0; /* start afresh: tests call this more than once */
+	while ((choice = getopt_long(argc, argv, "", names, &index)) != -1) {
+		if (choice == OPTION_HELP) {
+			fputs(help, stdout);
+			return 0;
+		}
+		if (choice == '?')
+			return EXIT_USAGE; /* getopt_long has said it */
+		with_tcp |= choice == OPTION_TCP;
+		if (!take_result_option(options, choice, names[index].name, optarg) &&
+			!take_quirk_option(options, choice, names[index].name, optarg))
+			take_fault_option(options, choice, names[index].name, optarg);
+	}
+	if (argc - optind != 1)
+		complain("name one archetype: a2, a2b or a6b (assay-sim --help)");
+	else
+		take_archetype(options, argv[optind]);
+	check_together(options, with_tcp);
+	if (options->blank_wells < 0)
+		options->blank_wells = options->archetype == ARCHETYPE_A6B ? 0.03 : 0;
+	return complained ? EXIT_USAGE : -1;
+}

@@ -1,0 +1,60 @@
+/* What the command line of assay-sim asks for. */
+#ifndef SIM_OPTIONS_H
+#define SIM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum archetype { ARCHETYPE_A2, ARCHETYPE_A2B, ARCHETYPE_A6B };
+
+enum { UNITS_MAX = 32, OUTAGES_MAX = 32, PORTS_MAX = 10000 };
+
+enum outage_kind { OUTAGE_POWER_CYCLE, OUTAGE_UNPLUG };
+
+struct outage {
+	enum outage_kind kind;
+	int64_t at_ns, lasts_ns; /* since the start */
+};
+
+struct options {
+	enum archetype archetype;
+	const char *serial;        /* the symlink to the pty, or NULL */
+	char host[128];            /* with --tcp */
+	int port;                  /* 0: any */
+	int ports;                 /* consecutive ports, each its own instrument */
+	unsigned units[UNITS_MAX]; /* Modbus addresses on the line */
+	size_t unit_count;
+	bool dead[256]; /* units that never answer */
+	const char *timezone;
+	int64_t clock_offset_ms; /* the instrument's clock is this much ahead */
+
+	const char *truth; /* file, or NULL */
+	uint64_t seed;
+	int64_t results; /* -1: without end */
+	double rate;     /* per second and instrument */
+	unsigned burst;
+	int64_t start_delay_ns;
+	uint32_t first_number;
+	size_t capacity;     /* of the memory */
+	double same;         /* share of results that repeat the one before */
+	double controls;     /* share of results that are controls, blanks and calibrations */
+	double blank_wells;  /* A6b: share of places that hold nothing */
+	double sentinels;    /* A2b: share of results without a value */
+	bool first_dummy;    /* A6b: the first place of the memory is all FF */
+	bool low_word_first; /* A6b: CDAB */
+	double busy, torn;   /* A6b */
+
+	int64_t late_ns;
+	unsigned late_every;
+	double noise, bad_crc, silence, cut_short;
+	bool echo, split;
+	struct outage outages[OUTAGES_MAX];
+	size_t outage_count;
+	bool power_cycle_clears;
+};
+
+/* Fills `options`. Returns -1 to go on, or the status to exit with (0 after --help, 64 after a complaint). */
+int options_parse(int argc, char **argv, struct options *options);
+
+#endif

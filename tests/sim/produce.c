@@ -1,0 +1,189 @@
+#include "produce.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(list) (uint32_t)(sizeof(list) / sizeof *(list))
+
+/* A name field of six bytes holds three Hanzi; with a digit or a letter before them the third is cut in half. */
+static const char *const samples[] = { "菠菜", "韭菜", "青菜", "芹菜", "生菜", "茄子", "黄瓜", "豇豆", "番茄", "辣椒",
+	"白萝卜", "大白菜", "小白菜", "空心菜", "油麦菜", "西兰花", "四季豆", "上海青", "葱", "1号小白菜", "2号空心菜",
+	"A区大白菜", "3号鸡毛菜", "结球甘蓝" };
+static const char *const operators[] = { "张三", "李小芳", "王建国", "陈伟" };
+
+enum { UNIT_NONE, UNIT_PERCENT, UNIT_MG_KG, UNIT_UG_KG };
+
+struct test { /* one entry of the A6b's menu */
+	uint16_t code, unit;
+	uint8_t decimals;
+	int32_t limit; /* positive from here on, in the displayed decimals */
+	int32_t usual; /* most results lie under it */
+};
+
+static const struct test menu[] = {
+	{ 101, UNIT_PERCENT, 2, 5000, 4200 }, /* organophosphorus and carbamate residues */
+	{ 101, UNIT_PERCENT, 2, 5000, 4200 }, { 201, UNIT_MG_KG, 2, 2000, 1500 }, /* nitrite */
+	{ 202, UNIT_MG_KG, 3, 50, 45 },                                           /* sulfur dioxide */
+	{ 301, UNIT_UG_KG, 1, 200, 150 },                                         /* carbendazim */
+};
+
+static void name_sample(struct instrument *instrument, struct result *result)
+{
+	result->name = samples[dice_below(&instrument->dice, COUNT(samples))];
+}
+
+/* The signals a reader with this inhibition shows: control 0.300..0.950, sample = control * (1 - inhibition). */
+static void signals_for(struct instrument *instrument, struct result *result, int32_t inhibition_hundredths)
+{
+	int32_t control = dice_between(&instrument->dice, 400, 950);
+	int32_t signal = (control * (10000 - inhibition_hundredths) + 5000) / 10000;
+
+	result->control = (uint16_t)control;
+	result->signal = (uint16_t)(signal < 0 ? 0 : signal);
+}
+
+/* Inhibition in hundredths of a percent: mostly low, some over the limit, a few a little below zero, now and then
+ * exactly 50.00. */
+static int32_t inhibition(struct dice *dice)
+{
+	uint32_t luck = dice_below(dice, 100);
+
+	if (luck < 4)
+		return dice_between(dice, -480, -1);
+	if (luck < 6)
+		return 5000;
+	if (luck < 14)
+		return dice_between(dice, 5001, 9950);
+	return dice_between(dice, 0, 4600);
+}
+
+static void produce_a2(struct instrument *instrument, struct result *out)
+{
+	name_sample(instrument, out);
+	out->unit = UNIT_PERCENT;
+	out->decimals = 2;
+	out->value = inhibition(&instrument->dice);
+	out->number &= 0xFFFF;
+}
+
+static void produce_a2b(struct instrument *instrument, struct result *out)
+{
+	int32_t percent = inhibition(&instrument->dice);
+
+	out->unit = UNIT_PERCENT;
+	out->decimals = 1;
+	out->value = percent / 10;
+	out->standard = dice_chance(&instrument->dice, 0.2);
+	out->channel = (uint8_t)instrument->next_channel;
+	instrument->next_channel = instrument->next_channel % 24 + 1;
+	out->verdict = out->value >= (out->standard ? 700 : 500) ? RESULT_POSITIVE : RESULT_NEGATIVE;
+	signals_for(instrument, out, percent);
+	if (dice_chance(&instrument->dice, instrument->options->sentinels)) {
+		out->sentinel = dice_chance(&instrument->dice, 0.5) ? SENTINEL_NOT_AVAILABLE : SENTINEL_INVALID;
+		out->verdict = RESULT_INVALID;
+		out->signal = 0;
+	}
+	out->number &= 0xFFFF;
+}
+
+static void give_verdict(struct instrument *instrument, const struct test *test, struct result *out)
+{
+	uint32_t luck = dice_below(&instrument->dice, 100);
+
+	if (luck < 2)
+		out->verdict = RESULT_INVALID;
+	else if (luck < 5)
+		out->verdict = RESULT_SUSPECT;
+	else
+		out->verdict = out->value >= test->limit ? RESULT_POSITIVE : RESULT_NEGATIVE;
+}
+
+static void make_control(struct instrument *instrument, struct result *out)
+{
+	static const enum result_kind turn[] = { RESULT_NEGATIVE_CONTROL, RESULT_BLANK, RESULT_POSITIVE_CONTROL,
+		RESULT_NEGATIVE_CONTROL, RESULT_CALIBRATION };
+
+	out->kind = (uint8_t)turn[instrument->control_turn++ % COUNT(turn)];
+	out->name = NULL;
+	out->sample_no[0] = '\0';
+	if (out->kind == RESULT_BLANK || out->kind == RESULT_CALIBRATION)
+		out->verdict = RESULT_NONE;
+}
+
+static bool control_is_due(struct instrument *instrument)
+{
+	instrument->controls_owed += instrument->options->controls;
+	if (instrument->controls_owed < 1)
+		return false;
+	instrument->controls_owed -= 1;
+	return true;
+}
+
+static void produce_a6b(struct instrument *instrument, struct result *out)
+{
+	const struct test *test = &menu[dice_below(&instrument->dice, COUNT(menu))];
+	int32_t value = test->unit == UNIT_PERCENT ? inhibition(&instrument->dice)
+	                : dice_chance(&instrument->dice, 0.06)
+	                        ? dice_between(&instrument->dice, test->limit, 3 * test->limit)
+	                        : dice_between(&instrument->dice, 0, test->usual);
+
+	out->item = test->code;
+	out->unit = test->unit;
+	out->decimals = test->decimals;
+	out->value = value;
+	out->channel = (uint8_t)instrument->next_channel;
+	instrument->next_channel = instrument->next_channel % A6B_CHANNELS + 1;
+	give_verdict(instrument, test, out);
+	signals_for(instrument, out, test->unit == UNIT_PERCENT ? value : 2500);
+	name_sample(instrument, out);
+	out->operator_name = operators[dice_below(&instrument->dice, COUNT(operators))];
+	snprintf(out->sample_no, sizeof out->sample_no, "S%04u", (unsigned)(instrument->finished % 9999 + 1));
+	if (control_is_due(instrument))
+		make_control(instrument, out);
+}
+
+/* Two wells can be equal to the last digit, in the same second: only the running number tells them apart. */
+static bool repeat_previous(struct instrument *instrument, struct moment now, struct result *out)
+{
+	struct result again = instrument->previous;
+
+	if (!instrument->has_previous || again.tested.day != now.day ||
+		!dice_chance(&instrument->dice, instrument->options->same))
+		return false;
+	again.number = out->number;
+	again.batch = out->batch;
+	if (again.channel > 0 && instrument->options->archetype != ARCHETYPE_A2) {
+		again.channel = (uint8_t)instrument->next_channel;
+		instrument->next_channel = instrument->next_channel % A6B_CHANNELS + 1;
+	}
+	*out = again;
+	return true;
+}
+
+void produce(struct instrument *instrument, struct moment now, struct result *out)
+{
+	*out = (struct result){ .number = instrument->next_number++, .batch = instrument->batch, .tested = now };
+	if (repeat_previous(instrument, now, out))
+		return;
+	switch (instrument->options->archetype) {
+	case ARCHETYPE_A2:
+		produce_a2(instrument, out);
+		break;
+	case ARCHETYPE_A2B:
+		produce_a2b(instrument, out);
+		break;
+	case ARCHETYPE_A6B:
+		produce_a6b(instrument, out);
+		break;
+	}
+}
+
+void produce_blank_well(struct instrument *instrument, struct moment now, struct result *out)
+{
+	*out = (struct result){ .use = SLOT_BLANK_WELL,
+		.number = instrument->next_number++,
+		.batch = instrument->batch,
+		.tested = now,
+		.channel = (uint8_t)instrument->next_channel };
+	instrument->next_channel = instrument->next_channel % A6B_CHANNELS + 1;
+}
