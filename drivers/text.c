@@ -106,18 +106,18 @@ static void put_bad(struct writer *writer, enum text_mark mark)
 	put(writer, replacement, sizeof(replacement) - 1);
 }
 
-/* One character, given in UTF-8 or GB 18030. */
-static void put_character(struct writer *writer, iconv_t converter, const uint8_t *at, int length)
+/* One well-formed character; `converter` is NULL when it is UTF-8 already. */
+static void put_character(struct writer *writer, iconv_t *converter, const uint8_t *at, int length)
 {
 	char utf8[16];
 	size_t count = (size_t)length;
 	memcpy(utf8, at, count);
-	if (at[0] > 0x7F && converter != (iconv_t)-1) {
+	if (at[0] > 0x7F && converter) {
 		char copy[4], *in = copy, *out = utf8;
 		size_t in_left = count, out_left = sizeof(utf8);
 		memcpy(copy, at, count);
-		if (iconv(converter, &in, &in_left, &out, &out_left) == (size_t)-1) {
-			iconv(converter, NULL, NULL, NULL, NULL);
+		/* Without the conversion (a broken installation) every such character is bad, and says so. */
+		if (*converter == (iconv_t)-1 || iconv(*converter, &in, &in_left, &out, &out_left) == (size_t)-1) {
 			put_bad(writer, TEXT_BAD);
 			return;
 		}
@@ -133,7 +133,8 @@ static void put_character(struct writer *writer, iconv_t converter, const uint8_
 static void decode(struct writer *writer, enum text_encoding encoding, const uint8_t *data, size_t length)
 {
 	iconv_t converter = (iconv_t)-1;
-	if (encoding == TEXT_GB18030) {
+	bool converting = encoding == TEXT_GB18030;
+	if (converting) {
 		pthread_once(&keep_once, keep_loaded);
 		if (kept != (iconv_t)-1)
 			converter = iconv_open("UTF-8", "GB18030");
@@ -141,7 +142,7 @@ static void decode(struct writer *writer, enum text_encoding encoding, const uin
 	for (size_t i = 0; i < length;) {
 		const uint8_t *at = data + i;
 		size_t left = length - i;
-		int width = encoding == TEXT_GB18030 ? gb18030_length(at, left) : utf8_length(at, left);
+		int width = converting ? gb18030_length(at, left) : utf8_length(at, left);
 		if (encoding == TEXT_ASCII && *at > 0x7F)
 			width = 0;
 		if (width < 0) {
@@ -151,7 +152,7 @@ static void decode(struct writer *writer, enum text_encoding encoding, const uin
 		if (width == 0)
 			put_bad(writer, TEXT_BAD);
 		else
-			put_character(writer, converter, at, width);
+			put_character(writer, converting ? &converter : NULL, at, width);
 		i += width > 0 ? (size_t)width : 1;
 	}
 	if (converter != (iconv_t)-1)
