@@ -18,6 +18,7 @@ struct publisher_stats {                    /* written by the publisher, read by
 	_Atomic int state;                  /* enum publisher_state */
 	_Atomic unsigned long long through; /* everything up to this sequence number is delivered */
 	_Atomic unsigned long published, acknowledged, refused, connects, losses;
+	_Atomic unsigned long requests, requests_refused, receipts; /* from the platform */
 };
 
 struct publisher;

@@ -1,0 +1,242 @@
+/* Connecting, losing, backing off. A story is told once when it begins and once when it ends. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "publisher_parts.h"
+
+#define CONNECT_TIMEOUT_S   10
+#define CONNECT_LIMIT_MS    30000 /* name resolution included, whatever the library thinks */
+#define STEADY_MS           30000 /* a link that lived this long starts its back-off anew */
+#define TAKEN_OVER_MIN_MS   60000
+#define TAKEN_OVER_MAX_MS   120000
+#define GOODBYE_ANSWERED_MS 1000
+#define GOODBYE_STATUS_MS   500
+#define GOODBYE_CLOSED_MS   700
+
+enum { REFUSED_TAKEN_OVER = 0x8E };
+
+/* No box that runs this program can honestly have an earlier date: certificates fail on such a clock. */
+#define PROGRAM_RELEASED_MS (1772323200 * INT64_C(1000)) /* 2026-03-01 */
+
+static const char *broker_place(const struct publisher *publisher)
+{
+	return strstr(publisher->target->broker, "://") + 3;
+}
+
+static bool uses_tls(const struct publisher *publisher)
+{
+	return strncmp(publisher->target->broker, "mqtts://", 8) == 0;
+}
+
+static void set_fault(struct publisher *publisher, const char *text)
+{
+	pthread_mutex_lock(&publisher->fault_lock);
+	snprintf(publisher->fault.text, sizeof(publisher->fault.text), "%s", text);
+	pthread_mutex_unlock(&publisher->fault_lock);
+}
+
+/* One line of a file, or of the systemd credential of that name. Read at each attempt: it may have been renewed. */
+static int read_password(const struct publisher *publisher, char *out, size_t size, struct fault *fault)
+{
+	const char *name = publisher->target->password_file;
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	char path[2 * CONFIG_PATH_MAX];
+	out[0] = '\0';
+	if (!*name)
+		return 0;
+	snprintf(path, sizeof(path), "%s%s%s", strchr(name, '/') || !credentials ? "" : credentials,
+		strchr(name, '/') || !credentials ? "" : "/", name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, out, size - 1);
+	int error = errno;
+	if (fd >= 0)
+		close(fd);
+	if (got < 0)
+		return fault_set(fault, error, _("the password file %s cannot be read: %s"), path, strerror(error));
+	out[got] = '\0';
+	out[strcspn(out, "\r\n")] = '\0';
+	return 0;
+}
+
+void broker_begin(struct publisher *publisher)
+{
+	const struct target_config *target = publisher->target;
+	char password[512];
+	struct fault fault = { 0 };
+	publisher->since_ms = clock_ms();
+	publisher->stats.state = PUBLISHER_CONNECTING;
+	int rc = read_password(publisher, password, sizeof(password), &fault);
+	if (rc == 0) {
+		struct mqtt_options options = {
+			.broker = target->broker,
+			.client_id = *target->client_id ? target->client_id : publisher->config->station.code,
+			.username = target->username,
+			.password = password,
+			.version5 = target->protocol == TARGET_MQTT5,
+			.keepalive_s = target->keepalive_ms >= 1000 ? (int)(target->keepalive_ms / 1000) : 1,
+			.connect_timeout_s = CONNECT_TIMEOUT_S,
+			.will_topic = publisher->status_topic,
+			.will_payload = PLATFORM_OFFLINE,
+			.ca_file = target->ca_file,
+			.client_cert = target->client_cert,
+			.client_key = target->client_key,
+		};
+		rc = mqtt_open(&options, publisher->event_fd, &publisher->mqtt, &fault);
+	}
+	explicit_bzero(password, sizeof(password));
+	if (rc != 0)
+		broker_ended(publisher, fault.text, 0);
+}
+
+/* Why it failed, as far as the broker, the library and the clock let us know. */
+static void explain(struct publisher *publisher, const char *why, int reason, char *out, size_t size)
+{
+	char words[256] = "";
+	if (publisher->mqtt)
+		mqtt_failure(publisher->mqtt, words, sizeof(words));
+	if (reason)
+		snprintf(out, size, "%s", mqtt_reason(reason));
+	else if (why)
+		snprintf(out, size, "%s", why);
+	else if (publisher->up)
+		snprintf(out, size, "%s", *words ? words : _("the connection ended"));
+	else if (!uses_tls(publisher))
+		snprintf(out, size, "%s", *words ? words : _("no answer"));
+	else
+		snprintf(out, size, _("%s; its certificate must be valid, name this host and be signed by %s"),
+			*words ? words : _("no answer, or its certificate is for another host"),
+			*publisher->target->ca_file ? publisher->target->ca_file : "/etc/ssl/certs");
+	size_t used = strlen(out);
+	char now[CLOCK_TEXT_MAX];
+	if (uses_tls(publisher) && !publisher->up && clock_wall_ms() < PROGRAM_RELEASED_MS)
+		snprintf(out + used, size - used, _("; this box's clock says %s, which cannot be: set the clock first"),
+			clock_text(now, clock_wall_ms()));
+}
+
+static void tell_down(struct publisher *publisher, const char *text, int reason)
+{
+	const char *name = publisher->target->name, *place = broker_place(publisher);
+	struct fault line;
+	if (reason == REFUSED_TAKEN_OVER)
+		fault_set(&line, 0,
+			_("target %s: another client uses our client identifier at %s: two stations with one code? "
+			  "Trying again after a minute or more"),
+			name, place);
+	else if (publisher->up)
+		fault_set(&line, 0, _("target %s: link to broker %s lost: %s; records are kept and sent later"), name,
+			place, text);
+	else
+		fault_set(&line, 0, _("target %s: broker %s not reachable: %s; records are kept and sent later"), name,
+			place, text);
+	if (complaint_due(&publisher->down) || reason == REFUSED_TAKEN_OVER)
+		log_warning("%s", line.text);
+}
+
+void broker_ended(struct publisher *publisher, const char *why, int reason)
+{
+	char text[400];
+	long now = clock_ms();
+	explain(publisher, why, reason, text, sizeof(text));
+	set_fault(publisher, text);
+	tell_down(publisher, text, reason);
+	mqtt_free(publisher->mqtt);
+	publisher->mqtt = NULL;
+	if (publisher->up) {
+		publisher->stats.losses++;
+		if (now - publisher->since_ms >= STEADY_MS)
+			backoff_reset(&publisher->backoff);
+	}
+	int64_t pause = backoff_next(&publisher->backoff);
+	if (reason == REFUSED_TAKEN_OVER)
+		pause = backoff_between(&publisher->backoff, TAKEN_OVER_MIN_MS, TAKEN_OVER_MAX_MS);
+	publisher->retry_ms = now + (long)pause;
+	publisher->since_ms = now;
+	publisher->up = false;
+	publisher->stats.state = PUBLISHER_DOWN;
+	send_rewind(publisher);
+	platform_reset(publisher);
+}
+
+static void subscribe(struct publisher *publisher)
+{
+	char topic[100];
+	struct fault fault;
+	static const char *const names[] = { "receipt", "request/+" };
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(topic, sizeof(topic), "%s/%s", publisher->root, names[i]);
+		if (mqtt_subscribe(publisher->mqtt, topic, &fault) != 0)
+			return; /* the link is going down and says so itself */
+	}
+}
+
+void broker_came_up(struct publisher *publisher)
+{
+	const struct target_config *target = publisher->target;
+	struct mqtt_limits limits = mqtt_limits(publisher->mqtt);
+	publisher->up = true;
+	publisher->since_ms = clock_ms();
+	publisher->limit = (size_t)target->window < limits.in_flight ? (size_t)target->window : limits.in_flight;
+	publisher->stats.state = PUBLISHER_UP;
+	publisher->stats.connects++;
+	set_fault(publisher, "");
+	bool again = complaint_over(&publisher->down);
+	if (again || publisher->stats.connects == 1)
+		log_notice(_("target %s: connected to broker %s (MQTT %s, at most %zu messages in flight)"),
+			target->name, broker_place(publisher), target->protocol == TARGET_MQTT5 ? "5" : "3.1.1",
+			publisher->limit);
+	publisher->status_due = true;
+	subscribe(publisher);
+	send_start(publisher);
+}
+
+void broker_watch(struct publisher *publisher, long now_ms)
+{
+	char text[120];
+	if (!publisher->mqtt)
+		return;
+	if (!publisher->up && now_ms - publisher->since_ms > CONNECT_LIMIT_MS) {
+		broker_ended(publisher, _("no answer in time"), 0);
+		return;
+	}
+	long oldest = send_oldest_ms(publisher);
+	if (!publisher->up || oldest < 0 || now_ms - oldest <= publisher->target->ack_timeout_ms)
+		return;
+	snprintf(text, sizeof(text), _("no acknowledgement for %ld s"), (now_ms - oldest) / 1000);
+	broker_ended(publisher, text, 0);
+}
+
+static void collect_until(struct publisher *publisher, long limit_ms, bool closing)
+{
+	long until = clock_ms() + limit_ms;
+	while (publisher->mqtt && (closing || send_in_flight(publisher))) {
+		long left = until - clock_ms();
+		if (left <= 0)
+			return;
+		publisher_wait(publisher, (int)left);
+		publisher_collect(publisher);
+	}
+}
+
+void broker_hang_up(struct publisher *publisher)
+{
+	if (publisher->up) {
+		collect_until(publisher, GOODBYE_ANSWERED_MS, false);
+		platform_goodbye(publisher);
+		collect_until(publisher, GOODBYE_STATUS_MS, false);
+	}
+	if (publisher->up) {
+		mqtt_disconnect(publisher->mqtt);
+		complaint_due(&publisher->down); /* our own goodbye is no loss to tell of */
+		collect_until(publisher, GOODBYE_CLOSED_MS, true);
+	}
+	mqtt_free(publisher->mqtt);
+	publisher->mqtt = NULL;
+	publisher->up = false;
+	publisher->stats.state = PUBLISHER_DOWN;
+}

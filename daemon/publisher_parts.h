@@ -1,0 +1,123 @@
+/* What the files of the publisher share; nobody else includes this.
+ *
+ *     publisher.c          starting, stopping, the thread's loop, what others may ask
+ *     publisher_broker.c   connecting, losing, backing off, and saying so
+ *     publisher_send.c     which entry goes next, and what its answer means
+ *     publisher_platform.c the status, the platform's requests and receipts
+ *
+ * Everything runs in the publisher's own thread unless it says otherwise.
+ */
+#ifndef ASSAYD_PUBLISHER_PARTS_H
+#define ASSAYD_PUBLISHER_PARTS_H
+
+#include <pthread.h>
+
+#include "backoff.h"
+#include "log.h"
+#include "mqtt.h"
+#include "publisher.h"
+#include "request.h"
+#include "stream.h"
+
+#define OUTBOX_MAX 16
+
+struct outgoing { /* a status or an answer to the platform, waiting for its turn */
+	char *topic, *payload;
+	void *correlation;
+	size_t correlation_length;
+};
+
+struct outbox {
+	struct outgoing list[OUTBOX_MAX];
+	size_t first, count;
+	struct flight ring[OUTBOX_MAX];
+	struct window window; /* what is in flight of it, numbered by `sent` */
+	uint64_t sent;
+	int status_token;    /* the status in flight, 0: none */
+	long status_next_ms; /* not before */
+	long status_last_ms;
+};
+
+struct receipts {
+	uint64_t covered;      /* the platform has everything up to here for good */
+	long waiting_since_ms; /* since when nothing new was covered although something was acknowledged; 0: not waiting
+	                        */
+	long patience_ms;      /* how long until the next resend */
+	struct platform_receipt missing; /* ranges still to be sent again */
+	size_t missing_at;
+	long missing_since_ms;
+};
+
+enum publisher_stream {
+	STREAM_ORDERED, /* in order from the target's cursor; everything, unless there is a long backlog */
+	STREAM_LIVE,    /* what was appended after connecting, while MAIN works off a long backlog */
+	STREAM_REPLAY,  /* what the platform asked for again */
+	STREAM_COUNT
+};
+
+struct publisher {
+	struct config *config; /* held */
+	const struct target_config *target;
+	struct journal *journal;
+	struct journal_reader *reader;
+	char *(*status)(void *context);
+	void *context;
+
+	pthread_t thread;
+	int event_fd;
+	_Atomic bool stop, status_due;
+	_Atomic unsigned long beat;
+	struct publisher_stats stats;
+	pthread_mutex_t fault_lock;
+	struct fault fault;
+
+	char root[64]; /* assay/v1/<county>/<station> */
+	char status_topic[80], entry_topics[3][80];
+
+	struct mqtt *mqtt; /* NULL: no connection and no attempt */
+	bool up;
+	long since_ms; /* of the present state */
+	long retry_ms; /* when to try again */
+	struct backoff backoff;
+
+	struct stream streams[STREAM_COUNT];
+	size_t limit;         /* messages in flight on this connection */
+	long paused_until_ms; /* the broker's quota was exceeded, or a refusal could not be written down */
+	struct pace backlog_pace, replay_pace;
+	uint64_t reported; /* the `through` last given to the journal */
+	struct outbox outbox;
+	struct receipts receipts;
+
+	struct complaint down, refused, unread, odd, uncovered;
+};
+
+/* publisher_broker.c */
+void broker_begin(struct publisher *publisher); /* one attempt to connect */
+void broker_ended(struct publisher *publisher, const char *why, int reason);
+void broker_came_up(struct publisher *publisher);
+void broker_watch(struct publisher *publisher, long now_ms); /* time limits of connecting and acknowledging */
+void broker_hang_up(struct publisher *publisher);            /* says goodbye and waits a little */
+
+/* publisher_send.c */
+void send_start(struct publisher *publisher);  /* a connection came up: what is to be sent in which order */
+void send_rewind(struct publisher *publisher); /* a connection ended: what was in flight is to be sent again */
+void send_what_fits(struct publisher *publisher);
+void send_answered(struct publisher *publisher, const struct mqtt_event *event);
+void send_report_progress(struct publisher *publisher);
+size_t send_in_flight(const struct publisher *publisher);
+long send_oldest_ms(const struct publisher *publisher);                  /* -1: nothing in flight */
+int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms); /* until something becomes due by itself */
+
+/* publisher_platform.c */
+void platform_message(struct publisher *publisher, const struct mqtt_incoming *message);
+bool platform_send(struct publisher *publisher, long now_ms); /* true when it sent something */
+void platform_reset(struct publisher *publisher);             /* a connection ended */
+void platform_watch_receipts(struct publisher *publisher, long now_ms);
+void platform_goodbye(struct publisher *publisher); /* the last status */
+#define PLATFORM_OFFLINE "{\"online\":false}"
+
+/* publisher.c */
+int publisher_collect(struct publisher *publisher); /* events of the link; how many */
+void publisher_wait(struct publisher *publisher, int ms);
+
+#endif

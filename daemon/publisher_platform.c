@@ -1,0 +1,289 @@
+/* Between station and platform: the retained status, the platform's requests with their answers, and its receipts. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "json.h"
+#include "publisher_parts.h"
+
+#define STATUS_EVERY_MS     30000
+#define STATUS_PAUSE_MS     1000 /* changes that come together are told together */
+#define RECEIPT_PATIENCE_MS 60000
+#define RECEIPT_LONGEST_MS  3600000
+#define RECEIPT_RESEND      1000  /* entries sent again at once when no receipt covers them */
+#define MISSING_PAUSE_MS    30000 /* the same gap is not filled twice while the platform catches up */
+
+/* ---- the outbox ---- */
+
+static void outgoing_free(struct outgoing *outgoing)
+{
+	free(outgoing->topic);
+	free(outgoing->payload);
+	free(outgoing->correlation);
+	*outgoing = (struct outgoing){ 0 };
+}
+
+/* Takes `payload` over. When the platform asks faster than the link carries answers, the newest question gets none. */
+static void answer(struct publisher *publisher, const struct mqtt_incoming *message, const char *name, char *payload)
+{
+	struct outbox *outbox = &publisher->outbox;
+	char topic[160];
+	if (outbox->count == OUTBOX_MAX) {
+		publisher->stats.requests_refused++;
+		free(payload);
+		return;
+	}
+	struct outgoing *outgoing = &outbox->list[(outbox->first + outbox->count++) % OUTBOX_MAX];
+	snprintf(topic, sizeof(topic), "%s/response/%s", publisher->root, name);
+	outgoing->payload = payload;
+	outgoing->topic = strdup(message->response_topic ? message->response_topic : topic);
+	if (message->correlation && (outgoing->correlation = malloc(message->correlation_length + 1))) {
+		memcpy(outgoing->correlation, message->correlation, message->correlation_length);
+		outgoing->correlation_length = message->correlation_length;
+	}
+}
+
+static bool publish(struct publisher *publisher, const struct outgoing *outgoing, bool retained, int *ret_token)
+{
+	struct outbox *outbox = &publisher->outbox;
+	struct fault fault;
+	struct mqtt_message message = {
+		.topic = outgoing->topic,
+		.payload = outgoing->payload,
+		.length = strlen(outgoing->payload),
+		.retained = retained,
+		.content_type = "application/json",
+		.correlation = outgoing->correlation,
+		.correlation_length = outgoing->correlation_length,
+	};
+	if (mqtt_publish(publisher->mqtt, &message, ret_token, &fault) == 0) {
+		window_sent(&outbox->window, ++outbox->sent, *ret_token, clock_ms());
+		return true;
+	}
+	if (complaint_due(&publisher->odd))
+		log_warning(_("target %s: %s was not sent: %s"), publisher->target->name, outgoing->topic, fault.text);
+	return false;
+}
+
+static bool send_status(struct publisher *publisher, const char *payload, long now_ms)
+{
+	struct outbox *outbox = &publisher->outbox;
+	struct outgoing status = { .topic = publisher->status_topic, .payload = (char *)payload };
+	publisher->status_due = false;
+	outbox->status_last_ms = now_ms;
+	outbox->status_next_ms = now_ms + STATUS_PAUSE_MS;
+	return publish(publisher, &status, true, &outbox->status_token);
+}
+
+static bool status_is_due(const struct publisher *publisher, long now_ms)
+{
+	const struct outbox *outbox = &publisher->outbox;
+	if (window_find(&outbox->window, outbox->status_token) || now_ms < outbox->status_next_ms)
+		return false;
+	return publisher->status_due || now_ms - outbox->status_last_ms >= STATUS_EVERY_MS;
+}
+
+bool platform_send(struct publisher *publisher, long now_ms)
+{
+	struct outbox *outbox = &publisher->outbox;
+	int token;
+	if (window_room(&outbox->window) == 0)
+		return false;
+	if (status_is_due(publisher, now_ms)) {
+		char *payload = publisher->status(publisher->context);
+		bool sent = payload && send_status(publisher, payload, now_ms);
+		free(payload);
+		if (sent)
+			return true;
+	}
+	if (outbox->count == 0)
+		return false;
+	struct outgoing *outgoing = &outbox->list[outbox->first];
+	bool sent = outgoing->topic && publish(publisher, outgoing, false, &token);
+	outgoing_free(outgoing);
+	outbox->first = (outbox->first + 1) % OUTBOX_MAX;
+	outbox->count--;
+	return sent;
+}
+
+void platform_goodbye(struct publisher *publisher)
+{
+	if (publisher->up && window_room(&publisher->outbox.window))
+		send_status(publisher, PLATFORM_OFFLINE, clock_ms());
+}
+
+void platform_reset(struct publisher *publisher)
+{
+	struct outbox *outbox = &publisher->outbox;
+	for (size_t i = 0; i < OUTBOX_MAX; i++)
+		outgoing_free(&outbox->list[i]);
+	outbox->first = outbox->count = 0;
+	outbox->status_next_ms = 0;
+	window_clear(&outbox->window);
+}
+
+/* ---- requests ---- */
+
+static char *dump_and_free(struct json *object)
+{
+	char *text = js_dump(object);
+	js_free(object);
+	return text;
+}
+
+static char *error_text(const char *error)
+{
+	struct json *object = js_new_object();
+	js_put_text(object, "error", error);
+	return dump_and_free(object);
+}
+
+/* Starts sending a range again; false while another one is under way. */
+static bool replay(struct publisher *publisher, uint64_t first, uint64_t last)
+{
+	struct stream *stream = &publisher->streams[STREAM_REPLAY];
+	if (!stream_done(stream))
+		return false;
+	stream_begin(stream, first - 1, last);
+	return true;
+}
+
+static char *answer_replay(struct publisher *publisher, const struct platform_request *request)
+{
+	struct fault fault;
+	uint64_t head = journal_head(publisher->journal);
+	if (strcmp(request->epoch, journal_epoch(publisher->journal)) != 0)
+		fault_set(&fault, 0, _("this station's journal is %s"), journal_epoch(publisher->journal));
+	else if (request->range.last > head)
+		fault_set(&fault, 0, _("the last entry is %llu"), (unsigned long long)head);
+	else if (!replay(publisher, request->range.first, request->range.last))
+		fault_set(&fault, 0, _("a replay is under way; ask again later"));
+	else {
+		struct json *object = js_new_object();
+		js_put_bool(object, "accepted", true);
+		js_put_text(object, "epoch", request->epoch);
+		js_put_integer(object, "from", (int64_t)request->range.first);
+		js_put_integer(object, "to", (int64_t)request->range.last);
+		return dump_and_free(object);
+	}
+	publisher->stats.requests_refused++;
+	return error_text(fault.text);
+}
+
+static void complain(struct publisher *publisher, const char *topic, const char *why)
+{
+	publisher->stats.requests_refused++;
+	if (complaint_due(&publisher->odd))
+		log_warning(_("target %s: %s was not understood: %s"), publisher->target->name, topic, why);
+}
+
+static void take_request(struct publisher *publisher, const char *name, const struct mqtt_incoming *message)
+{
+	struct platform_request request;
+	struct fault fault;
+	publisher->stats.requests++;
+	if (message->retained) {
+		complain(publisher, message->topic, _("a request must not be retained"));
+		return;
+	}
+	if (message->response_topic && !request_topic_allowed(message->response_topic, publisher->root)) {
+		complain(publisher, message->topic, _("no answer may be sent to its response topic"));
+		return;
+	}
+	int rc = request_parse(name, message->payload, message->length, &request, &fault);
+	if (rc != 0) {
+		complain(publisher, message->topic, fault.text);
+		answer(publisher, message, name, error_text(fault.text));
+	} else if (request.kind == PLATFORM_STATUS) {
+		answer(publisher, message, name, publisher->status(publisher->context));
+	} else {
+		answer(publisher, message, name, answer_replay(publisher, &request));
+	}
+}
+
+/* ---- receipts ---- */
+
+static void take_receipt(struct publisher *publisher, const struct mqtt_incoming *message)
+{
+	struct receipts *receipts = &publisher->receipts;
+	struct platform_receipt receipt;
+	struct fault fault;
+	if (receipt_parse(message->payload, message->length, &receipt, &fault) != 0) {
+		complain(publisher, message->topic, fault.text);
+		return;
+	}
+	if (strcmp(receipt.epoch, journal_epoch(publisher->journal)) != 0)
+		return; /* for an older journal of this station: nothing of it can be sent again from this one */
+	if (receipt.through > journal_head(publisher->journal)) {
+		complain(publisher, message->topic, _("it covers entries that were never made"));
+		return;
+	}
+	publisher->stats.receipts++;
+	uint64_t covered = receipt_covers(&receipt);
+	if (covered > receipts->covered) {
+		receipts->covered = covered;
+		receipts->waiting_since_ms = 0;
+		receipts->patience_ms = RECEIPT_PATIENCE_MS;
+		complaint_over(&publisher->uncovered);
+	}
+	long now = clock_ms();
+	if (receipt.missing_count &&
+		(!receipts->missing_since_ms || now - receipts->missing_since_ms > MISSING_PAUSE_MS)) {
+		receipts->missing = receipt;
+		receipts->missing_at = 0;
+		receipts->missing_since_ms = now;
+	}
+}
+
+/* Fills the gaps a receipt named, one after the other. What was never sent is on its way anyhow. */
+static void fill_gaps(struct publisher *publisher)
+{
+	struct receipts *receipts = &publisher->receipts;
+	uint64_t sent = publisher->streams[STREAM_ORDERED].window.through;
+	while (receipts->missing_at < receipts->missing.missing_count) {
+		struct platform_range range = receipts->missing.missing[receipts->missing_at];
+		if (range.last > sent)
+			range.last = sent;
+		if (range.first <= range.last && !replay(publisher, range.first, range.last))
+			return;
+		receipts->missing_at++;
+	}
+}
+
+void platform_watch_receipts(struct publisher *publisher, long now_ms)
+{
+	struct receipts *receipts = &publisher->receipts;
+	uint64_t sent = publisher->streams[STREAM_ORDERED].window.through;
+	fill_gaps(publisher);
+	if (publisher->target->receipts != TARGET_RECEIPTS_REQUIRED || receipts->covered >= sent) {
+		receipts->waiting_since_ms = 0;
+		return;
+	}
+	if (receipts->patience_ms == 0)
+		receipts->patience_ms = RECEIPT_PATIENCE_MS;
+	if (receipts->waiting_since_ms == 0)
+		receipts->waiting_since_ms = now_ms;
+	if (now_ms - receipts->waiting_since_ms < receipts->patience_ms)
+		return;
+	uint64_t last = sent - receipts->covered > RECEIPT_RESEND ? receipts->covered + RECEIPT_RESEND : sent;
+	if (!replay(publisher, receipts->covered + 1, last))
+		return;
+	receipts->waiting_since_ms = now_ms;
+	receipts->patience_ms *= receipts->patience_ms < RECEIPT_LONGEST_MS ? 2 : 1;
+	if (complaint_due(&publisher->uncovered))
+		log_warning(
+			_("target %s: the platform gave no receipt for %llu entries the broker took; sending again"),
+			publisher->target->name, (unsigned long long)(sent - receipts->covered));
+}
+
+void platform_message(struct publisher *publisher, const struct mqtt_incoming *message)
+{
+	size_t root = strlen(publisher->root);
+	if (strncmp(message->topic, publisher->root, root) != 0)
+		return;
+	if (strcmp(message->topic + root, "/receipt") == 0)
+		take_receipt(publisher, message);
+	else if (strncmp(message->topic + root, "/request/", 9) == 0)
+		take_request(publisher, message->topic + root + 9, message);
+}
