@@ -1,0 +1,336 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "broker_fixture.h"
+
+__attribute__((weak)) struct config *config_hold(struct config *config)
+{
+	return config;
+}
+__attribute__((weak)) void config_release(struct config *config)
+{
+	(void)config;
+}
+
+static unsigned wanted;
+
+static bool all_delivered(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->through >= wanted;
+}
+
+static bool all_heard(struct stage *stage)
+{
+	return count_of(stage, "\\\"number\\\":") >= wanted;
+}
+
+static bool is_up(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->state == PUBLISHER_UP;
+}
+
+static bool is_lost(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->losses > 0;
+}
+
+static bool has_fault(struct stage *stage)
+{
+	struct fault fault;
+	publisher_fault(stage->publisher, &fault);
+	return *fault.text;
+}
+
+/* The number in the `index`-th entry heard. */
+static long number_of(struct stage *stage, const char *suffix, unsigned index)
+{
+	struct json *message = heard(stage, suffix, index);
+	const char *payload = message ? js_get_text(message, "payload") : NULL;
+	const char *number = payload ? strstr(payload, "\"number\":") : NULL;
+	long value = number ? atol(number + 9) : -1;
+	js_free(message);
+	return value;
+}
+
+/* Every number from 1 to `last` was heard; returns how many were heard more than once. */
+static unsigned assert_all_heard(struct stage *stage, unsigned last)
+{
+	unsigned *times = calloc(last + 1, sizeof(*times)), more = 0;
+	stage_hear(stage);
+	for (const char *at = stage->text; (at = strstr(at, "\\\"number\\\":")); at++) {
+		long number = atol(at + 11);
+		assert_in_range(number, 1, last);
+		times[number]++;
+	}
+	for (unsigned number = 1; number <= last; number++) {
+		if (!times[number])
+			fail_msg("entry %u was not heard", number);
+		more += times[number] > 1;
+	}
+	free(times);
+	return more;
+}
+
+static void everything_arrives_once_and_in_order(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 150, false);
+	assert_true(stage_publish(stage));
+	append(stage, 151, 300, false);
+	wanted = 300;
+	assert_true(eventually(all_heard, stage, 10000));
+	assert_true(eventually(all_delivered, stage, 2000));
+	assert_int_equal(assert_all_heard(stage, 300), 0);
+	for (unsigned i = 0; i < 300; i += 7)
+		assert_int_equal(number_of(stage, "/result", i), i + 1);
+	assert_int_equal(publisher_stats(stage->publisher)->losses, 0);
+	stage_free(stage);
+}
+
+static void each_kind_has_its_topic_and_cloud_event_attributes(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage) && ear_start(stage));
+	assert_true(stage_publish(stage));
+	append(stage, 1, 3, true);
+	wanted = 3;
+	assert_true(eventually(all_heard, stage, 10000));
+	static const char *const topics[] = { "event", "result", "qc" }; /* of number 3, 1, 2 */
+	for (unsigned i = 0; i < 3; i++) {
+		char suffix[20], type[30];
+		snprintf(suffix, sizeof(suffix), "/%s", topics[i]);
+		snprintf(type, sizeof(type), "assay.v1.%s", topics[i]);
+		struct json *message = heard(stage, suffix, 0);
+		assert_non_null(message);
+		const struct json *said = js_get(message, "properties");
+		assert_string_equal(js_get_text(said, "specversion"), "1.0");
+		assert_string_equal(js_get_text(said, "source"), ROOT_TOPIC);
+		assert_string_equal(js_get_text(said, "type"), type);
+		assert_string_equal(js_get_text(said, "datacontenttype"), "application/json");
+		assert_string_equal(js_get_text(said, "content-type"), "application/json");
+		assert_int_equal(strlen(js_get_text(said, "id")), 36);
+		assert_non_null(strchr(js_get_text(said, "time"), 'T'));
+		assert_non_null(strstr(js_get_text(message, "payload"), js_get_text(said, "id")));
+		assert_false(js_get_bool(message, "retain", true));
+		assert_int_equal(js_get_integer(message, "qos", 0), 1);
+		js_free(message);
+	}
+	stage_free(stage);
+}
+
+static void a_killed_broker_costs_nothing(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage) && ear_start(stage));
+	assert_true(stage_publish(stage));
+	append(stage, 1, 200, false);
+	wanted = 100;
+	assert_true(eventually(all_heard, stage, 10000));
+	end_program(&stage->broker, SIGKILL);
+	append(stage, 201, 400, false);
+	assert_true(eventually(is_lost, stage, 5000));
+	assert_true(eventually(has_fault, stage, 5000));
+	assert_true(broker_start(stage));
+	append(stage, 401, 500, false);
+	wanted = 500;
+	assert_true(eventually(all_delivered, stage, 20000));
+	assert_true(eventually(all_heard, stage, 20000));
+	usleep(1000000);
+	assert_in_range(assert_all_heard(stage, 500), 0, 50); /* only what was in flight may come twice */
+	assert_true(publisher_stats(stage->publisher)->connects >= 2);
+	stage_free(stage);
+}
+
+static void what_was_delivered_is_not_sent_again_after_a_restart(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage) && ear_start(stage));
+	assert_true(stage_publish(stage));
+	append(stage, 1, 50, false);
+	wanted = 50;
+	assert_true(eventually(all_delivered, stage, 10000));
+	publisher_stop(stage->publisher);
+	append(stage, 51, 60, false);
+	assert_true(stage_publish(stage));
+	wanted = 60;
+	assert_true(eventually(all_heard, stage, 10000));
+	assert_int_equal(assert_all_heard(stage, 60), 0);
+	stage_free(stage);
+}
+
+static void the_brokers_receive_maximum_is_honoured_without_stalling(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("max_inflight_messages 5");
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 1000, false);
+	long start = clock_ms();
+	assert_true(stage_publish(stage));
+	wanted = 1000;
+	assert_true(eventually(all_delivered, stage, 10000));
+	assert_in_range(clock_ms() - start, 0, 5000); /* the library's own window would let 25 a second through */
+	assert_int_equal(publisher_stats(stage->publisher)->losses, 0);
+	stage_free(stage);
+}
+
+static void a_packet_too_large_for_the_broker_is_set_aside(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("max_packet_size 2000");
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 5, false);
+	static char body[4000];
+	snprintf(body, sizeof(body), "\"kind\":\"sample\",\"raw\":\"%03000d\"}", 0);
+	struct entry entry = { .kind = ENTRY_RESULT, .id = "0195a3c4-0000-7000-8000-ffffffffffff", .body = body };
+	assert_int_equal(journal_append(stage->journal, &entry, 1, NULL, NULL, &stage->fault), 0);
+	append(stage, 6, 10, false);
+	assert_true(stage_publish(stage));
+	wanted = 11;
+	assert_true(eventually(all_delivered, stage, 10000));
+	wanted = 10;
+	assert_true(eventually(all_heard, stage, 5000));
+	assert_int_equal(assert_all_heard(stage, 10), 0);
+	assert_int_equal(publisher_stats(stage->publisher)->refused, 1);
+	assert_int_equal(publisher_stats(stage->publisher)->connects, 1);
+	stage_free(stage);
+}
+
+static void what_the_broker_does_not_authorise_is_set_aside(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	char conf[1024];
+	write_file(stage, "acl",
+		"topic readwrite " ROOT_TOPIC "/result\ntopic readwrite " ROOT_TOPIC "/status\n"
+		"topic read #\n");
+	snprintf(conf, sizeof(conf), "user root\nlistener %d 127.0.0.1\nallow_anonymous true\nacl_file %s/acl\n",
+		stage->port, stage->directory);
+	write_file(stage, "mosquitto.conf", conf);
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 9, true);
+	assert_true(stage_publish(stage));
+	wanted = 9;
+	assert_true(eventually(all_delivered, stage, 10000));
+	wanted = 3;
+	assert_true(eventually(all_heard, stage, 5000));
+	assert_int_equal(publisher_stats(stage->publisher)->refused, 6);
+	assert_int_equal(publisher_stats(stage->publisher)->connects, 1);
+	stage_free(stage);
+}
+
+static bool hears_online(struct stage *stage)
+{
+	return count_of(stage, "online\\\":true") > 0;
+}
+
+static bool hears_offline(struct stage *stage)
+{
+	return count_of(stage, "online\\\":false") > 0;
+}
+
+static void the_status_is_retained_and_ends_as_offline(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage));
+	assert_true(stage_publish(stage));
+	assert_true(eventually(is_up, stage, 5000));
+	usleep(300000);
+	assert_true(ear_start(stage));
+	assert_true(eventually(hears_online, stage, 5000));
+	struct json *message = heard(stage, "/status", 0);
+	assert_true(js_get_bool(message, "retain", false)); /* it was published before anybody listened */
+	js_free(message);
+	long start = clock_ms();
+	publisher_stop(stage->publisher);
+	stage->publisher = NULL;
+	assert_in_range(clock_ms() - start, 0, 3000);
+	assert_true(eventually(hears_offline, stage, 2000));
+	stage_free(stage);
+}
+
+static void the_will_says_offline_when_the_program_dies(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage) && ear_start(stage));
+	journal_close(stage->journal);
+	stage->journal = NULL;
+	pid_t child = fork();
+	if (child == 0) {
+		struct journal_options options = { .directory = stage->directory, .station = "330421103-01" };
+		if (journal_open(&options, &stage->journal, NULL, &stage->fault) != 0 || !stage_publish(stage))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_true(eventually(hears_online, stage, 10000));
+	assert_false(hears_offline(stage));
+	end_program(&child, SIGKILL);
+	assert_true(eventually(hears_offline, stage, 5000));
+	stage_free(stage);
+}
+
+static void mqtt_3_1_1_works_too(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	stage->target.protocol = TARGET_MQTT311;
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 100, true);
+	assert_true(stage_publish(stage));
+	wanted = 100;
+	assert_true(eventually(all_heard, stage, 10000));
+	assert_true(eventually(all_delivered, stage, 2000));
+	assert_int_equal(assert_all_heard(stage, 100), 0);
+	stage_free(stage);
+}
+
+static void a_broker_that_falls_silent_is_left(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	stage->target.ack_timeout_ms = 1000;
+	assert_true(broker_start(stage) && ear_start(stage));
+	assert_true(stage_publish(stage));
+	append(stage, 1, 10, false);
+	wanted = 10;
+	assert_true(eventually(all_delivered, stage, 5000));
+	kill(stage->broker, SIGSTOP);
+	append(stage, 11, 20, false);
+	assert_true(eventually(is_lost, stage, 5000));
+	kill(stage->broker, SIGCONT);
+	wanted = 20;
+	assert_true(eventually(all_delivered, stage, 15000));
+	assert_true(eventually(all_heard, stage, 5000));
+	assert_all_heard(stage, 20);
+	stage_free(stage);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		/* first: it forks, and the library's threads do not survive that */
+		cmocka_unit_test(the_will_says_offline_when_the_program_dies),
+		cmocka_unit_test(everything_arrives_once_and_in_order),
+		cmocka_unit_test(each_kind_has_its_topic_and_cloud_event_attributes),
+		cmocka_unit_test(a_killed_broker_costs_nothing),
+		cmocka_unit_test(what_was_delivered_is_not_sent_again_after_a_restart),
+		cmocka_unit_test(the_brokers_receive_maximum_is_honoured_without_stalling),
+		cmocka_unit_test(a_packet_too_large_for_the_broker_is_set_aside),
+		cmocka_unit_test(what_the_broker_does_not_authorise_is_set_aside),
+		cmocka_unit_test(the_status_is_retained_and_ends_as_offline),
+		cmocka_unit_test(mqtt_3_1_1_works_too),
+		cmocka_unit_test(a_broker_that_falls_silent_is_left),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
