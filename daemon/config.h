@@ -28,10 +28,11 @@ enum parity { PARITY_NONE, PARITY_EVEN, PARITY_ODD };
 
 struct port {
 	enum port_kind kind;
-	char text[CONFIG_PATH_MAX + 1]; /* as configured: also the name of the physical line that shares it */
+	/* In canonical form; also the name of the physical line that shares it. */
+	char text[CONFIG_PATH_MAX + 1];
 	char path[CONFIG_PATH_MAX + 1]; /* SERIAL, MODBUS_RTU, REPLAY: a path, or "" when named by USB identity */
 	char usb[80];                   /* "1a86:7523" or "1a86:7523:SERIAL" */
-	char host[128];                 /* TCP, TCP_LISTEN (loopback unless said), MODBUS_TCP */
+	char host[128];                 /* TCP, TCP_LISTEN (all addresses, 0.0.0.0, unless said), MODBUS_TCP */
 	int number;                     /* TCP port */
 	long baud;
 	int data_bits, stop_bits;
@@ -60,7 +61,7 @@ enum target_receipts { TARGET_RECEIPTS_NONE, TARGET_RECEIPTS_REQUIRED };
 
 struct target_config {
 	char name[CONFIG_NAME_MAX];
-	char broker[256]; /* mqtt://host:port or mqtts://host:port */
+	char broker[256]; /* mqtt://host:port or mqtts://host:port, the port always there; IPv6 in brackets */
 	int protocol;     /* enum target_protocol */
 	int receipts;     /* enum target_receipts */
 	char client_id[65], username[129];
@@ -78,6 +79,13 @@ struct journal_config {
 	int64_t retention_ms;
 };
 
+struct config_profile { /* a profile in use; instruments point to `profile` */
+	char name[CONFIG_NAME_MAX];
+	const struct driver *driver;
+	void *profile;    /* NULL: its faults are told */
+	char content[65]; /* digest of its file */
+};
+
 struct item_table;     /* judge's: items.csv, see items.h */
 struct operator_table; /* operators.csv */
 
@@ -86,10 +94,13 @@ struct config {
 	struct station station;
 	struct journal_config journal;
 	char control_socket[108];
+	int log_level; /* enum log_level of log.h */
 	struct target_config *targets;
 	size_t target_count;
 	struct instrument_config *instruments;
 	size_t instrument_count;
+	struct config_profile *profiles;
+	size_t profile_count;
 	struct item_table *items;
 	struct operator_table *operators;
 	int holders;

@@ -10,13 +10,15 @@
 #include <stdint.h>
 
 enum setting_type {
-	SETTING_TEXT,     /* char[max + 1]; UTF-8, no control characters; min..max bytes */
-	SETTING_PATH,     /* char[max + 1]; absolute path of a file that must be readable when given */
-	SETTING_INTEGER,  /* long; min..max; decimal or 0x hexadecimal */
-	SETTING_DURATION, /* int64_t, milliseconds; written "500ms", "1s", "5min", "2h", "400d"; min..max in ms */
-	SETTING_CHOICE,   /* int: the index of the word in `choices`, written "first|second|third" */
-	SETTING_BOOLEAN,  /* bool: yes/no, true/false, on/off, 1/0 */
-	SETTING_DECIMAL,  /* char[max + 1]; a decimal number kept as text */
+	SETTING_TEXT,       /* char[max + 1]; UTF-8, no control characters; min..max bytes */
+	SETTING_PATH,       /* char[max + 1]; absolute path of a file that must be readable when given */
+	SETTING_INTEGER,    /* long; min..max; decimal or 0x hexadecimal */
+	SETTING_DURATION,   /* int64_t, milliseconds; written "500ms", "1s", "5min", "2h", "400d"; min..max in ms */
+	SETTING_CHOICE,     /* int: the index of the word in `choices`, written "first|second|third" */
+	SETTING_BOOLEAN,    /* bool: yes/no, true/false, on/off, 1/0 */
+	SETTING_DECIMAL,    /* char[max + 1]; a decimal number kept as text */
+	SETTING_DIRECTORY,  /* char[max + 1]; absolute path, which may be created later: nothing is looked up */
+	SETTING_CREDENTIAL, /* char[max + 1]; like SETTING_PATH, or the bare name of a systemd credential */
 };
 
 struct setting {

@@ -1,0 +1,17 @@
+/* Rules between settings that each look right on their own. */
+#ifndef ASSAYD_CONFIG_RULES_H
+#define ASSAYD_CONFIG_RULES_H
+
+#include "config_parts.h"
+
+void config_check_station(const struct config_place *place, const struct station *station);
+
+/* Two targets that log in to one broker under one name would throw each other out for ever. */
+void config_check_client(
+	const struct config_place *place, const struct config *config, const struct target_config *target);
+
+/* Byte ports carry one instrument; Modbus lines several, with one unit address and one set of serial settings each. */
+void config_check_shared_port(const struct config_place *place, const struct instrument_config *instrument,
+	const struct config_place *other_place, const struct instrument_config *other);
+
+#endif

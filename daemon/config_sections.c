@@ -1,0 +1,153 @@
+#include "config_sections.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "../drivers/fault.h"
+
+#define SECONDS 1000
+#define HOURS   (3600 * SECONDS)
+#define DAYS    (24LL * HOURS)
+
+#define ROW(owner, key, kind, member, least, most, words, default_value, sample, sentence)                             \
+	{                                                                                                              \
+		.name = key, .type = kind, .offset = offsetof(owner, member), .min = least, .max = most,               \
+		.choices = words, .standard = default_value, .example = sample, .help = sentence                       \
+	}
+#define TEXT(owner, key, member, least, default_value, sample, sentence)                                               \
+	ROW(owner, key, SETTING_TEXT, member, least, (int64_t)sizeof(((owner *)0)->member) - 1, NULL, default_value,   \
+		sample, sentence)
+#define DIRECTORY(owner, key, member, default_value, sample, sentence)                                                 \
+	ROW(owner, key, SETTING_DIRECTORY, member, 1, (int64_t)sizeof(((owner *)0)->member) - 1, NULL, default_value,  \
+		sample, sentence)
+#define CREDENTIAL(owner, key, member, sample, sentence)                                                               \
+	ROW(owner, key, SETTING_CREDENTIAL, member, 1, (int64_t)sizeof(((owner *)0)->member) - 1, NULL, "", sample,    \
+		sentence)
+#define DURATION(owner, key, member, least, most, default_value, sentence)                                             \
+	ROW(owner, key, SETTING_DURATION, member, least, most, NULL, default_value, NULL, sentence)
+#define INTEGER(owner, key, member, least, most, default_value, sample, sentence)                                      \
+	ROW(owner, key, SETTING_INTEGER, member, least, most, NULL, default_value, sample, sentence)
+#define CHOICE(owner, key, member, words, default_value, sentence)                                                     \
+	ROW(owner, key, SETTING_CHOICE, member, 0, 0, words, default_value, NULL, sentence)
+#define END                                                                                                            \
+	{                                                                                                              \
+		.name = NULL                                                                                           \
+	}
+
+static const struct setting station[] = {
+	TEXT(struct station, "code", code, 1, NULL, "330421103-01",
+		N_("The station's code as the county registered it: the township's nine digits and a running number; it goes into "
+		   "every record and topic.")),
+	TEXT(struct station, "name", name, 0, "", "魏塘街道农产品快速检测室", N_("The station's name, for people.")),
+	TEXT(struct station, "county", county, 1, NULL, "330421",
+		N_("The county's six digits by GB/T 2260; part of every topic.")),
+	TEXT(struct station, "timezone", timezone, 1, "Asia/Shanghai", NULL,
+		N_("The time zone of the instruments' clocks, by its name in /usr/share/zoneinfo.")),
+	END,
+};
+
+static const struct setting journal[] = {
+	DIRECTORY(struct journal_rows, "directory", directory, "", "/var/lib/assayd",
+		N_("Where the journal of all records lies; systemd's state directory, /var/lib/assayd, unless given.")),
+	DURATION(struct journal_rows, "retention", retention_ms, 1 * DAYS, 36500 * DAYS, "400d",
+		N_("How long a record is kept after every target has it; what is not delivered is kept whatever its age.")),
+	END,
+};
+
+static const struct setting control[] = {
+	DIRECTORY(struct control_rows, "socket", socket, "", "/run/assayd/control",
+		N_("The socket assayctl talks to; systemd's runtime directory, /run/assayd/control, unless given.")),
+	END,
+};
+
+static const struct setting logging[] = {
+	CHOICE(struct log_rows, "level", level, "error|warning|notice|info|debug", "info",
+		N_("The least urgent messages that are still logged.")),
+	END,
+};
+
+static const struct setting target[] = {
+	TEXT(struct target_config, "broker", broker, 1, NULL, "mqtts://mqtt.example.gov.cn:8883",
+		N_("The county's broker: mqtts://HOST[:8883] with TLS, or mqtt://HOST[:1883] without.")),
+	CHOICE(struct target_config, "protocol", protocol, "5|3.1.1", "5",
+		N_("The MQTT version; 3.1.1 brokers may drop a record and acknowledge it all the same.")),
+	CHOICE(struct target_config, "receipts", receipts, "none|required", "none",
+		N_("Whether a record counts as delivered only when the platform's receipt covers it; the platform must send them.")),
+	TEXT(struct target_config, "client-id", client_id, 0, "", "330421103-01",
+		N_("The MQTT client identifier; made of the station's code unless given.")),
+	TEXT(struct target_config, "username", username, 0, "", "330421103-01",
+		N_("The user name the broker asks for.")),
+	CREDENTIAL(struct target_config, "password-file", password_file, "mqtt-password",
+		N_("A file whose first line is the password, or the name of a systemd credential.")),
+	CREDENTIAL(struct target_config, "ca-file", ca_file, "/etc/assayd/county-ca.crt",
+		N_("The certificate authority that signed the broker's certificate (PEM); the system's authorities unless given.")),
+	CREDENTIAL(struct target_config, "client-cert", client_cert, "/etc/assayd/station.crt",
+		N_("The station's own certificate (PEM), where the broker asks for one.")),
+	CREDENTIAL(struct target_config, "client-key", client_key, "/etc/assayd/station.key",
+		N_("The key of client-cert (PEM), or the name of a systemd credential.")),
+	DURATION(struct target_config, "keepalive", keepalive_ms, 5 * SECONDS, 18 * HOURS, "30s",
+		N_("After this long without a message the link is checked.")),
+	DURATION(struct target_config, "ack-timeout", ack_timeout_ms, 1 * SECONDS, 10 * 60 * SECONDS, "15s",
+		N_("When the broker has not acknowledged a record after this long, the link is opened anew.")),
+	DURATION(struct target_config, "reconnect-min", reconnect_min_ms, 100, 1 * HOURS, "1s",
+		N_("The first pause before connecting again; it doubles with every failure, at random below the limit.")),
+	DURATION(struct target_config, "reconnect-max", reconnect_max_ms, 100, 24 * HOURS, "60s",
+		N_("The longest pause before connecting again.")),
+	INTEGER(struct target_config, "window", window, 1, 1000, "20", NULL,
+		N_("How many records may be on their way unacknowledged; the broker's Receive Maximum may lower it.")),
+	INTEGER(struct target_config, "backlog-rate", backlog_rate, 0, 100000, "0", NULL,
+		N_("Records a second while catching up after a long outage; 0 is as fast as the broker acknowledges.")),
+	END,
+};
+
+static const struct setting instrument[] = {
+	TEXT(struct instrument_rows, "driver", driver, 1, NULL, "seven-e-aa",
+		N_("How the instrument talks: the name of a driver.")),
+	TEXT(struct instrument_rows, "profile", profile, 0, "", NULL,
+		N_("The model within the driver's family: the name of a file in profiles/, without .conf.")),
+	TEXT(struct instrument_rows, "port", port, 1, NULL, "usb:1a86:7523",
+		N_("Where it is plugged in: usb:VENDOR:PRODUCT[:SERIAL], /dev/..., tcp:HOST:PORT, tcp-listen:[HOST:]PORT (on all "
+		   "addresses of this machine unless HOST is given), modbus-tcp:HOST[:502], modbus-rtu:/dev/..., modbus-rtu:usb:... or "
+		   "replay:FILE.")),
+	TEXT(struct instrument_rows, "line", line, 0, "", "9600/8n1",
+		N_("Serial settings: rate/data bits, parity (n, e, o), stop bits; the driver's usual ones, 9600/8n1 for Modbus RTU, "
+		   "unless given.")),
+	INTEGER(struct instrument_rows, "unit", unit, 1, 247, "1", "3", N_("Modbus only: the unit address.")),
+	DURATION(struct instrument_rows, "poll", poll_ms, 10, 1 * HOURS, "1s",
+		N_("The time between two questions to an instrument that must be asked.")),
+	DURATION(struct instrument_rows, "timeout", timeout_ms, 10, 60 * SECONDS, "1s",
+		N_("How long an answer may take.")),
+	DURATION(struct instrument_rows, "lateness", lateness_ms, 0, 60 * SECONDS, "3s",
+		N_("Modbus only: the longest an answer may come late; after any fault the line rests this long, so that no late "
+		   "answer is taken for the next.")),
+	TEXT(struct instrument_rows, "maker", maker.maker, 0, "", NULL,
+		N_("The instrument's maker, where it does not say so itself.")),
+	TEXT(struct instrument_rows, "model", maker.model, 0, "", NULL,
+		N_("Its model, where it does not say so itself.")),
+	TEXT(struct instrument_rows, "serial", maker.serial, 0, "", NULL,
+		N_("Its serial number, where it does not say so itself.")),
+	TEXT(struct instrument_rows, "item", item, 0, "", "PR-OPCB",
+		N_("What it measures, by a code or name of items.csv, where it does not say so itself.")),
+	TEXT(struct instrument_rows, "basis", basis, 0, "", "GB/T 5009.199-2003",
+		N_("The test standard, where it does not say so itself.")),
+	END,
+};
+
+const struct config_section config_sections[] = {
+	{ "station", NULL, N_("The rapid-test room itself."), station },
+	{ "journal", NULL, N_("Where and how long records are kept."), journal },
+	{ "control", NULL, N_("How assayctl reaches the daemon."), control },
+	{ "log", NULL, N_("What the daemon says."), logging },
+	{ "target", "county", N_("A platform that receives every record; one section each."), target },
+	{ "instrument", "pr-1", N_("An instrument; one section each, here or in a file of instruments.d/."),
+		instrument },
+	{ .word = NULL },
+};
+
+const struct config_section *config_section_find(const char *word)
+{
+	for (const struct config_section *section = config_sections; section->word; section++)
+		if (!strcmp(section->word, word))
+			return section;
+	return NULL;
+}
