@@ -87,8 +87,8 @@ static size_t read_simple(const struct config_place *place, const char *word, vo
 static void take_station(struct loader *loader, const struct config_place *place)
 {
 	loader->station = *place;
-	if (read_simple(place, "station", &loader->config->station) == 0)
-		config_check_station(place, &loader->config->station);
+	read_simple(place, "station", &loader->config->station);
+	config_check_station(place, &loader->config->station);
 }
 
 static void take_journal(struct loader *loader, const struct config_place *place)

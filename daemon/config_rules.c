@@ -28,7 +28,7 @@ static void check_county(const struct config_place *place, const struct station 
 		config_fault(place, FAULTS_ERROR, "county",
 			_("county %s begins with %.2s, which is no province; look the code up in GB/T 2260, such as 330421"),
 			county, county);
-	else if (strncmp(station->code, county, 6))
+	else if (*station->code && strncmp(station->code, county, 6))
 		config_fault(place, FAULTS_WARNING, "code",
 			_("code %s does not begin with the county %s; look both up again"), station->code, county);
 }
@@ -82,7 +82,8 @@ static void check_zone(const struct config_place *place, const struct station *s
 void config_check_station(const struct config_place *place, const struct station *station)
 {
 	check_code(place, station);
-	check_county(place, station);
+	if (*station->county)
+		check_county(place, station);
 	check_zone(place, station);
 }
 

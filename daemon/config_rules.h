@@ -4,6 +4,7 @@
 
 #include "config_parts.h"
 
+/* What is empty was refused already and is passed over. */
 void config_check_station(const struct config_place *place, const struct station *station);
 
 /* Two targets that log in to one broker under one name would throw each other out for ever. */
