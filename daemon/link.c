@@ -75,6 +75,11 @@ bool link_is_open(const struct link *link)
 	return link->open;
 }
 
+bool link_is_connected(const struct link *link)
+{
+	return link->open && (!link->kind->connected || link->kind->connected(link));
+}
+
 bool link_remark(struct link *link, struct fault *out)
 {
 	if (!link->remark)

@@ -31,6 +31,9 @@ int link_open(struct link *link, struct fault *fault);
 void link_close(struct link *link);
 bool link_is_open(const struct link *link);
 
+/* False while a listener, open, still waits for its instrument to connect; else as link_is_open(). */
+bool link_is_connected(const struct link *link);
+
 /* True once after something happened on an open link that breaks nothing but that its operator should read. */
 bool link_remark(struct link *link, struct fault *out);
 

@@ -14,6 +14,7 @@ struct link_kind {
 	void (*discard)(struct link *link);
 	int (*open)(struct link *link, struct fault *fault);
 	void (*close)(struct link *link);
+	bool (*connected)(const struct link *link); /* NULL: open is connected */
 	/* byte links */
 	int (*read)(struct link *link, uint8_t *data, size_t size, long until_ms, struct fault *fault);
 	int (*write)(struct link *link, const uint8_t *data, size_t length, struct fault *fault);

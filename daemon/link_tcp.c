@@ -268,6 +268,11 @@ static int listener_write(struct link *link, const uint8_t *data, size_t length,
 	return link_write_fd(link, tcp->fd, data, length, fault);
 }
 
+static bool listener_connected(const struct link *link)
+{
+	return ((const struct tcp_link *)link)->fd >= 0;
+}
+
 const struct link_kind link_tcp_kind = {
 	.size = sizeof(struct tcp_link),
 	.prepare = tcp_prepare,
@@ -283,6 +288,7 @@ const struct link_kind link_listener_kind = {
 	.discard = listener_discard,
 	.open = listener_open,
 	.close = tcp_close,
+	.connected = listener_connected,
 	.read = listener_read,
 	.write = listener_write,
 };

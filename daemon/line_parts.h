@@ -1,0 +1,77 @@
+/* The parts of a line, for daemon/line*.c only. Everything belongs to the line's thread but what `lock` guards, the
+ * counters, and the stop signal.
+ */
+#ifndef ASSAYD_LINE_PARTS_H
+#define ASSAYD_LINE_PARTS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "cutter.h"
+#include "line.h"
+#include "link.h"
+#include "log.h"
+
+struct unit { /* one instrument of the line */
+	const struct instrument_config *config;
+	struct instrument instrument;
+	struct instrument_stats stats;
+	bool ready;      /* set up from the last durable cursor, since the link was opened last */
+	long due_ms;     /* ask then */
+	long turn_ms;    /* when the poll that is under way was due: the next is one period later, whatever it took */
+	long wait_ms;    /* between two attempts at a silent unit */
+	unsigned silent; /* turns without an answer, in a row */
+	bool lost;       /* nobody there, as far as we know ... */
+	bool announced;  /* ... and as the journal knows */
+	long lost_ms;
+	struct complaint complaint;
+	/* under the line's lock */
+	struct fault fault;
+	struct maker maker;
+};
+
+struct line {
+	struct config *config;
+	struct intake *intake;
+	struct journal *journal;
+	struct link *link;
+	int stop_fd;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	_Atomic unsigned long beat;
+	bool modbus;
+	struct cutter cutter; /* byte links */
+	struct readings readings;
+	unsigned failures;     /* of the link, since anybody was heard */
+	long open_wait_ms;     /* before the link is looked for again */
+	long suspect_until_ms; /* an answer of a unit that was silent may still arrive and spoil another's */
+	bool opened;           /* at least once */
+	struct complaint link_complaint, store_complaint;
+	size_t count;
+	struct unit units[];
+};
+
+enum turn {
+	TURN_IDLE,   /* the poll is done */
+	TURN_AGAIN,  /* ask again at once */
+	TURN_SILENT, /* no answer */
+	TURN_BROKEN, /* the link is gone, or must be opened afresh */
+	TURN_STOP,
+};
+
+/* line_turn.c: one question and everything that answers it, stored before it returns. */
+enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault);
+
+/* line_store.c: gives one reply to the driver and stores what it made of it. */
+int line_take(struct line *line, struct unit *unit, const struct reply *reply, enum next *ret_next);
+int line_readings_new(struct readings *readings);
+void line_readings_free(struct readings *readings);
+
+/* line_health.c: who is there, told once per change. */
+void line_heard(struct line *line, struct unit *unit);
+void line_listening(struct line *line, struct unit *unit); /* nothing is asked: a connection is all there can be */
+void line_lost(struct line *line, struct unit *unit, enum instrument_health health, const struct fault *fault);
+void line_note(struct line *line, struct unit *unit, const struct fault *fault); /* "" or NULL: all is well */
+void line_announce(struct line *line, struct unit *unit);
+
+#endif

@@ -1,0 +1,93 @@
+/* From reply to journal: nothing goes on before what was said is durable. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "clock.h"
+#include "line_parts.h"
+
+#define STORE_WAIT_MS     200 /* first wait after a failed store, doubled up to the next */
+#define STORE_WAIT_MAX_MS 5000
+#define LIST_SIZE         (READINGS_AT_ONCE * sizeof(struct reading))
+#define LIST_KEPT         4 /* readings whose pages are kept for the next reply */
+
+/* Room for the most that one frame can hold, in pages that cost nothing before they are used: most instruments of a
+ * thousand report one result at a time. */
+int line_readings_new(struct readings *readings)
+{
+	void *list = mmap(NULL, LIST_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (list == MAP_FAILED)
+		return -errno;
+	readings->list = list;
+	return 0;
+}
+
+void line_readings_free(struct readings *readings)
+{
+	if (readings->list)
+		munmap(readings->list, LIST_SIZE);
+}
+
+static void clear(struct readings *readings, const char *cursor)
+{
+	if (readings->count > LIST_KEPT)
+		madvise(readings->list, LIST_SIZE, MADV_DONTNEED);
+	readings->count = readings->notice_count = 0;
+	readings->blanks = readings->rejected = 0;
+	memcpy(readings->cursor, cursor, sizeof(readings->cursor)); /* a driver writes it when it moves on */
+}
+
+/* Tries until it is stored or the line is stopped: until then the instrument keeps its results, and nothing is asked.
+ */
+static int store(struct line *line, struct unit *unit)
+{
+	long wait_ms = STORE_WAIT_MS;
+	for (;;) {
+		struct fault fault = { "" };
+		struct intake_result result = { 0 };
+		if (intake_store(line->intake, unit->config, &unit->instrument, &line->readings, &result, &fault) ==
+			0) {
+			unit->stats.stored += result.stored;
+			unit->stats.known += result.known;
+			if (result.stored)
+				unit->stats.last_result_ms = clock_ms();
+			break;
+		}
+		unit->stats.health = HEALTH_FAULTY;
+		line_note(line, unit, &fault);
+		if (complaint_due(&line->store_complaint))
+			log_error(_("%s: %zu results wait at the instrument until they can be stored: %s"),
+				unit->config->id, line->readings.count, fault.text);
+		if (link_pause(line->link, (int)wait_ms) < 0)
+			return -ECANCELED;
+		wait_ms = wait_ms * 2 < STORE_WAIT_MAX_MS ? wait_ms * 2 : STORE_WAIT_MAX_MS;
+	}
+	memcpy(unit->instrument.cursor, line->readings.cursor, sizeof(unit->instrument.cursor));
+	if (complaint_over(&line->store_complaint))
+		log_notice(_("%s: results are stored again"), unit->config->id);
+	if (unit->stats.health == HEALTH_FAULTY) {
+		unit->stats.health = HEALTH_OK;
+		line_note(line, unit, NULL);
+	}
+	return 0;
+}
+
+int line_take(struct line *line, struct unit *unit, const struct reply *reply, enum next *ret_next)
+{
+	struct readings *readings = &line->readings;
+	clear(readings, unit->instrument.cursor);
+	*ret_next = unit->instrument.driver->take(&unit->instrument, reply, readings);
+	if (memcmp(&unit->maker, &unit->instrument.maker, sizeof(unit->maker)) != 0) {
+		pthread_mutex_lock(&line->lock);
+		unit->maker = unit->instrument.maker;
+		pthread_mutex_unlock(&line->lock);
+	}
+	if (readings->blanks)
+		unit->stats.blanks += readings->blanks;
+	if (readings->rejected)
+		unit->stats.rejected += readings->rejected;
+	if (readings->count == 0 && readings->notice_count == 0 &&
+		strcmp(readings->cursor, unit->instrument.cursor) == 0)
+		return 0;
+	return store(line, unit);
+}

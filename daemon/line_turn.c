@@ -1,0 +1,194 @@
+/* One turn: what the driver asks, what the instrument answers, and what becomes of it. */
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "line_parts.h"
+
+#define LISTEN_MS 60000 /* a driver that only listens is asked again this often, though nothing came */
+
+static enum turn told(enum next next)
+{
+	return next == NEXT_ASK ? TURN_AGAIN : TURN_IDLE;
+}
+
+static enum turn take(struct line *line, struct unit *unit, const struct reply *reply)
+{
+	enum next next;
+	return line_take(line, unit, reply, &next) < 0 ? TURN_STOP : told(next);
+}
+
+static enum turn silence(struct line *line, struct unit *unit)
+{
+	struct reply reply = { .kind = REPLY_SILENCE };
+	return take(line, unit, &reply) == TURN_STOP ? TURN_STOP : TURN_SILENT;
+}
+
+static int answer_ms(const struct unit *unit, const struct request *request)
+{
+	return request->timeout_ms > 0 ? request->timeout_ms : (int)unit->config->timeout_ms;
+}
+
+/* After a negative answer nothing on the line can be believed until every late answer has come: the line rests.
+ *
+ * One case need not rest it. Where several units share an RTU line and one was silent to the last bit, its late answer
+ * carries its own address and cannot pass for another's; so only that unit is left alone (longer than the lateness),
+ * and the others go on. Should the late answer spoil one of theirs, the line does rest, and the spoilt one is not
+ * blamed. */
+static enum turn quarantine(struct line *line, struct unit *unit, int error, struct fault *fault)
+{
+	long now = clock_ms(), lateness_ms = unit->config->lateness_ms;
+	bool spoilt = now < line->suspect_until_ms;
+	if (error == -ETIMEDOUT && line->count > 1 && unit->config->port.kind == PORT_MODBUS_RTU && !spoilt) {
+		line->suspect_until_ms = now + lateness_ms;
+		return TURN_SILENT;
+	}
+	unit->stats.quarantines++;
+	struct fault after = { "" };
+	error = link_quarantine(line->link, (int)lateness_ms, &after);
+	if (error == -ECANCELED)
+		return TURN_STOP;
+	if (error < 0) {
+		*fault = after;
+		return TURN_BROKEN;
+	}
+	return spoilt ? TURN_IDLE : TURN_SILENT;
+}
+
+static enum turn exchange(struct line *line, struct unit *unit, const struct request *request, struct fault *fault)
+{
+	uint16_t registers[REGISTERS_MAX];
+	uint8_t bytes[REQUEST_MAX];
+	struct reply reply = { .kind = REPLY_DONE };
+	if (request->kind == REQUEST_NONE)
+		return take(line, unit, &reply);
+	int error = link_exchange(line->link, (int)unit->config->unit, request, answer_ms(unit, request), &reply,
+		registers, bytes, fault);
+	if (error == -ECANCELED)
+		return TURN_STOP;
+	if (error == -ENOTCONN)
+		return TURN_BROKEN;
+	if (error == 0) {
+		if (reply.kind == REPLY_REFUSED)
+			unit->stats.refusals++;
+		line_heard(line, unit);
+		return take(line, unit, &reply);
+	}
+	if (error == -ETIMEDOUT)
+		unit->stats.timeouts++;
+	else
+		unit->stats.rejected++;
+	return silence(line, unit) == TURN_STOP ? TURN_STOP : quarantine(line, unit, error, fault);
+}
+
+/* Gives every whole frame to the driver until it has what it wants: that, or NEXT_WAIT when it wants more, or
+ * -ECANCELED. */
+static int take_frames(struct line *line, struct unit *unit, bool final, bool *ret_any)
+{
+	struct cut cut;
+	enum cut_kind kind;
+	while ((kind = cutter_next(&line->cutter, &unit->instrument, final, &cut)) != CUT_MORE) {
+		if (kind == CUT_NOISE) {
+			unit->stats.noise_bytes += cut.length;
+			continue;
+		}
+		struct reply reply = {
+			.kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length, .offset = cut.offset
+		};
+		enum next next;
+		*ret_any = true;
+		line_heard(line, unit);
+		if (line_take(line, unit, &reply, &next) < 0)
+			return -ECANCELED;
+		if (next != NEXT_WAIT)
+			return (int)next;
+	}
+	return NEXT_WAIT;
+}
+
+/* Until when to wait for the next byte: an answer that is owed or begun has its time; without one we listen, but not
+ * past the turn of another unit. */
+static long patience(const struct line *line, const struct unit *unit, bool owed, long since_ms, int timeout_ms)
+{
+	if (owed)
+		return since_ms + timeout_ms;
+	long until_ms = clock_ms() + LISTEN_MS;
+	for (size_t i = 0; i < line->count; i++)
+		if (&line->units[i] != unit && line->units[i].due_ms < until_ms)
+			until_ms = line->units[i].due_ms;
+	return until_ms;
+}
+
+/* Reads once. 1 with bytes in the cutter, 0 when the time is up, -errno. */
+static int hear(struct line *line, long until_ms, struct fault *fault)
+{
+	uint8_t bytes[1024];
+	long left = until_ms - clock_ms();
+	int got = link_read(line->link, bytes, sizeof(bytes), left > 0 ? (int)left : 0, fault);
+	struct fault remark;
+	if (link_remark(line->link, &remark))
+		log_notice("%s", remark.text);
+	if (got <= 0)
+		return got;
+	return cutter_feed(&line->cutter, bytes, (size_t)got) < 0 ? fault_set(fault, ENOMEM, _("out of memory")) : 1;
+}
+
+static enum turn unanswered(struct line *line, struct unit *unit, bool listening, struct fault *fault)
+{
+	fault_set(fault, ETIMEDOUT,
+		_("no whole answer in time; check cable, line settings and that the instrument is on"));
+	if (!listening)
+		unit->stats.timeouts++;
+	enum turn turn = silence(line, unit);
+	return turn == TURN_SILENT && listening ? TURN_AGAIN : turn;
+}
+
+static enum turn listen_for_frames(
+	struct line *line, struct unit *unit, bool listening, int timeout_ms, struct fault *fault)
+{
+	bool owed = !listening, heard = false, final = false;
+	long since_ms = clock_ms();
+	for (;;) {
+		int next = take_frames(line, unit, final, &heard);
+		if (next == -ECANCELED)
+			return TURN_STOP;
+		if (next != NEXT_WAIT)
+			return listening ? TURN_AGAIN : told((enum next)next);
+		owed = owed || heard || cutter_held(&line->cutter) > 0;
+		if (final)
+			return owed ? unanswered(line, unit, listening, fault) : TURN_AGAIN;
+		if (listening)
+			line_listening(line, unit);
+		int got = hear(line, patience(line, unit, owed, since_ms, timeout_ms), fault);
+		if (got == -ECANCELED)
+			return TURN_STOP;
+		if (got < 0)
+			return TURN_BROKEN;
+		final = got == 0; /* what is held will not become whole: what stands behind its first byte may be */
+		since_ms = clock_ms();
+	}
+}
+
+static enum turn converse(struct line *line, struct unit *unit, const struct request *request, struct fault *fault)
+{
+	if (request->kind == REQUEST_BYTES) {
+		int error = link_write(line->link, request->bytes, request->length, fault);
+		if (error == -ECANCELED)
+			return TURN_STOP;
+		if (error < 0)
+			return TURN_BROKEN;
+	}
+	return listen_for_frames(line, unit, request->kind == REQUEST_NONE, answer_ms(unit, request), fault);
+}
+
+enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault)
+{
+	struct request request = { .kind = REQUEST_NONE };
+	unit->instrument.now = clock_local();
+	unit->instrument.driver->ask(&unit->instrument, &request);
+	if (request.pause_ms > 0 && link_pause(line->link, request.pause_ms) < 0)
+		return TURN_STOP;
+	if (request.kind != REQUEST_NONE)
+		unit->stats.polls++;
+	return line->modbus ? exchange(line, unit, &request, fault) : converse(line, unit, &request, fault);
+}
