@@ -59,18 +59,17 @@ static bool whole_number(const char *text, int64_t *ret)
 	return errno == 0;
 }
 
-/* "96oo" -> "9600": letters that look like digits, typed for them. */
-static bool number_meant(const char *text, char *out, size_t size)
+/* "96oo" -> "9600": letters that look like digits, typed for them. False when there are none. */
+static bool digits_meant(const char *text, char *out, size_t size)
 {
 	static const char letters[] = "oOlI|", digits[] = "00111";
-	int64_t number;
 	snprintf(out, size, "%s", text);
 	for (char *at = out; *at; at++) {
 		const char *letter = strchr(letters, *at);
 		if (letter)
 			*at = digits[letter - letters];
 	}
-	return strlen(text) < size && strcmp(out, text) && whole_number(out, &number);
+	return strlen(text) < size && strcmp(out, text);
 }
 
 static int out_of_range(const struct setting *row, const char *value, bool below, struct fault *fault)
@@ -91,7 +90,8 @@ static int read_integer(const struct setting *row, const char *value, void *into
 	char meant[64], range[80];
 	settings_range(row, range, sizeof(range));
 	if (!whole_number(value, &number)) {
-		if (number_meant(value, meant, sizeof(meant)))
+		if (digits_meant(value, meant, sizeof(meant)) && whole_number(meant, &number) && number >= row->min &&
+			number <= row->max)
 			return fault_set(fault, EINVAL,
 				_("%s '%s' holds a letter where a digit belongs; %s may be meant"), row->name, value,
 				meant);
@@ -138,7 +138,8 @@ static int unit_fault(
 	size_t unit_at = strcspn(value, "dhms"); /* "1Os": a letter among the digits */
 	snprintf(letters, sizeof(letters), "%.*s", (int)unit_at, value);
 	char number[64];
-	if (value[unit_at] && number_meant(letters, number, sizeof(number)))
+	int64_t whole;
+	if (value[unit_at] && digits_meant(letters, number, sizeof(number)) && whole_number(number, &whole))
 		return fault_set(fault, EINVAL, _("%s '%s' holds a letter where a digit belongs; %s%s may be meant"),
 			row->name, value, number, value + unit_at);
 	return fault_set(fault, EINVAL,
@@ -216,7 +217,7 @@ static int read_decimal(const struct setting *row, const char *value, void *into
 {
 	char meant[64];
 	if (!decimal_valid(value)) {
-		if (number_meant(value, meant, sizeof(meant)))
+		if (digits_meant(value, meant, sizeof(meant)) && decimal_valid(meant))
 			return fault_set(fault, EINVAL,
 				_("%s '%s' holds a letter where a digit belongs; %s may be meant"), row->name, value,
 				meant);
