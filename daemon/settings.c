@@ -245,7 +245,7 @@ int settings_value(const struct setting *row, const char *value, void *into, str
 	int result = lookalike_fault(row, value, fault);
 	if (result)
 		return result;
-	if (!*value && !(row->standard && !*row->standard))
+	if (!*value)
 		return fault_set(
 			fault, EINVAL, _("%s has no value; write one after the =, or delete the line"), row->name);
 	switch (row->type) {
@@ -258,14 +258,14 @@ int settings_value(const struct setting *row, const char *value, void *into, str
 	case SETTING_BOOLEAN:
 		return read_boolean(row, value, field, fault);
 	case SETTING_DECIMAL:
-		return *value ? read_decimal(row, value, field, fault) : 0;
+		return read_decimal(row, value, field, fault);
 	case SETTING_TEXT:
 	case SETTING_PATH:
 	case SETTING_DIRECTORY:
 	case SETTING_CREDENTIAL:
 		break;
 	}
-	result = *value ? words_check_path(row, value, fault) : 0;
+	result = words_check_path(row, value, fault);
 	return result ? result : read_text(row, value, field, fault);
 }
 

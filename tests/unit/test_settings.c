@@ -155,7 +155,7 @@ static void texts_decimals_and_paths_are_checked(void **state)
 	refuses("file", "/nonexistent", "name a file that exists");
 	refuses("file", "/tmp", "is a directory; name a file");
 	refuses("file", "etc/passwd", "not an absolute path");
-	takes("file", "");
+	refuses("file", "", "or delete the line");
 }
 
 static void credentials_are_found_in_their_directory(void **state)
