@@ -1,0 +1,43 @@
+/* What the two halves of the 7E-AA driver share: seven_e_aa.c holds transcript, frames and dialogue,
+ * seven_e_aa_records.c turns result frames into readings and keeps count of them. */
+#ifndef ASSAYD_SEVEN_E_AA_H
+#define ASSAYD_SEVEN_E_AA_H
+
+#include "driver.h"
+
+enum seven_command {
+	ASK_HELLO = 0x00,
+	HELLO_A2 = 0x01,
+	HELLO_A2B = 0x02,
+	ASK_DAY = 0x10,
+	RECORD_A2 = 0x11,
+	ASK_COUNT = 0x12,
+	COUNT = 0x13,
+	ASK_BATCH = 0x15,
+	RECORD_A2B = 0x16,
+};
+
+#define ALIKE_MAX 64   /* how far apart two bit-identical results of one listing may stand */
+#define INDEX_MAX 4096 /* indices up to here are ticked off one by one */
+
+struct listing { /* the frames that answer one question */
+	unsigned total, last_index, received, distinct;
+	uint64_t fingerprint, last;
+	uint64_t alike[ALIKE_MAX];
+	unsigned alike_at;
+	uint8_t seen[INDEX_MAX / 8]; /* by index; kept over repeated readings of the same day */
+};
+
+/* Forgets everything; for a new question. */
+void listing_forget(struct listing *listing);
+
+/* The same question is asked again: what was seen stays seen. */
+void listing_restart(struct listing *listing);
+
+/* True when every result of the listing was seen, or as many came in one go as it should have. */
+bool listing_complete(const struct listing *listing);
+
+/* Takes one result frame (RECORD_A2 or RECORD_A2B) into listing and readings. */
+void listing_take(struct listing *listing, const struct reply *reply, struct readings *readings);
+
+#endif
