@@ -105,6 +105,7 @@ struct state {
 	enum layout layout; /* as configured, or found out */
 	enum phase phase;   /* what was asked last, or is to be asked next */
 	bool met;           /* it answered; cleared by silence */
+	bool told;          /* that a day stays unanswered; until one is answered */
 	unsigned probe, tries, unanswered;
 	int64_t reconciled_s; /* when everything was last read, by the station's clock */
 
