@@ -1,0 +1,38 @@
+/* Tables people keep in a spreadsheet: comma-separated values with a header line (RFC 4180).
+ *
+ * The columns are found by the names in the header, in any order. Fields may be quoted and then hold commas, quotes
+ * (doubled) and line ends. Empty lines and lines that begin with `#` are skipped. Blanks around a field do not count.
+ * Fields missing at the end of a line are empty, because spreadsheets drop trailing commas. One thread per call.
+ */
+#ifndef ASSAYD_CSV_H
+#define ASSAYD_CSV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "faults.h"
+
+struct csv_column {
+	const char *name;
+	bool required; /* the header must have it */
+};
+
+#define CSV_COLUMNS_MAX 32
+
+struct csv_row {
+	const char *path;
+	int line;                           /* where the row begins, from 1 */
+	const char *field[CSV_COLUMNS_MAX]; /* in the order of the columns asked for; "" when not given */
+	const char *excerpt;                /* the line as it stands in the file */
+	struct faults *faults;
+};
+
+/* Reads a whole file and calls `row` for every row, good rows also after faulty ones. 0, or -errno when anything was
+ * added to `faults` as an error. Ends `columns` with a NULL name. */
+int csv_read(const char *path, const struct csv_column *columns, void (*row)(void *context, const struct csv_row *),
+	void *context, struct faults *faults);
+
+/* Adds an error at this row. */
+void csv_fault(const struct csv_row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,227 @@
+#include "intake.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "digest.h"
+#include "ident.h"
+#include "record.h"
+
+#define RAW_MAX 4096 /* of bytes that could not be read, as much as an event carries */
+
+struct place { /* the last durable cursor of an instrument, to commit nothing when nothing changed */
+	char instrument[CONFIG_NAME_MAX];
+	char cursor[CURSOR_MAX];
+	struct place *next;
+};
+
+struct intake {
+	struct journal *journal;
+	pthread_mutex_t mutex; /* of what follows */
+	struct config *config;
+	struct place *places;
+};
+
+struct intake *intake_new(struct journal *journal, struct config *config)
+{
+	struct intake *intake = calloc(1, sizeof(*intake));
+	if (!intake)
+		abort();
+	intake->journal = journal;
+	intake->config = config_hold(config);
+	pthread_mutex_init(&intake->mutex, NULL);
+	return intake;
+}
+
+void intake_free(struct intake *intake)
+{
+	if (!intake)
+		return;
+	while (intake->places) {
+		struct place *place = intake->places;
+		intake->places = place->next;
+		free(place);
+	}
+	config_release(intake->config);
+	pthread_mutex_destroy(&intake->mutex);
+	free(intake);
+}
+
+void intake_reconfigure(struct intake *intake, struct config *config)
+{
+	pthread_mutex_lock(&intake->mutex);
+	struct config *old = intake->config;
+	intake->config = config_hold(config);
+	pthread_mutex_unlock(&intake->mutex);
+	config_release(old);
+}
+
+static struct config *hold(struct intake *intake)
+{
+	pthread_mutex_lock(&intake->mutex);
+	struct config *config = config_hold(intake->config);
+	pthread_mutex_unlock(&intake->mutex);
+	return config;
+}
+
+static struct place *place_of(struct intake *intake, const char *instrument)
+{
+	struct place *place = intake->places;
+	while (place && strcmp(place->instrument, instrument) != 0)
+		place = place->next;
+	return place;
+}
+
+static bool cursor_moved(struct intake *intake, const char *instrument, const char *cursor)
+{
+	pthread_mutex_lock(&intake->mutex);
+	const struct place *place = place_of(intake, instrument);
+	bool moved = *cursor && (!place || strcmp(place->cursor, cursor) != 0);
+	pthread_mutex_unlock(&intake->mutex);
+	return moved;
+}
+
+static void cursor_stored(struct intake *intake, const char *instrument, const char *cursor)
+{
+	if (!*cursor)
+		return;
+	pthread_mutex_lock(&intake->mutex);
+	struct place *place = place_of(intake, instrument);
+	if (!place) {
+		place = calloc(1, sizeof(*place));
+		if (!place)
+			abort();
+		snprintf(place->instrument, sizeof(place->instrument), "%s", instrument);
+		place->next = intake->places;
+		intake->places = place;
+	}
+	snprintf(place->cursor, sizeof(place->cursor), "%s", cursor);
+	pthread_mutex_unlock(&intake->mutex);
+}
+
+/* `"event":...,"instrument":...,"at":...` and the members of `details`, taken over. */
+static struct entry make_event(const char *event, const char *instrument, struct json *details, int64_t now_ms)
+{
+	struct entry entry = { .kind = ENTRY_EVENT };
+	char at[CLOCK_TEXT_MAX];
+	struct json *head = js_new_object();
+	js_put_text(head, "event", event);
+	js_put_text_if(head, "instrument", instrument);
+	js_put_text(head, "at", clock_text(at, now_ms));
+	char *first = js_dump(head), *rest = details && js_count(details) ? js_dump(details) : NULL;
+	size_t room = strlen(first) + (rest ? strlen(rest) : 0) + 1;
+	entry.body = malloc(room);
+	if (!entry.body)
+		abort();
+	if (rest) /* {"event":..} and {"first":..} become "event":..,"first":..} */
+		snprintf(entry.body, room, "%.*s,%s", (int)strlen(first) - 2, first + 1, rest + 1);
+	else
+		snprintf(entry.body, room, "%s", first + 1);
+	free(first);
+	free(rest);
+	js_free(head);
+	js_free(details);
+	ident_random(entry.id, now_ms);
+	return entry;
+}
+
+static const char *notice_event(enum notice_kind kind)
+{
+	switch (kind) {
+	case NOTICE_MISSED_RESULTS:
+		return "missed_results";
+	case NOTICE_UNDECODABLE:
+		return "undecodable";
+	case NOTICE_COUNTER_RESTARTED:
+		return "counter_restarted";
+	case NOTICE_OVERRUN:
+		return "overrun";
+	case NOTICE_INSTRUMENT_FAULT:
+		return "instrument_fault";
+	}
+	return "instrument_fault";
+}
+
+static struct entry notice_entry(const char *instrument, const struct notice *notice, int64_t now_ms)
+{
+	struct json *details = js_new_object();
+	if (notice->kind == NOTICE_MISSED_RESULTS || notice->kind == NOTICE_COUNTER_RESTARTED) {
+		js_put_integer(details, "first", notice->first);
+		js_put_integer(details, "last", notice->last);
+	}
+	js_put_text_if(details, "reason", notice->reason);
+	if (notice->raw_length) {
+		char base64[4 * ((RAW_MAX + 2) / 3) + 1];
+		size_t kept = notice->raw_length < RAW_MAX ? notice->raw_length : RAW_MAX;
+		js_put_text(details, "raw", digest_base64(notice->raw, kept, base64));
+		if (kept < notice->raw_length) /* the event must not be taken for the whole */
+			js_put_integer(details, "raw_length", (int64_t)notice->raw_length);
+	}
+	return make_event(notice_event(notice->kind), instrument, details, now_ms);
+}
+
+/* Everything one take() produced, as entries: readings first, in their order. Returns how many, or -errno. */
+static int make_entries(const struct config *config, const struct instrument_config *instrument,
+	const struct maker *maker, const struct readings *readings, struct entry *entries, struct fault *fault)
+{
+	const struct reception reception = { .received_ms = clock_wall_ms(), .clock_synced = clock_synced() };
+	size_t count = 0;
+	for (size_t i = 0; i < readings->count; i++) {
+		int result =
+			record_make(config, instrument, maker, &readings->list[i], &reception, &entries[count], fault);
+		if (result < 0)
+			return result;
+		count++;
+	}
+	for (size_t i = 0; i < readings->notice_count; i++)
+		entries[count++] = notice_entry(instrument->id, &readings->notices[i], reception.received_ms);
+	return (int)count;
+}
+
+int intake_store(struct intake *intake, const struct instrument_config *config, const struct instrument *instrument,
+	const struct readings *readings, struct intake_result *ret_result, struct fault *fault)
+{
+	size_t count = readings->count + readings->notice_count;
+	struct intake_result stored = { 0 };
+	bool moved = cursor_moved(intake, config->id, readings->cursor);
+	if (!count && !moved) {
+		*ret_result = stored;
+		return 0;
+	}
+	struct entry *entries = calloc(count + 1, sizeof(*entries));
+	if (!entries)
+		abort();
+	struct config *held = hold(intake);
+	int result = make_entries(held, config, &instrument->maker, readings, entries, fault);
+	config_release(held);
+	if (result >= 0)
+		result = journal_append(
+			intake->journal, entries, count, config->id, moved ? readings->cursor : NULL, fault);
+	if (result >= 0) {
+		if (moved)
+			cursor_stored(intake, config->id, readings->cursor);
+		for (size_t i = 0; i < count; i++)
+			if (entries[i].known)
+				stored.known++;
+			else
+				stored.stored++;
+		*ret_result = stored;
+	}
+	for (size_t i = 0; i < count; i++)
+		free(entries[i].body);
+	free(entries);
+	return result < 0 ? result : 0;
+}
+
+int intake_event(
+	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault)
+{
+	struct entry entry = make_event(event, instrument ? instrument : "", details, clock_wall_ms());
+	int result = journal_append(intake->journal, &entry, 1, NULL, NULL, fault);
+	free(entry.body);
+	return result < 0 ? result : 0;
+}

@@ -1,0 +1,79 @@
+/* The judge: what a reading means in the county's vocabulary, and what is to be said about it.
+ *
+ * The instrument's verdict is never overridden: it is the record's verdict wherever the instrument gave one, and the
+ * flag verdict_disagrees says that the item's rule gives another. Where the instrument gave none the item's rule
+ * decides, on exact decimals; where the rule cannot tell (no value, no unit, another unit than the limit's, a basis the
+ * table does not know, a value beyond the instrument's range) there is no verdict. Only samples are judged: controls,
+ * blanks, quality control and calibration keep what the instrument said.
+ *
+ * The item is what the instrument says, else the instrument's configured `item`, else what its driver can only mean: an
+ * inhibition reader (seven-e-aa) measures PR-OPCB, or PR-OPCB-NY where it names NY/T 448.
+ *
+ * Limits: the item's rule uses the station's limit (limits.csv by sample, else items.csv), and the instrument's own
+ * where the station has none. The record shows the limit that belongs to its verdict.
+ *
+ * Flags, each with its only cause (those marked + extend the contract's list):
+ *   inhibition_disagrees  inhibition recomputed from the signals differs from the value by more than 0.5 points
+ *   control_low           delta A of the control is below the item's control_min
+ *   verdict_disagrees +   the instrument's verdict is not the rule's
+ *   limit_disagrees +     the instrument's limit is not the station's
+ *   unmapped_item         no item of items.csv has this code, name or alias; or nobody said what was tested
+ *   unmapped_unit         the unit has no UCUM code here; it is kept as sent
+ *   unmapped_basis +      an inhibition tested by a standard for which items.csv has no item: no rule applies
+ *   unmapped_value +      the value is no decimal number; it is kept as sent only
+ *   unit_differs +        value and limit have different units: the rule was not applied
+ *   operator_unknown      the operator is not in operators.csv (only where the station keeps that file)
+ *   operator_expired      the certificate does not cover the day of the test
+ *   calibration_due       the instrument says so
+ *   clock_suspect         the instrument's time is no time, before 2015, over 24 h ahead, or over 10 min askew
+ *   clock_unsynced        the box's clock was not synchronised
+ *   late                  received over 24 h after a test whose time is not suspect
+ *   retest_required       positive by inhibition: the standard wants it repeated
+ *   matrix_interference   the same for a sample known to give false positives
+ *   out_of_range          the instrument says the value is beyond its range
+ *   text_cut +, text_bad +  a text field ended inside a character, or held bytes that are none
+ *   overrun +             the instrument says its memory overflowed
+ *
+ * Pure but for the time zone; any thread may call.
+ */
+#ifndef ASSAYD_JUDGE_H
+#define ASSAYD_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+#include "items.h"
+#include "operators.h"
+#include "record.h"
+
+#define JUDGE_FLAGS_MAX 24
+
+struct judgement {               /* pointers are into the configuration, the reading, or static */
+	const struct item *item; /* NULL: unknown */
+	const char *item_name;   /* configured for the instrument but unknown; "" otherwise */
+	const char *method, *basis;
+	const char *unit;   /* UCUM, or as sent when unknown */
+	bool value_valid;   /* the value is a decimal */
+	struct limit limit; /* op and value "" for none */
+	bool limit_said;    /* `limit` is the instrument's own */
+	enum verdict verdict;
+	const char *verdict_by;        /* "instrument", "gateway", or "" */
+	const char *rule;              /* of the item, when it was applied; "" otherwise */
+	const struct operator* person; /* NULL: unknown, or not said */
+	bool certified;
+	bool tested;       /* tested_at is a time that exists */
+	int64_t tested_ms; /* Unix ms, where `tested` */
+	bool skew_known;
+	int64_t skew_s; /* instrument's clock minus ours */
+	const char *flags[JUDGE_FLAGS_MAX];
+	size_t flag_count;
+};
+
+void judge(const struct config *config, const struct instrument_config *instrument, const struct reading *reading,
+	const struct reception *reception, struct judgement *ret);
+
+/* True when the judgement has this flag. */
+bool judgement_has(const struct judgement *judgement, const char *flag);
+
+#endif

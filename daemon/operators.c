@@ -1,0 +1,175 @@
+#include "operators.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../drivers/fault.h"
+#include "csv.h"
+#include "spellings.h"
+
+#define TEXT_MAX 63 /* what fits an operator in a reading */
+
+struct operator_table {
+	struct operator* list;
+	size_t count, room;
+	struct spellings spellings; /* of ids, names and aliases -> operator */
+};
+
+enum column { ID, NAME, ALIASES, CERTIFICATE, FROM, UNTIL, REMARK };
+
+static const struct csv_column columns[] = {
+	[ID] = { "id", true },
+	[NAME] = { "name", true },
+	[ALIASES] = { "aliases", false },
+	[CERTIFICATE] = { "certificate", false },
+	[FROM] = { "valid_from", false },
+	[UNTIL] = { "valid_until", false },
+	[REMARK] = { "remark", false },
+	{ NULL, false },
+};
+
+static char *copied(const char *text)
+{
+	char *copy = strdup(text);
+	if (!copy)
+		abort();
+	return copy;
+}
+
+/* Reads "2026-03-05", or as spreadsheets rewrite it: "2026/3/5". */
+static bool read_day(const char *text, char out[static 11])
+{
+	static const unsigned days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	unsigned year, month, day;
+	char sign, other, rest;
+	if (sscanf(text, "%4u%c%2u%c%2u%c", &year, &sign, &month, &other, &day, &rest) != 5)
+		return false;
+	if ((sign != '-' && sign != '/') || other != sign || year < 1900 || year > 9999)
+		return false;
+	if (month < 1 || month > 12 || day < 1 || day > days[month - 1])
+		return false;
+	if (month == 2 && day == 29 && (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0)))
+		return false;
+	snprintf(out, 11, "%04u-%02u-%02u", year % 10000, month % 100, day % 100);
+	return true;
+}
+
+static bool read_days(const struct csv_row *row, struct operator* person)
+{
+	bool good = true;
+	for (enum column column = FROM; column <= UNTIL; column++) {
+		const char *text = row->field[column];
+		if (*text && !read_day(text, column == FROM ? person->from : person->until)) {
+			csv_fault(
+				row, _("%s \"%.30s\" is no day; write it like 2026-03-05"), columns[column].name, text);
+			good = false;
+		}
+	}
+	if (good && *person->from && *person->until && strcmp(person->from, person->until) > 0) {
+		csv_fault(row, _("valid_until %s is before valid_from %s; exchange them"), person->until, person->from);
+		good = false;
+	}
+	return good;
+}
+
+static void take_operator(void *context, const struct csv_row *row)
+{
+	struct operator_table *table = context;
+	struct operator person = { 0 };
+	bool good = read_days(row, &person);
+	for (enum column column = ID; column <= CERTIFICATE; column++)
+		if (column != ALIASES && strlen(row->field[column]) > TEXT_MAX) {
+			csv_fault(row, _("%s is longer than %d bytes; is a comma missing before it?"),
+				columns[column].name, TEXT_MAX);
+			good = false;
+		}
+	if (!*row->field[ID] && !*row->field[NAME]) {
+		csv_fault(row, _("id and name are both empty; write at least one of them"));
+		good = false;
+	}
+	if (!good)
+		return;
+	if (table->count == table->room) {
+		table->room = table->room ? 2 * table->room : 16;
+		table->list = realloc(table->list, table->room * sizeof(*table->list));
+		if (!table->list)
+			abort();
+	}
+	person.id = copied(row->field[ID]);
+	person.name = copied(row->field[NAME]);
+	person.certificate = copied(row->field[CERTIFICATE]);
+	spellings_add(&table->spellings, person.id, table->count, row->line);
+	spellings_add(&table->spellings, person.name, table->count, row->line);
+	spellings_add_list(&table->spellings, row->field[ALIASES], table->count, row->line);
+	table->list[table->count++] = person;
+}
+
+/* An id belongs to one person. A name may be two people's: then it names nobody, and whoever keeps the file is told. */
+static void check_spellings(const struct operator_table *table, const char *path, struct faults *faults)
+{
+	for (size_t i = 1; i < table->spellings.count; i++) {
+		const struct spelling *one = &table->spellings.list[i - 1], *other = one + 1;
+		if (one->meaning == other->meaning || strcmp(one->folded, other->folded) != 0)
+			continue;
+		const char *id = table->list[one->meaning].id, *other_id = table->list[other->meaning].id;
+		if (*id && spelling_same(id, other_id))
+			faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
+				_("the id %s is on line %d already; give each person an id of their own"), other_id,
+				one->line);
+		else
+			faults_add(faults, FAULTS_WARNING, path, other->line, 0, NULL,
+				_("\"%s\" also stands for the person on line %d, so it tells nobody apart; let the instruments "
+				  "send ids or distinct aliases"),
+				other->folded, one->line);
+	}
+}
+
+int operators_load(const char *path, struct operator_table **ret, struct faults *faults)
+{
+	size_t errors = faults->errors;
+	struct operator_table *table = calloc(1, sizeof(*table));
+	if (!table)
+		abort();
+	int result = csv_read(path, columns, take_operator, table, faults);
+	spellings_sort(&table->spellings);
+	check_spellings(table, path, faults);
+	if (result == 0 && faults->errors > errors)
+		result = -EINVAL;
+	if (result < 0) {
+		operators_free(table);
+		return result;
+	}
+	*ret = table;
+	return 0;
+}
+
+void operators_free(struct operator_table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->count; i++) {
+		free(table->list[i].id);
+		free(table->list[i].name);
+		free(table->list[i].certificate);
+	}
+	spellings_free(&table->spellings);
+	free(table->list);
+	free(table);
+}
+
+const struct operator* operators_find(const struct operator_table *table, const char *text)
+{
+	size_t count;
+	const struct spelling *found = spellings_find(&table->spellings, text, &count);
+	if (!found || found[0].meaning != found[count - 1].meaning)
+		return NULL;
+	return &table->list[found->meaning];
+}
+
+bool operator_certified(const struct operator* person, const char *day)
+{
+	return (!*person->from || strncmp(day, person->from, 10) >= 0) &&
+	       (!*person->until || strncmp(day, person->until, 10) <= 0);
+}

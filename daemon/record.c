@@ -1,0 +1,258 @@
+#include "record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../drivers/text.h"
+#include "clock.h"
+#include "digest.h"
+#include "ident.h"
+#include "json.h"
+#include "judge.h"
+
+struct making { /* everything one record is made of */
+	const struct config *config;
+	const struct instrument_config *instrument;
+	const struct maker *maker;
+	const struct reading *reading;
+	const struct reception *reception;
+	struct judgement judgement;
+};
+
+/* Puts an object that has members; an empty one says nothing. */
+static void put_filled(struct json *record, const char *key, struct json *object)
+{
+	if (js_count(object))
+		js_put(record, key, object);
+	else
+		js_free(object);
+}
+
+/* Puts a text under its name, or under name_2, name_3 ... when that is taken: nothing said vanishes. */
+static void put_named(struct json *object, const char *name, const char *value)
+{
+	char key[40];
+	snprintf(key, sizeof(key), "%s", name);
+	for (unsigned n = 2; js_get(object, key); n++)
+		snprintf(key, sizeof(key), "%s_%u", name, n);
+	js_put_text_if(object, key, value);
+}
+
+static const char *first_of(const char *one, const char *other)
+{
+	return *one ? one : other;
+}
+
+static const char *serial_of(const struct making *making)
+{
+	return first_of(making->maker->serial, making->instrument->maker.serial);
+}
+
+static void put_instrument(struct json *record, const struct making *making)
+{
+	const struct maker *said = making->maker, *given = &making->instrument->maker;
+	struct json *object = js_new_object();
+	js_put_text_if(object, "id", making->instrument->id);
+	js_put_text_if(object, "maker", first_of(said->maker, given->maker));
+	js_put_text_if(object, "model", first_of(said->model, given->model));
+	js_put_text_if(object, "serial", serial_of(making));
+	js_put_text_if(object, "driver", making->instrument->driver->name);
+	js_put_text_if(object, "profile", making->instrument->profile_name);
+	js_put(record, "instrument", object);
+}
+
+static void put_sample(struct json *record, const struct reading *reading)
+{
+	struct json *object = js_new_object();
+	js_put_text_if(object, "no", reading->sample_no);
+	js_put_text_if(object, "name", reading->sample_name);
+	js_put_text_if(object, "category", reading->sample_category);
+	js_put_text_if(object, "party", reading->party);
+	js_put_text_if(object, "origin", reading->origin);
+	put_filled(record, "sample", object);
+}
+
+static void put_item(struct json *record, const struct making *making)
+{
+	const struct judgement *judgement = &making->judgement;
+	struct json *object = js_new_object();
+	js_put_text_if(object, "code", judgement->item ? judgement->item->code : "");
+	js_put_text_if(object, "name", judgement->item ? judgement->item->name : judgement->item_name);
+	js_put_text_if(object, "as_sent", making->reading->item);
+	put_filled(record, "item", object);
+	js_put_text_if(record, "method", judgement->method);
+	js_put_text_if(record, "basis", judgement->basis);
+}
+
+static void put_value(struct json *record, const struct making *making)
+{
+	const struct reading *reading = making->reading;
+	const struct judgement *judgement = &making->judgement;
+	if (judgement->value_valid)
+		js_put_text_if(record, "value", reading->value);
+	js_put_text_if(record, "qualifier", reading->qualifier);
+	js_put_text_if(record, "unit", judgement->unit);
+	js_put_text_if(record, "value_as_sent",
+		*reading->value_as_sent || judgement->value_valid ? reading->value_as_sent : reading->value);
+	if (strcmp(judgement->unit, reading->unit) != 0)
+		js_put_text_if(record, "unit_as_sent", reading->unit);
+	struct json *signals = js_new_object();
+	for (size_t i = 0; i < reading->signal_count; i++)
+		put_named(signals, reading->signals[i].name, reading->signals[i].value);
+	put_filled(record, "signals", signals);
+}
+
+static void put_verdict(struct json *record, const struct making *making)
+{
+	const struct judgement *judgement = &making->judgement;
+	struct json *limit = js_new_object();
+	js_put_text_if(limit, "op", judgement->limit.op);
+	js_put_text_if(limit, "value", judgement->limit.value);
+	js_put_text_if(limit, "unit", judgement->limit.unit);
+	js_put_text_if(limit, "source", judgement->limit.source);
+	put_filled(record, "limit", limit);
+	js_put_text(record, "verdict", verdict_name(judgement->verdict));
+	js_put_text_if(record, "verdict_by", judgement->verdict_by);
+	js_put_text_if(record, "verdict_as_sent", making->reading->verdict_as_sent);
+	js_put_text_if(record, "rule", judgement->rule);
+}
+
+static void put_operator(struct json *record, const struct making *making)
+{
+	const struct operator* person = making->judgement.person;
+	const struct reading *reading = making->reading;
+	struct json *object = js_new_object();
+	js_put_text_if(object, "id", person ? person->id : reading->operator_id);
+	js_put_text_if(object, "name", person ? person->name : reading->operator_name);
+	js_put_text_if(object, "certificate", person ? person->certificate : "");
+	if (person)
+		js_put_bool(object, "valid", making->judgement.certified);
+	put_filled(record, "operator", object);
+}
+
+static void put_times(struct json *record, const struct making *making)
+{
+	const struct judgement *judgement = &making->judgement;
+	char text[CLOCK_TEXT_MAX], tested[CLOCK_TEXT_MAX];
+	if (judgement->tested) {
+		/* the instrument's own digits, and the station's offset from UTC at that time */
+		clock_text(text, judgement->tested_ms);
+		snprintf(tested, sizeof(tested), "%.19s%.6s", making->reading->tested_at, text + strlen(text) - 6);
+		js_put_text(record, "tested_at", tested);
+	}
+	js_put_text(record, "received_at", clock_text(text, making->reception->received_ms));
+	struct json *object = js_new_object();
+	js_put_bool(object, "synced", making->reception->clock_synced);
+	if (judgement->skew_known)
+		js_put_integer(object, "skew_s", judgement->skew_s);
+	js_put(record, "clock", object);
+}
+
+static void put_flags(struct json *record, const struct judgement *judgement)
+{
+	struct json *flags = js_new_array();
+	for (size_t i = 0; i < judgement->flag_count; i++)
+		js_append(flags, js_new_text(judgement->flags[i]));
+	js_put(record, "flags", flags);
+}
+
+static void put_raw(struct json *record, const struct making *making)
+{
+	const struct reading *reading = making->reading;
+	const struct driver *driver = making->instrument->driver;
+	char decoder[64];
+	snprintf(decoder, sizeof(decoder), "%s/%u", driver->name, driver->version);
+	js_put_text(record, "decoder", decoder);
+	if (!reading->raw_length)
+		return;
+	char *base64 = malloc(4 * ((reading->raw_length + 2) / 3) + 1);
+	if (!base64)
+		abort();
+	js_put_text(record, "raw", digest_base64(reading->raw, reading->raw_length, base64));
+	free(base64);
+}
+
+static bool shown(const char *said, const struct json *object)
+{
+	for (size_t i = 0; i < 2; i++) {
+		const char *text = js_get_text(object, i ? "name" : "id");
+		if (text && strcmp(text, said) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the instrument said and no other member shows. */
+static void put_said(struct json *record, const struct making *making)
+{
+	const struct reading *reading = making->reading;
+	const struct judgement *judgement = &making->judgement;
+	struct json *said = js_new_object(), *operator= js_get(record, "operator");
+	for (size_t i = 0; i < reading->said_count; i++)
+		put_named(said, reading->said[i].name, reading->said[i].value);
+	if (*reading->operator_id && !shown(reading->operator_id, operator))
+		put_named(said, "operator_id", reading->operator_id);
+	if (*reading->operator_name && !shown(reading->operator_name, operator))
+		put_named(said, "operator_name", reading->operator_name);
+	if (!judgement->tested)
+		put_named(said, "tested_at", reading->tested_at);
+	if (!judgement->limit_said && *reading->limit_value) {
+		char limit[160];
+		snprintf(limit, sizeof(limit), "%s %s %s %s", reading->limit_op, reading->limit_value,
+			reading->limit_unit, reading->limit_source);
+		put_named(said, "limit", limit);
+	}
+	if (*reading->value && *reading->value_as_sent && !judgement->value_valid)
+		put_named(said, "value", reading->value);
+	put_named(said, "firmware", making->maker->firmware);
+	put_filled(record, "said", said);
+}
+
+static struct json *make_json(const struct making *making)
+{
+	const struct reading *reading = making->reading;
+	struct json *record = js_new_object();
+	js_put_text(record, "kind", kind_name(reading->kind));
+	js_put_integer(record, "test_seq", 1);
+	put_instrument(record, making);
+	js_put_text_if(record, "instrument_seq", reading->instrument_seq);
+	if (reading->channel >= 0)
+		js_put_integer(record, "channel", reading->channel);
+	put_sample(record, reading);
+	put_item(record, making);
+	put_value(record, making);
+	put_verdict(record, making);
+	put_operator(record, making);
+	put_times(record, making);
+	put_flags(record, &making->judgement);
+	put_raw(record, making);
+	put_said(record, making);
+	return record;
+}
+
+int record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
+	const struct reading *reading, const struct reception *reception, struct entry *ret, struct fault *fault)
+{
+	struct making making = {
+		.config = config,
+		.instrument = instrument,
+		.maker = maker,
+		.reading = reading,
+		.reception = reception,
+	};
+	(void)fault; /* whatever an instrument says can be recorded; only memory can fail, and that ends the process */
+	judge(config, instrument, reading, reception, &making.judgement);
+	struct json *record = make_json(&making);
+	char *text = js_dump(record);
+	js_free(record);
+	memmove(text, text + 1, strlen(text)); /* the journal writes the head, with the opening brace */
+
+	struct entry entry = { .kind = reading->kind == KIND_SAMPLE ? ENTRY_RESULT : ENTRY_QC, .body = text };
+	if (reading->repeatable)
+		ident_of_reading(entry.id, config->station.code, serial_of(&making), instrument->id, reading);
+	else
+		ident_random(entry.id, reception->received_ms);
+	*ret = entry;
+	return 0;
+}

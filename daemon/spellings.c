@@ -1,0 +1,149 @@
+#include "spellings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The full-width form of a printable ASCII character is U+FF01..U+FF5E: EF BC 81 .. EF BD 9E. */
+static unsigned full_width(const unsigned char *at)
+{
+	if (at[0] != 0xEF || (at[1] != 0xBC && at[1] != 0xBD) || at[2] < 0x80 || at[2] > 0xBF)
+		return 0;
+	unsigned code = (unsigned)(at[1] - 0xBC) * 64 + (at[2] - 0x80U); /* from U+FF00 on */
+	return code >= 0x01 && code <= 0x5E ? code + 0x20 : 0;
+}
+
+static size_t blank_length(const unsigned char *at)
+{
+	if (at[0] == ' ' || (at[0] >= '\t' && at[0] <= '\r'))
+		return 1;
+	if (at[0] == 0xC2 && at[1] == 0xA0) /* no-break space */
+		return 2;
+	if (at[0] == 0xE3 && at[1] == 0x80 && at[2] == 0x80) /* ideographic space */
+		return 3;
+	return 0;
+}
+
+char *spelling_fold(char *out, const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	char *to = out;
+	while (*at) {
+		size_t blank = blank_length(at);
+		unsigned ascii = full_width(at);
+		if (blank) {
+			at += blank;
+			continue;
+		}
+		unsigned char next = ascii ? (unsigned char)ascii : *at;
+		if (at[0] == 0xCE && at[1] == 0xBC) { /* Greek mu, U+03BC, is the micro sign U+00B5 here */
+			*to++ = (char)0xC2;
+			next = 0xB5;
+			at++;
+		}
+		*to++ = (char)(next >= 'A' && next <= 'Z' ? next + ('a' - 'A') : next);
+		at += ascii ? 3 : 1;
+	}
+	*to = '\0';
+	return out;
+}
+
+static char *folded(const char *text)
+{
+	char *room = malloc(strlen(text) + 1);
+	if (!room)
+		abort();
+	return spelling_fold(room, text);
+}
+
+bool spelling_same(const char *a, const char *b)
+{
+	char *one = folded(a), *other = folded(b);
+	bool same = strcmp(one, other) == 0;
+	free(one);
+	free(other);
+	return same;
+}
+
+bool spelling_holds(const char *text, const char *part)
+{
+	char *whole = folded(text), *wanted = folded(part);
+	bool holds = *wanted && strstr(whole, wanted);
+	free(whole);
+	free(wanted);
+	return holds;
+}
+
+void spellings_add(struct spellings *spellings, const char *text, size_t meaning, int line)
+{
+	char *key = folded(text);
+	if (!*key) {
+		free(key);
+		return;
+	}
+	if (spellings->count == spellings->room) {
+		size_t room = spellings->room ? 2 * spellings->room : 64;
+		struct spelling *list = realloc(spellings->list, room * sizeof(*list));
+		if (!list)
+			abort();
+		spellings->list = list;
+		spellings->room = room;
+	}
+	spellings->list[spellings->count++] = (struct spelling){ .folded = key, .meaning = meaning, .line = line };
+}
+
+void spellings_add_list(struct spellings *spellings, const char *list, size_t meaning, int line)
+{
+	char *copy = strdup(list);
+	if (!copy)
+		abort();
+	for (char *at = copy; at;) {
+		char *half = strchr(at, ';'), *full = strstr(at, "；");
+		char *end = half && (!full || half < full) ? half : full;
+		char *next = end ? end + (end == half ? 1 : strlen("；")) : NULL;
+		if (end)
+			*end = '\0';
+		spellings_add(spellings, at, meaning, line);
+		at = next;
+	}
+	free(copy);
+}
+
+static int order(const void *one, const void *other)
+{
+	const struct spelling *a = one, *b = other;
+	int text = strcmp(a->folded, b->folded);
+	return text ? text : (a->meaning > b->meaning) - (a->meaning < b->meaning);
+}
+
+void spellings_sort(struct spellings *spellings)
+{
+	if (spellings->count)
+		qsort(spellings->list, spellings->count, sizeof(*spellings->list), order);
+}
+
+const struct spelling *spellings_find(const struct spellings *spellings, const char *text, size_t *ret_count)
+{
+	char *key = folded(text);
+	size_t low = 0, high = spellings->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(spellings->list[middle].folded, key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	size_t end = low;
+	while (end < spellings->count && strcmp(spellings->list[end].folded, key) == 0)
+		end++;
+	free(key);
+	*ret_count = end - low;
+	return end > low ? &spellings->list[low] : NULL;
+}
+
+void spellings_free(struct spellings *spellings)
+{
+	for (size_t i = 0; i < spellings->count; i++)
+		free(spellings->list[i].folded);
+	free(spellings->list);
+	*spellings = (struct spellings){ 0 };
+}

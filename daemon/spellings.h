@@ -1,0 +1,42 @@
+/* Spellings: how people and instruments write the same name, and what each spelling stands for.
+ *
+ * Two spellings are the same when they are equal after folding: full-width forms become half-width, capital letters
+ * small, blanks go. Loaded once and then constant; any thread may look up.
+ */
+#ifndef ASSAYD_SPELLINGS_H
+#define ASSAYD_SPELLINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Folds `text` into `out`, which has room for strlen(text) + 1 bytes (folding never lengthens). Returns `out`. */
+char *spelling_fold(char *out, const char *text);
+
+/* True when both fold to the same text. */
+bool spelling_same(const char *a, const char *b);
+
+/* True when folded `text` holds folded `part` somewhere. */
+bool spelling_holds(const char *text, const char *part);
+
+struct spelling {
+	char *folded;
+	size_t meaning; /* the row this spelling stands for */
+	int line;       /* where it was written, for faults */
+};
+
+struct spellings {
+	struct spelling *list;
+	size_t count, room;
+};
+
+/* Adds one spelling; empty ones are skipped. */
+void spellings_add(struct spellings *spellings, const char *text, size_t meaning, int line);
+/* Adds each of the spellings in a list separated by `;` (half or full width). */
+void spellings_add_list(struct spellings *spellings, const char *list, size_t meaning, int line);
+/* To be called once after the last add: by folded text, then in the order of meanings. */
+void spellings_sort(struct spellings *spellings);
+/* The spellings equal to `text`, next to each other; NULL and 0 when there is none. */
+const struct spelling *spellings_find(const struct spellings *spellings, const char *text, size_t *ret_count);
+void spellings_free(struct spellings *spellings);
+
+#endif
