@@ -256,13 +256,21 @@ static void load_drop_ins(struct loader *loader, const char *directory)
 static void load_tables(struct loader *loader, const char *directory)
 {
 	char path[CONFIG_PATH_MAX + 4096];
+	struct config *config = loader->config;
 	snprintf(path, sizeof(path), "%s/items.csv", directory);
-	if (access(path, F_OK) != 0)
+	bool own_items = access(path, F_OK) == 0;
+	if (!own_items)
 		snprintf(path, sizeof(path), "%s/items.csv", paths_data());
-	items_load(path, &loader->config->items, loader->faults);
+	items_load(path, &config->items, loader->faults);
+	/* the shipped limits name the shipped items: a station with items of its own has limits of its own, or none */
+	snprintf(path, sizeof(path), "%s/limits.csv", directory);
+	if (access(path, F_OK) != 0 && !own_items)
+		snprintf(path, sizeof(path), "%s/limits.csv", paths_data());
+	if (config->items)
+		items_load_limits(path, config->items, loader->faults);
 	snprintf(path, sizeof(path), "%s/operators.csv", directory);
 	if (access(path, F_OK) == 0)
-		operators_load(path, &loader->config->operators, loader->faults);
+		operators_load(path, &config->operators, loader->faults);
 }
 
 /* --- the whole -------------------------------------------------------------------------------------------------------
