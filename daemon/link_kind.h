@@ -60,5 +60,7 @@ int link_serial_resolve(const struct port *port, char *out, size_t size, struct 
 int link_tty_lock(const char *path, struct fault *fault);
 int link_tty_exclude(int fd, const char *path, struct fault *fault);
 void link_tty_admit(int fd); /* before closing: others may open again */
+/* The parity to set up: none on a pseudo terminal, which has no bits on a wire and whose driver refuses one. */
+enum parity link_tty_parity(int fd, const struct port *port);
 
 #endif

@@ -83,12 +83,12 @@ static int bad_settings(const struct port *port, const char *path, struct fault 
 		path, port->baud, port->data_bits, "neo"[port->parity], port -> stop_bits);
 }
 
-static int set_up_library(const struct port *port, struct sp_port *sp, const char *path, struct fault *fault)
+static int set_up_library(const struct port *port, int fd, struct sp_port *sp, const char *path, struct fault *fault)
 {
 	static const enum sp_parity parities[] = { SP_PARITY_NONE, SP_PARITY_EVEN, SP_PARITY_ODD };
 	if (sp_set_baudrate(sp, (int)port->baud) != SP_OK || sp_set_bits(sp, port->data_bits) != SP_OK ||
-		sp_set_parity(sp, parities[port->parity]) != SP_OK || sp_set_stopbits(sp, port->stop_bits) != SP_OK ||
-		sp_set_flowcontrol(sp, SP_FLOWCONTROL_NONE) != SP_OK)
+		sp_set_parity(sp, parities[link_tty_parity(fd, port)]) != SP_OK ||
+		sp_set_stopbits(sp, port->stop_bits) != SP_OK || sp_set_flowcontrol(sp, SP_FLOWCONTROL_NONE) != SP_OK)
 		return bad_settings(port, path, fault);
 	return 0;
 }
@@ -104,7 +104,7 @@ static int set_up_terminal(const struct port *port, int fd, const char *path, st
 		return fault_set(fault, errno, "%s: %s", path, strerror(errno));
 	cfmakeraw(&settings);
 	settings.c_cflag &= ~(tcflag_t)(CSIZE | PARENB | PARODD | CSTOPB | CRTSCTS);
-	settings.c_cflag |= CLOCAL | CREAD | sizes[port->data_bits] | parities[port->parity];
+	settings.c_cflag |= CLOCAL | CREAD | sizes[port->data_bits] | parities[link_tty_parity(fd, port)];
 	if (port->stop_bits == 2)
 		settings.c_cflag |= CSTOPB;
 	settings.c_iflag &= ~(tcflag_t)(IXON | IXOFF | IXANY);
@@ -143,7 +143,7 @@ static int serial_open(struct link *link, struct fault *fault)
 		sp_get_port_handle(serial->port, &serial->fd);
 	error = link_tty_exclude(serial->fd, path, fault);
 	if (!error)
-		error = serial->port ? set_up_library(link->port, serial->port, path, fault)
+		error = serial->port ? set_up_library(link->port, serial->fd, serial->port, path, fault)
 		                     : set_up_terminal(link->port, serial->fd, path, fault);
 	if (error)
 		link->kind->close(link);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,4 +115,12 @@ int link_tty_exclude(int fd, const char *path, struct fault *fault)
 void link_tty_admit(int fd)
 {
 	ioctl(fd, TIOCNXCL);
+}
+
+enum parity link_tty_parity(int fd, const struct port *port)
+{
+	struct stat tty;
+	bool pseudo = fstat(fd, &tty) == 0 && major(tty.st_rdev) >= UNIX98_PTY_SLAVE_MAJOR &&
+	              major(tty.st_rdev) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT;
+	return pseudo ? PARITY_NONE : port->parity;
 }

@@ -180,7 +180,9 @@ static struct bench *bench_new(void)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	slave_start(&bench->slave);
-	bench->port = (struct port){ .kind = PORT_MODBUS_RTU, .baud = 9600, .data_bits = 8, .stop_bits = 1 };
+	bench->port = (struct port){
+		.kind = PORT_MODBUS_RTU, .baud = 9600, .parity = PARITY_EVEN, .data_bits = 8, .stop_bits = 1
+	};
 	snprintf(bench->port.text, sizeof(bench->port.text), "modbus-rtu:%s", bench->slave.name);
 	snprintf(bench->port.path, sizeof(bench->port.path), "%s", bench->slave.name);
 	bench->stop_fd = eventfd(0, EFD_CLOEXEC);
