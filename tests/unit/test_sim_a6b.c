@@ -216,7 +216,7 @@ static void numbers_wrap_at_two_to_the_thirty_second(void **state)
 	(void)state;
 	keep_numbers(0xFFFFFFFE, 1);
 	assert_int_equal(register_at(0x15), 4);
-	assert_int_equal(register_at(0x16) << 16 | register_at(0x17), (int)0xFFFFFFFE);
+	assert_int_equal((uint32_t)register_at(0x16) << 16 | register_at(0x17), 0xFFFFFFFE);
 	assert_int_equal(register_at(0x19), 1);
 	assert_int_equal(select_and(0, COMMAND_LATCH), MODBUS_FINE);
 	assert_int_equal(window()[2], 0);

@@ -11,7 +11,10 @@
 #include "../sim/memory.c"
 #include "../sim/seven.c"
 
-static const struct moment tested = { 2026, 3, 5, 9, 41, 20 };
+#define TESTED                                                                                                         \
+	{                                                                                                              \
+		2026, 3, 5, 9, 41, 20                                                                                  \
+	}
 
 static struct {
 	uint8_t bytes[1024];
@@ -43,14 +46,14 @@ static void ask(struct instrument *instrument, const char *request, size_t lengt
 #define ASK(instrument, text) ask(instrument, text, sizeof(text) - 1)
 
 static const struct result a2_results[] = {
-	{ .number = 17, .batch = 1, .tested = tested, .name = "菠菜", .value = 1234, .decimals = 2 },
-	{ .number = 18, .batch = 2, .tested = tested, .name = "韭菜", .value = 6350, .decimals = 2 },
+	{ .number = 17, .batch = 1, .tested = TESTED, .name = "菠菜", .value = 1234, .decimals = 2 },
+	{ .number = 18, .batch = 2, .tested = TESTED, .name = "韭菜", .value = 6350, .decimals = 2 },
 };
 
 static const struct result a2b_results[] = {
 	{ .number = 17,
 		.batch = 1,
-		.tested = tested,
+		.tested = TESTED,
 		.channel = 1,
 		.signal = 570,
 		.value = 124,
@@ -58,7 +61,7 @@ static const struct result a2b_results[] = {
 		.verdict = RESULT_NEGATIVE },
 	{ .number = 18,
 		.batch = 2,
-		.tested = tested,
+		.tested = TESTED,
 		.channel = 2,
 		.standard = 1,
 		.signal = 260,
@@ -67,7 +70,7 @@ static const struct result a2b_results[] = {
 		.verdict = RESULT_POSITIVE },
 	{ .number = 19,
 		.batch = 2,
-		.tested = tested,
+		.tested = TESTED,
 		.channel = 3,
 		.sentinel = SENTINEL_NOT_AVAILABLE,
 		.verdict = RESULT_INVALID },
