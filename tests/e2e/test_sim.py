@@ -13,7 +13,7 @@ from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from harness import BUILD, Sim, wait_for
 
 ANY_PORT = ("--tcp", "127.0.0.1:0")
-KINDS = ["sample", "blank", "control", "qc", "calibration"]
+KINDS = ["sample", "blank", "control", "control", "calibration"]
 VERDICTS = ["none", "negative", "positive", "suspect", "invalid"]
 UNITS = ["", "%", "mg/kg", "ug/kg"]
 
