@@ -26,7 +26,7 @@ struct journal_reader {
 static int read_epoch(struct journal_reader *reader, const char *path, struct fault *fault)
 {
 	struct db_query *query;
-	int error = db_prepare(reader->db, "SELECT value FROM journal WHERE name = 'epoch'", &query, fault);
+	int error = db_prepare(reader->db, "SELECT value FROM state WHERE kind = 'epoch'", &query, fault);
 	if (error)
 		return error;
 	int row = db_step(query, fault);
@@ -58,7 +58,8 @@ static int prepare(struct journal_reader *reader, const char *path, struct fault
 			" ifnull((SELECT max(seq) FROM entry), 0)",
 			&reader->ends, fault);
 	if (!error)
-		error = db_prepare(reader->db, "SELECT seq, hash FROM head", &reader->head, fault);
+		error = db_prepare(
+			reader->db, "SELECT number, value FROM state WHERE kind = 'head'", &reader->head, fault);
 	return error;
 }
 

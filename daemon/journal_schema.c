@@ -1,8 +1,9 @@
 /* The journal's tables.
  *
  * An entry is kept as its variable parts; the view `payload` composes the published bytes of each, so that the file
- * explains itself to any SQLite shell. Pages are small because the log is written page by page at each commit: figures
- * in tests/bench/journal_wear.c.
+ * explains itself to any SQLite shell. Flash wears by what is written: each commit writes whole pages to the log, so
+ * pages are small, and what changes at every commit (head, instruments' cursors, targets' progress) shares one table.
+ * tests/bench/journal_wear.c has the figures.
  */
 #include "journal_parts.h"
 
@@ -13,26 +14,23 @@
 
 /* One row a version: what makes the schema of that version from the one before. Rows are never edited once released. */
 static const char *const migrations[] = {
-	[1] = "CREATE TABLE journal(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	[1] = "CREATE TABLE state(kind TEXT, name TEXT, number INTEGER NOT NULL, value ANY NOT NULL,"
+	      " PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;"
 	      "CREATE TABLE station(first_seq INTEGER PRIMARY KEY, code TEXT NOT NULL) STRICT;"
 	      "CREATE TABLE entry(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, received_ms INTEGER NOT NULL,"
 	      " id BLOB NOT NULL CHECK(length(id) = 16), prev BLOB NOT NULL CHECK(length(prev) = 32),"
 	      " body TEXT NOT NULL) STRICT;"
 	      "CREATE UNIQUE INDEX entry_id ON entry(id);"
-	      "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), seq INTEGER NOT NULL,"
-	      " hash BLOB NOT NULL CHECK(length(hash) = 32)) STRICT;"
-	      "CREATE TABLE instrument(name TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT, WITHOUT ROWID;"
-	      "CREATE TABLE target(name TEXT PRIMARY KEY, through INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	      "CREATE TABLE parked(target TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
 	      " reason TEXT NOT NULL, PRIMARY KEY(target, seq)) STRICT, WITHOUT ROWID;"
 	      "CREATE VIEW payload(seq, bytes) AS WITH h AS (SELECT *, lower(hex(id)) AS i FROM entry)"
 	      " SELECT seq, '{\"v\":1,\"id\":\"' || substr(i, 1, 8) || '-' || substr(i, 9, 4) || '-' ||"
 	      " substr(i, 13, 4) || '-' || substr(i, 17, 4) || '-' || substr(i, 21) || '\",\"station\":\"' ||"
 	      " (SELECT code FROM station WHERE first_seq <= h.seq ORDER BY first_seq DESC LIMIT 1) ||"
-	      " '\",\"epoch\":\"' || (SELECT value FROM journal WHERE name = 'epoch') || '\",\"seq\":' || seq ||"
+	      " '\",\"epoch\":\"' || (SELECT value FROM state WHERE kind = 'epoch') || '\",\"seq\":' || seq ||"
 	      " ',\"prev\":\"sha256:' || lower(hex(prev)) || '\",' || body FROM h;"
-	      "INSERT INTO head VALUES(1, 0, zeroblob(32));"
-	      "INSERT INTO journal SELECT 'epoch', lower(hex(randomblob(16)));",
+	      "INSERT INTO state VALUES('head', '', 0, zeroblob(32));"
+	      "INSERT INTO state SELECT 'epoch', '', 0, lower(hex(randomblob(16)));",
 };
 
 static int migrate(struct db *db, int64_t from, struct fault *fault)
@@ -40,7 +38,7 @@ static int migrate(struct db *db, int64_t from, struct fault *fault)
 	for (int64_t version = from + 1; version <= JOURNAL_SCHEMA; version++) {
 		char stamp[200];
 		snprintf(stamp, sizeof(stamp),
-			"REPLACE INTO journal VALUES('schema', '%" PRId64 "'); PRAGMA application_id = %d;"
+			"REPLACE INTO state VALUES('schema', '', %" PRId64 ", ''); PRAGMA application_id = %d;"
 			"PRAGMA user_version = %" PRId64 "; COMMIT",
 			version, (int)JOURNAL_APPLICATION_ID, version);
 		int error = db_run(db, "BEGIN IMMEDIATE", fault);
@@ -61,7 +59,7 @@ static int migrate(struct db *db, int64_t from, struct fault *fault)
 static int refuse_newer(struct db *db, const char *path, int64_t version, struct fault *fault)
 {
 	int64_t confirmed = 0;
-	if (db_number(db, "SELECT value FROM journal WHERE name = 'schema'", &confirmed, NULL) != 0 ||
+	if (db_number(db, "SELECT number FROM state WHERE kind = 'schema'", &confirmed, NULL) != 0 ||
 		confirmed != version)
 		return fault_set(fault, EUCLEAN, _("%s: the file is damaged: its version is not what it was"), path);
 	return fault_set(fault, ENOTSUP,
@@ -118,7 +116,7 @@ int schema_station(struct db *db, const char *station, struct fault *fault)
 {
 	struct db_query *set;
 	int error = db_prepare(db,
-		"REPLACE INTO station SELECT seq + 1, ?1 FROM head WHERE ?1 IS NOT"
+		"REPLACE INTO station SELECT number + 1, ?1 FROM state WHERE kind = 'head' AND ?1 IS NOT"
 		" (SELECT code FROM station ORDER BY first_seq DESC LIMIT 1)",
 		&set, fault);
 	if (error)

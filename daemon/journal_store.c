@@ -48,9 +48,9 @@ static int prepare_queries(struct store *store, struct fault *fault)
 		{ &store->find, "SELECT seq FROM entry WHERE id = ?1" },
 		{ &store->insert,
 			"INSERT INTO entry(seq, kind, received_ms, id, prev, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)" },
-		{ &store->head, "UPDATE head SET seq = ?1, hash = ?2" },
-		{ &store->instrument, "REPLACE INTO instrument(name, cursor) VALUES(?1, ?2)" },
-		{ &store->target, "REPLACE INTO target(name, through) VALUES(?1, ?2)" },
+		{ &store->head, "UPDATE state SET number = ?1, value = ?2 WHERE kind = 'head'" },
+		{ &store->instrument, "REPLACE INTO state VALUES('instrument', ?1, 0, ?2)" },
+		{ &store->target, "REPLACE INTO state VALUES('target', ?1, ?2, '')" },
 		{ &store->park, "REPLACE INTO parked(target, seq, at_ms, reason) VALUES(?1, ?2, ?3, ?4)" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -66,8 +66,8 @@ static int load_head(struct journal *journal, struct fault *fault)
 	struct store *store = &journal->store;
 	struct db_query *query;
 	int error = db_prepare(store->db,
-		"SELECT seq, hash, (SELECT max(seq) FROM entry), (SELECT value FROM journal WHERE name = 'epoch')"
-		" FROM head",
+		"SELECT number, value, ifnull((SELECT max(seq) FROM entry), 0),"
+		" (SELECT value FROM state WHERE kind = 'epoch') FROM state WHERE kind = 'head'",
 		&query, fault);
 	if (error)
 		return error;
@@ -93,9 +93,11 @@ static int load_head(struct journal *journal, struct fault *fault)
 static int load_places(struct journal *journal, struct fault *fault)
 {
 	struct db_query *instruments, *targets;
-	int row, error = db_prepare(journal->store.db, "SELECT name, cursor FROM instrument", &instruments, fault);
+	int row, error = db_prepare(journal->store.db, "SELECT name, value FROM state WHERE kind = 'instrument'",
+			 &instruments, fault);
 	if (!error)
-		error = db_prepare(journal->store.db, "SELECT name, through FROM target", &targets, fault);
+		error = db_prepare(
+			journal->store.db, "SELECT name, number FROM state WHERE kind = 'target'", &targets, fault);
 	if (error)
 		return error;
 	while ((row = db_step(instruments, fault)) == 1) {
