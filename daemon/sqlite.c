@@ -43,6 +43,11 @@ static int explain(sqlite3 *handle, int code, struct fault *fault)
 	switch (code & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+	case SQLITE_ERROR: /* our statements are constant: "no such table" or "unsupported format" is the file's doing
+	                    */
+	case SQLITE_CONSTRAINT:
+	case SQLITE_MISMATCH:
+	case SQLITE_FORMAT:
 		return damage(path, said, fault);
 	case SQLITE_FULL:
 		return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
@@ -141,13 +146,8 @@ int db_prepare(struct db *db, const char *statement, struct db_query **ret, stru
 		abort(); /* a fixed number is prepared at open: only a programming fault comes here */
 	struct db_query *query = &db->queries[db->query_count];
 	int code = sqlite3_prepare_v3(db->handle, statement, -1, SQLITE_PREPARE_PERSISTENT, &query->statement, NULL);
-	if (code != SQLITE_OK) {
-		int error = explain(db->handle, code, fault);
-		/* "no such table" in a file that claims to be ours: a part of it is gone */
-		return code == SQLITE_ERROR
-		               ? damage(sqlite3_db_filename(db->handle, "main"), sqlite3_errmsg(db->handle), fault)
-		               : error;
-	}
+	if (code != SQLITE_OK)
+		return explain(db->handle, code, fault);
 	query->db = db;
 	db->query_count++;
 	*ret = query;

@@ -59,6 +59,14 @@ static inline struct fixture *fixture_directory(void)
 	return fixture;
 }
 
+static inline void fixture_empty(struct fixture *fixture)
+{
+	char command[128];
+	snprintf(command, sizeof(command), "rm -f '%s'/*", fixture->directory);
+	if (system(command) != 0)
+		abort();
+}
+
 static inline void fixture_remove(struct fixture *fixture)
 {
 	char command[128];
