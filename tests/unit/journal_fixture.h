@@ -11,27 +11,35 @@
 
 struct fixture {
 	char directory[64], file[96];
+	const char *station;
 	struct journal *journal;
 	struct journal_reader *reader;
 	struct fault fault;
 	char *setaside;
 };
 
-/* Bodies are constant texts: nobody frees them. */
+static char entry_body[16][700];
+
+/* Bodies are constant texts: nobody frees them. To be called once before threads make entries. */
+static inline void entry_bodies(void)
+{
+	for (int i = 0; i < 16; i++)
+		snprintf(entry_body[i], sizeof(entry_body[i]),
+			"\"kind\":\"sample\",\"value\":\"%d.50\",\"raw\":\"%0600d\"}", i, i);
+}
+
 static inline struct entry entry_of(unsigned number)
 {
-	static char bodies[16][700];
-	struct entry entry = { .kind = ENTRY_RESULT, .body = bodies[number % 16] };
+	struct entry entry = { .kind = ENTRY_RESULT, .body = entry_body[number % 16] };
 	snprintf(entry.id, sizeof(entry.id), "0195a3c4-%04x-7000-8000-%012x", number >> 16, number);
 	if (!entry.body[0])
-		snprintf(entry.body, sizeof(bodies[0]), "\"kind\":\"sample\",\"value\":\"%u.50\",\"raw\":\"%0600u\"}",
-			number % 16, number % 16);
+		entry_bodies();
 	return entry;
 }
 
 static inline int fixture_start(struct fixture *fixture)
 {
-	struct journal_options options = { .directory = fixture->directory, .station = "330421103-01" };
+	struct journal_options options = { .directory = fixture->directory, .station = fixture->station };
 	int error = journal_open(&options, &fixture->journal, &fixture->setaside, &fixture->fault);
 	if (!error)
 		error = journal_reader_open(journal_path(fixture->journal), &fixture->reader, &fixture->fault);
@@ -51,6 +59,7 @@ static inline void fixture_stop(struct fixture *fixture)
 static inline struct fixture *fixture_directory(void)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	fixture->station = "330421103-01";
 	const char *temporary = getenv("TMPDIR");
 	snprintf(fixture->directory, sizeof(fixture->directory), "%s/journal-XXXXXX", temporary ? temporary : "/tmp");
 	if (!mkdtemp(fixture->directory))
