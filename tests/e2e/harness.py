@@ -22,7 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 COUNTY, STATION = "330421", "330421103-01"
 PREFIX = f"assay/v1/{COUNTY}/{STATION}"
-SANITIZED = "-" in os.path.basename(BUILD)
+SANITIZED = any(word in os.path.basename(BUILD) for word in ("address", "thread", "undefined"))
 SHIM = os.path.join(BUILD, "tests/faults/ptyshim.so")
 
 
