@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The directory of the running program when it was started from a build tree (config/profiles lies beside it), else "".
+/* The directory of the running program when it was started from a build tree (config/ lies beside it), else "".
  */
 static const char *build_directory(void)
 {
@@ -20,7 +20,7 @@ static const char *build_directory(void)
 	if (slash)
 		*slash = '\0';
 	char probe[PATH_MAX];
-	snprintf(probe, sizeof(probe), "%s/../config/profiles", directory);
+	snprintf(probe, sizeof(probe), "%s/../config/items.csv", directory);
 	if (access(probe, R_OK) != 0)
 		directory[0] = '\0';
 	return directory;
