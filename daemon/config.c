@@ -253,24 +253,23 @@ static void load_drop_ins(struct loader *loader, const char *directory)
 		free(entries);
 }
 
+/* The station's own tables; without them the shipped ones. Shipped limits only belong to shipped items. */
 static void load_tables(struct loader *loader, const char *directory)
 {
 	char path[CONFIG_PATH_MAX + 4096];
-	struct config *config = loader->config;
 	snprintf(path, sizeof(path), "%s/items.csv", directory);
 	bool own_items = access(path, F_OK) == 0;
 	if (!own_items)
 		snprintf(path, sizeof(path), "%s/items.csv", paths_data());
-	items_load(path, &config->items, loader->faults);
-	/* the shipped limits name the shipped items: a station with items of its own has limits of its own, or none */
+	items_load(path, &loader->config->items, loader->faults);
 	snprintf(path, sizeof(path), "%s/limits.csv", directory);
-	if (access(path, F_OK) != 0 && !own_items)
+	if (!own_items && access(path, F_OK) != 0)
 		snprintf(path, sizeof(path), "%s/limits.csv", paths_data());
-	if (config->items)
-		items_load_limits(path, config->items, loader->faults);
+	if (loader->config->items)
+		items_load_limits(path, loader->config->items, loader->faults);
 	snprintf(path, sizeof(path), "%s/operators.csv", directory);
 	if (access(path, F_OK) == 0)
-		operators_load(path, &config->operators, loader->faults);
+		operators_load(path, &loader->config->operators, loader->faults);
 }
 
 /* --- the whole -------------------------------------------------------------------------------------------------------
@@ -292,13 +291,27 @@ static struct config *new_config(const char *directory)
 	return config;
 }
 
+/* An item nobody knows is no fault, its results are published flagged; but it is usually a slip. */
+static void check_item(const struct loader *loader, size_t index)
+{
+	const struct instrument_config *instrument = &loader->config->instruments[index];
+	const char *const scopes[] = { instrument->profile_name, NULL };
+	if (*instrument->item && loader->config->items &&
+		!items_find(loader->config->items, instrument->item, instrument->basis, scopes))
+		config_fault(&loader->instruments[index], FAULTS_WARNING, "item",
+			_("item %s is not in items.csv, its results will be flagged unmapped_item; write a code that is there"),
+			instrument->item);
+}
+
 static void check_whole(struct loader *loader, const char *main_path)
 {
 	const struct config *config = loader->config;
-	for (size_t i = 0; i < config->instrument_count; i++)
+	for (size_t i = 0; i < config->instrument_count; i++) {
+		check_item(loader, i);
 		for (size_t k = 0; k < i; k++)
 			config_check_shared_port(&loader->instruments[i], &config->instruments[i],
 				&loader->instruments[k], &config->instruments[k]);
+	}
 	bool read_main = loader->file_count > 0 && !strcmp(loader->files[0]->path, main_path);
 	if (read_main && !loader->station.ini)
 		faults_add(loader->faults, FAULTS_ERROR, main_path, 0, 0, NULL,

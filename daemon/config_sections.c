@@ -38,7 +38,7 @@ static const struct setting station[] = {
 	TEXT(struct station, "code", code, 1, NULL, "330421103-01",
 		N_("The station's code as the county registered it: the township's nine digits and a running number; it goes into "
 		   "every record and topic.")),
-	TEXT(struct station, "name", name, 0, "", "魏塘街道农产品快速检测室", N_("The station's name, for people.")),
+	TEXT(struct station, "name", name, 0, "", "魏塘农产品快检室", N_("The station's name, for people.")),
 	TEXT(struct station, "county", county, 1, NULL, "330421",
 		N_("The county's six digits by GB/T 2260; part of every topic.")),
 	TEXT(struct station, "timezone", timezone, 1, "Asia/Shanghai", NULL,
@@ -103,7 +103,7 @@ static const struct setting target[] = {
 static const struct setting instrument[] = {
 	TEXT(struct instrument_rows, "driver", driver, 1, NULL, "seven-e-aa",
 		N_("How the instrument talks: the name of a driver.")),
-	TEXT(struct instrument_rows, "profile", profile, 0, "", NULL,
+	TEXT(struct instrument_rows, "profile", profile, 0, "", "analyzer-a6b",
 		N_("The model within the driver's family: the name of a file in profiles/, without .conf.")),
 	TEXT(struct instrument_rows, "port", port, 1, NULL, "usb:1a86:7523",
 		N_("Where it is plugged in: usb:VENDOR:PRODUCT[:SERIAL], /dev/..., tcp:HOST:PORT, tcp-listen:[HOST:]PORT (on all "
@@ -120,11 +120,11 @@ static const struct setting instrument[] = {
 	DURATION(struct instrument_rows, "lateness", lateness_ms, 0, 60 * SECONDS, "3s",
 		N_("Modbus only: the longest an answer may come late; after any fault the line rests this long, so that no late "
 		   "answer is taken for the next.")),
-	TEXT(struct instrument_rows, "maker", maker.maker, 0, "", NULL,
+	TEXT(struct instrument_rows, "maker", maker.maker, 0, "", "某仪器公司",
 		N_("The instrument's maker, where it does not say so itself.")),
-	TEXT(struct instrument_rows, "model", maker.model, 0, "", NULL,
+	TEXT(struct instrument_rows, "model", maker.model, 0, "", "PR-24",
 		N_("Its model, where it does not say so itself.")),
-	TEXT(struct instrument_rows, "serial", maker.serial, 0, "", NULL,
+	TEXT(struct instrument_rows, "serial", maker.serial, 0, "", "20230417",
 		N_("Its serial number, where it does not say so itself.")),
 	TEXT(struct instrument_rows, "item", item, 0, "", "PR-OPCB",
 		N_("What it measures, by a code or name of items.csv, where it does not say so itself.")),

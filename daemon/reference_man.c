@@ -90,8 +90,10 @@ static const char *type_word(const struct setting *row)
 static void print_row(const struct setting *row, FILE *out)
 {
 	char range[128];
+	const char *help = _(row->help);
+	size_t length = strlen(help);
 	fprintf(out, ".It Cm %s No = Ar %s\n", row->name, type_word(row));
-	print_text(_(row->help), out);
+	print_textf(out, "%s%s", help, length && help[length - 1] == '.' ? "" : ".");
 	if (row->type == SETTING_INTEGER || row->type == SETTING_DURATION)
 		print_textf(out, _("Range: %s."), settings_range(row, range, sizeof(range)));
 	if (!row->standard)
@@ -114,7 +116,7 @@ static void print_sections(FILE *out)
 {
 	fputs(".Sh SECTIONS\n", out);
 	for (const struct config_section *section = config_sections; section->word; section++) {
-		fprintf(out, ".Ss [%s%s]\n", section->word, section->name ? " NAME" : "");
+		fprintf(out, ".Ss %s%s\n", section->word, section->name ? " NAME" : "");
 		print_text(_(section->purpose), out);
 		print_rows(section->rows, out);
 	}
