@@ -235,7 +235,7 @@ class Subscriber:
 
 
 def key_of_truth(truth):
-    return (truth["instrument"], str(truth["instrument_seq"]), truth.get("channel") or None, truth.get("sample_no") or None,
+    return (truth["instrument"], str(truth["instrument_seq"]), truth.get("channel"), truth.get("sample_no") or None,
             truth.get("value") or None, truth["tested_at"][:19], truth["kind"])
 
 

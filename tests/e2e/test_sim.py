@@ -253,7 +253,7 @@ def test_a2_tells_a_day_as_often_as_it_is_asked(start):
             assert got == frame(0x11, got[4:-2])
             total, index, number = struct.unpack("<HHH", got[4:10])
             value, = struct.unpack("<h", got[22:24])
-            assert (total, index, str(number)) == (len(lines), i + 1, want["instrument_seq"])
+            assert (total, index, str(number), str(number)) == (len(lines), i + 1, want["instrument_seq"], want["sample_no"])
             assert "%04d-%02d-%02dT%02d:%02d:%02d+08:00" % (2000 + got[16], *got[17:22]) == want["tested_at"]
             assert (f"{value / 100:.2f}", name_of(got[10:16])) == (want["value"], want["sample_name"])
     assert any("\uFFFD" in line["sample_name"] for line in truth), "no name was cut inside a character"

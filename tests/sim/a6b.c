@@ -139,7 +139,8 @@ static void fill_status(const struct instrument *instrument, uint16_t registers[
 	registers[0x14] = (uint16_t)memory->capacity;
 	registers[0x15] = (uint16_t)memory->count;
 	put_number(&registers[0x16], memory->count ? memory_at(memory, 0)->number : instrument->next_number);
-	put_number(&registers[0x18], instrument->next_number - 1);
+	put_number(&registers[0x18],
+		memory->count ? memory_at(memory, memory->count - 1)->number : instrument->next_number - 1);
 	put_moment(&registers[0x1A], &now);
 	registers[SELECT_LOW] = (uint16_t)instrument->a6b.selected;
 	registers[SELECT_HIGH] = (uint16_t)(instrument->a6b.selected >> 16);

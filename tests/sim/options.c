@@ -39,7 +39,7 @@ static const char help[] =
 	"  --first-seq N            the first running number (default 1; 4294967290 shows the wrap)\n"
 	"  --capacity N             results the memory holds before the oldest goes (default a2 5000, a2b 3000, a6b 500)\n"
 	"  --same P                 share of results that repeat the one before to the last digit (default 0.05)\n"
-	"  --controls P             a6b: share of controls, blanks and calibrations (default 0.0833)\n"
+	"  --controls P             share of controls (a6b: blanks and calibrations too; default 0.0833)\n"
 	"  --blank-wells P          a6b: share of places that hold nothing (default 0.03)\n"
 	"  --sentinels P            a2b: share of results without a value, 7FFE or 7FFF (default 0.05)\n"
 	"  --memory-first-dummy     a6b: the memory's first place is all FF until it is erased or overwritten\n"

@@ -12,6 +12,7 @@ static const char *const samples[] = { "菠菜", "韭菜", "青菜", "芹菜", "
 static const char *const operators[] = { "张三", "李小芳", "王建国", "陈伟" };
 
 enum { UNIT_NONE, UNIT_PERCENT, UNIT_MG_KG, UNIT_UG_KG };
+enum { A2B_CHANNELS = 24 };
 
 struct test { /* one entry of the A6b's menu */
 	uint16_t code, unit;
@@ -26,6 +27,16 @@ static const struct test menu[] = {
 	{ 202, UNIT_MG_KG, 3, 50, 45 },                                           /* sulfur dioxide */
 	{ 301, UNIT_UG_KG, 1, 200, 150 },                                         /* carbendazim */
 };
+
+/* Wells are filled one after the other. */
+static uint8_t take_channel(struct instrument *instrument)
+{
+	unsigned channels = instrument->options->archetype == ARCHETYPE_A6B ? A6B_CHANNELS : A2B_CHANNELS;
+	unsigned channel = instrument->next_channel;
+
+	instrument->next_channel = channel % channels + 1;
+	return (uint8_t)channel;
+}
 
 static void name_sample(struct instrument *instrument, struct result *result)
 {
@@ -57,6 +68,15 @@ static int32_t inhibition(struct dice *dice)
 	return dice_between(dice, 0, 4600);
 }
 
+static bool control_is_due(struct instrument *instrument)
+{
+	instrument->controls_owed += instrument->options->controls;
+	if (instrument->controls_owed < 1)
+		return false;
+	instrument->controls_owed -= 1;
+	return true;
+}
+
 static void produce_a2(struct instrument *instrument, struct result *out)
 {
 	name_sample(instrument, out);
@@ -64,18 +84,24 @@ static void produce_a2(struct instrument *instrument, struct result *out)
 	out->decimals = 2;
 	out->value = inhibition(&instrument->dice);
 	out->number &= 0xFFFF;
+	if (control_is_due(instrument)) {
+		out->kind = RESULT_NEGATIVE_CONTROL;
+		out->name = "对照样"; /* how this reader tells its control well */
+		out->value = 0;
+	}
 }
 
 static void produce_a2b(struct instrument *instrument, struct result *out)
 {
-	int32_t percent = inhibition(&instrument->dice);
+	bool control = control_is_due(instrument);
+	int32_t percent = control ? 0 : inhibition(&instrument->dice);
 
 	out->unit = UNIT_PERCENT;
 	out->decimals = 1;
 	out->value = percent / 10;
 	out->standard = dice_chance(&instrument->dice, 0.2);
-	out->channel = (uint8_t)instrument->next_channel;
-	instrument->next_channel = instrument->next_channel % 24 + 1;
+	out->channel = control ? 0 : take_channel(instrument);
+	out->kind = control ? RESULT_NEGATIVE_CONTROL : RESULT_SAMPLE;
 	out->verdict = out->value >= (out->standard ? 700 : 500) ? RESULT_POSITIVE : RESULT_NEGATIVE;
 	signals_for(instrument, out, percent);
 	if (dice_chance(&instrument->dice, instrument->options->sentinels)) {
@@ -110,15 +136,6 @@ static void make_control(struct instrument *instrument, struct result *out)
 		out->verdict = RESULT_NONE;
 }
 
-static bool control_is_due(struct instrument *instrument)
-{
-	instrument->controls_owed += instrument->options->controls;
-	if (instrument->controls_owed < 1)
-		return false;
-	instrument->controls_owed -= 1;
-	return true;
-}
-
 static void produce_a6b(struct instrument *instrument, struct result *out)
 {
 	const struct test *test = &menu[dice_below(&instrument->dice, COUNT(menu))];
@@ -131,8 +148,7 @@ static void produce_a6b(struct instrument *instrument, struct result *out)
 	out->unit = test->unit;
 	out->decimals = test->decimals;
 	out->value = value;
-	out->channel = (uint8_t)instrument->next_channel;
-	instrument->next_channel = instrument->next_channel % A6B_CHANNELS + 1;
+	out->channel = take_channel(instrument);
 	give_verdict(instrument, test, out);
 	signals_for(instrument, out, test->unit == UNIT_PERCENT ? value : 2500);
 	name_sample(instrument, out);
@@ -152,10 +168,8 @@ static bool repeat_previous(struct instrument *instrument, struct moment now, st
 		return false;
 	again.number = out->number;
 	again.batch = out->batch;
-	if (again.channel > 0 && instrument->options->archetype != ARCHETYPE_A2) {
-		again.channel = (uint8_t)instrument->next_channel;
-		instrument->next_channel = instrument->next_channel % A6B_CHANNELS + 1;
-	}
+	if (again.channel > 0)
+		again.channel = take_channel(instrument);
 	*out = again;
 	return true;
 }
@@ -184,6 +198,5 @@ void produce_blank_well(struct instrument *instrument, struct moment now, struct
 		.number = instrument->next_number++,
 		.batch = instrument->batch,
 		.tested = now,
-		.channel = (uint8_t)instrument->next_channel };
-	instrument->next_channel = instrument->next_channel % A6B_CHANNELS + 1;
+		.channel = take_channel(instrument) };
 }

@@ -27,7 +27,7 @@ struct result {
 	uint32_t number; /* running number */
 	uint32_t batch;  /* results finished together share it */
 	struct moment tested;
-	uint8_t channel;          /* 0: the instrument does not say */
+	uint8_t channel;          /* A2b: 0 is the control well; A2: not said */
 	uint8_t kind;             /* enum result_kind */
 	uint8_t verdict;          /* enum result_verdict */
 	uint8_t standard;         /* A2b: 0 GB/T 5009.199, 1 NY/T 448 */

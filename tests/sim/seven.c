@@ -171,6 +171,7 @@ static void answer_a2(const struct memory *memory, uint8_t command, struct bytes
 static void answer_a2b(
 	const struct memory *memory, uint8_t command, struct bytes *data, send_frame *send, void *context)
 {
+	static const uint8_t nothing[21] = { 0xFF };
 	uint8_t frame[SEVEN_FRAME_MAX];
 
 	if (command == COMM_TEST) {
@@ -179,8 +180,12 @@ static void answer_a2b(
 	}
 	bool asked = bytes_u8(data) == 0xFF;
 	struct wanted wanted = wanted_by(memory, data, true);
-	if (command == READ_A2B && asked && !data->failed)
+	if (command != READ_A2B || !asked || data->failed)
+		return;
+	if (count_wanted(memory, &wanted) > 0)
 		send_results(memory, &wanted, seven_result_a2b, send, context);
+	else
+		send(context, frame, seven_wrap(0x16, nothing, sizeof nothing, frame));
 }
 
 void seven_answer(

@@ -10,7 +10,8 @@
  *                                     inhibition*10 verdict(2 ok, 1 over) 00}
  *           date 00 00 00: the last batch; FF FF FF: all
  *
- * Reading erases nothing. A day without results is answered with no frame at all.
+ * Reading erases nothing. Without results the A2 sends no frame at all, the A2b one with total 0. The control well is
+ * named "对照样" by the A2 and has channel 0 on the A2b.
  */
 #ifndef SIM_SEVEN_H
 #define SIM_SEVEN_H

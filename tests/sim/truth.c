@@ -80,7 +80,7 @@ static void now_text(char out[static 48], int64_t *ret_monotonic_ns)
 
 size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, const struct result *result)
 {
-	char at[48], zone[8], name[64], value[24] = "", channel[8] = "null", item[8] = "", port[24] = "";
+	char at[48], zone[8], number[16], name[64], value[24] = "", channel[8] = "null", item[8] = "", port[24] = "";
 	int64_t at_ns;
 
 	now_text(at, &at_ns);
@@ -88,8 +88,9 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 	name_text(place, result, name, sizeof name);
 	if (result->sentinel == SENTINEL_NONE)
 		truth_number(value, result->value, result->decimals, place->archetype == ARCHETYPE_A6B);
-	if (result->channel > 0)
+	if (place->archetype != ARCHETYPE_A2)
 		snprintf(channel, sizeof channel, "%u", result->channel);
+	snprintf(number, sizeof number, "%u", result->number);
 	if (result->item > 0)
 		snprintf(item, sizeof item, "%u", result->item);
 	if (place->port > 0)
@@ -101,9 +102,10 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 		"\"value\":\"%s\",\"unit_text\":\"%s\",\"verdict\":\"%s\",\"tested_at\":\"%04u-%02u-%02uT%02u:%02u:%02u%s\","
 		"\"kind\":\"%s\",\"operator\":\"%s\"}\n",
 		at, (long long)at_ns, archetype_names[place->archetype], place->unit, port, place->serial,
-		result->number, channel, result->sample_no, name, item, value, unit_names[result->unit],
-		verdict_names[result->verdict], tested->year, tested->month, tested->day, tested->hour, tested->minute,
-		tested->second, zone, kind_names[result->kind], result->operator_name ? result->operator_name : "");
+		result->number, channel, place->archetype == ARCHETYPE_A2 ? number : result->sample_no, name, item,
+		value, unit_names[result->unit], verdict_names[result->verdict], tested->year, tested->month,
+		tested->day, tested->hour, tested->minute, tested->second, zone, kind_names[result->kind],
+		result->operator_name ? result->operator_name : "");
 	return (size_t)length;
 }
 

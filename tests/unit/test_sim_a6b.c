@@ -303,12 +303,30 @@ static void controls_come_at_their_share(void **state)
 		assert_true(kinds[kind] > 0);
 }
 
+static void readers_mark_their_control_wells(void **state)
+{
+	(void)state;
+	options.controls = 1;
+	options.archetype = ARCHETYPE_A2;
+	instrument_start(&analyzer, &options, 0, 1, 0);
+	instrument_finish_batch(&analyzer, -1);
+	assert_string_equal(analyzer.previous.name, "对照样");
+	assert_int_equal(analyzer.previous.kind, RESULT_NEGATIVE_CONTROL);
+	instrument_free(&analyzer);
+	options.archetype = ARCHETYPE_A2B;
+	instrument_start(&analyzer, &options, 0, 1, 0);
+	instrument_finish_batch(&analyzer, -1);
+	assert_int_equal(analyzer.previous.channel, 0);
+	assert_int_equal(analyzer.previous.kind, RESULT_NEGATIVE_CONTROL);
+}
+
 static void a_power_cycle_starts_the_numbers_again(void **state)
 {
 	(void)state;
 	keep_numbers(1, 3);
 	instrument_power_up(&analyzer);
 	assert_int_equal(register_at(0x15), 3);
+	assert_int_equal(register_at(0x19), 3); /* the newest result it holds */
 	keep_numbers(1, 1);
 	assert_int_equal(register_at(0x15), 4);
 	assert_int_equal(find_selected(&analyzer), -1); /* nothing is selected any more */
@@ -417,6 +435,7 @@ int main(void)
 		FRESH(blank_wells_take_a_number_and_hold_nothing),
 		FRESH(the_first_place_is_a_dummy_until_the_memory_wraps),
 		FRESH(controls_come_at_their_share),
+		FRESH(readers_mark_their_control_wells),
 		FRESH(a_power_cycle_starts_the_numbers_again),
 		FRESH(the_clock_is_set_only_to_a_time_there_is),
 		FRESH(one_seed_gives_one_run),

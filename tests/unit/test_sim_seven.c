@@ -152,6 +152,16 @@ static void a2b_tells_the_last_batch_alone(void **state)
 	assert_int_equal(sent.bytes[18], 18); /* number */
 }
 
+static void a2b_without_results_says_so(void **state)
+{
+	(void)state;
+	prepare(ARCHETYPE_A2B, NULL, 0);
+	ASK(&instrument, "\x7E\x15\x04\x00\xFF\x00\x00\x00\x2B\xAA");
+	assert_int_equal(sent.frames, 1);
+	assert_int_equal(sent.length, 27);
+	assert_memory_equal(sent.bytes, "\x7E\x16\x15\x00\xFF\x00\x00\x00\x00", 9);
+}
+
 static void a_request_is_whole_only_with_its_last_byte(void **state)
 {
 	static const uint8_t request[] = "\x7E\x12\x03\x00\x1A\x03\x05\xCD\xAA";
@@ -194,6 +204,7 @@ int main(void)
 		cmocka_unit_test(another_day_has_no_results),
 		cmocka_unit_test(a2b_speaks_the_published_frames),
 		cmocka_unit_test(a2b_tells_the_last_batch_alone),
+		cmocka_unit_test(a2b_without_results_says_so),
 		cmocka_unit_test(a_request_is_whole_only_with_its_last_byte),
 		cmocka_unit_test(a_name_is_cut_inside_a_character),
 	};
