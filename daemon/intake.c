@@ -129,23 +129,6 @@ static struct entry make_event(const char *event, const char *instrument, struct
 	return entry;
 }
 
-static const char *notice_event(enum notice_kind kind)
-{
-	switch (kind) {
-	case NOTICE_MISSED_RESULTS:
-		return "missed_results";
-	case NOTICE_UNDECODABLE:
-		return "undecodable";
-	case NOTICE_COUNTER_RESTARTED:
-		return "counter_restarted";
-	case NOTICE_OVERRUN:
-		return "overrun";
-	case NOTICE_INSTRUMENT_FAULT:
-		return "instrument_fault";
-	}
-	return "instrument_fault";
-}
-
 static struct entry notice_entry(const char *instrument, const struct notice *notice, int64_t now_ms)
 {
 	struct json *details = js_new_object();
@@ -161,7 +144,7 @@ static struct entry notice_entry(const char *instrument, const struct notice *no
 		if (kept < notice->raw_length) /* the event must not be taken for the whole */
 			js_put_integer(details, "raw_length", (int64_t)notice->raw_length);
 	}
-	return make_event(notice_event(notice->kind), instrument, details, now_ms);
+	return make_event(notice_name(notice->kind), instrument, details, now_ms);
 }
 
 /* Everything one take() produced, as entries: readings first, in their order. Returns how many, or -errno. */

@@ -89,7 +89,8 @@ static struct limit said_limit(const struct reading *reading)
 {
 	struct limit limit = { 0 };
 	const char *ucum = units_ucum(reading->limit_unit);
-	text_copy(limit.op, sizeof(limit.op), reading->limit_op);
+	const char *sign = rule_sign(reading->limit_op);
+	text_copy(limit.op, sizeof(limit.op), sign ? sign : reading->limit_op);
 	text_copy(limit.value, sizeof(limit.value), reading->limit_value);
 	text_copy(limit.unit, sizeof(limit.unit), ucum ? ucum : reading->limit_unit);
 	text_copy(limit.source, sizeof(limit.source), reading->limit_source);
@@ -168,7 +169,7 @@ static void judge_limit(const struct limit *station, const struct limit *said, s
 		to->limit = *station;
 	if (!station || !limit_usable(said) || strcmp(station->unit, said->unit) != 0)
 		return;
-	if (decimal_compare(station->value, said->value) != 0 || strcmp(station->op, rule_sign(said->op)) != 0)
+	if (decimal_compare(station->value, said->value) != 0 || strcmp(station->op, said->op) != 0)
 		flag(to, "limit_disagrees");
 }
 
@@ -177,10 +178,7 @@ static void judge_verdict(const struct config *config, const struct reading *rea
 	const struct limit said = said_limit(reading);
 	const struct limit *station =
 		to->item ? items_limit(config->items, to->item, reading->sample_name, reading->sample_category) : NULL;
-	struct limit own = said;
-	if (limit_usable(&said))
-		text_copy(own.op, sizeof(own.op), rule_sign(said.op));
-	enum verdict verdict = rule_verdict(reading, station ? station : limit_usable(&own) ? &own : NULL, to);
+	enum verdict verdict = rule_verdict(reading, station ? station : limit_usable(&said) ? &said : NULL, to);
 	if (reading->verdict != VERDICT_NONE) {
 		to->verdict = reading->verdict;
 		to->verdict_by = "instrument";
@@ -220,12 +218,12 @@ static void judge_inhibition(const struct reading *reading, struct judgement *to
 		flag(to, "control_low");
 	if (to->item->rule.kind != RULE_INHIBITION)
 		return;
-	if (to->value_valid && !*reading->qualifier && strcmp(to->unit, "%") == 0 && reading->kind == KIND_SAMPLE) {
-		bool kinetic = *signal_of(reading, "delta_a_control") && *signal_of(reading, "delta_a");
-		const char *whole = signal_of(reading, kinetic ? "delta_a_control" : "abs_control");
-		if (disagrees(reading->value, whole, signal_of(reading, kinetic ? "delta_a" : "abs")))
-			flag(to, "inhibition_disagrees");
-	}
+	const char *sample = *signal_of(reading, "delta_a") ? signal_of(reading, "delta_a") : signal_of(reading, "abs");
+	if (!*control)
+		control = signal_of(reading, "abs_control");
+	if (reading->kind == KIND_SAMPLE && to->value_valid && !*reading->qualifier && strcmp(to->unit, "%") == 0 &&
+		disagrees(reading->value, control, sample))
+		flag(to, "inhibition_disagrees");
 	if (reading->kind != KIND_SAMPLE || to->verdict != VERDICT_POSITIVE)
 		return;
 	flag(to, "retest_required");
@@ -261,12 +259,12 @@ static bool parse_time(const char *text, int64_t *ret_ms)
 	return seconds >= 0;
 }
 
-/* How far the instrument's clock is from ours: exactly, where it told its clock with the reading ("instrument_clock"),
+/* How far the instrument's clock is from ours: exactly, where it told its clock with the reading ("clock"),
  * and at least this far, where it tested in our future. A test in our past says nothing: it may have waited. */
 static void judge_skew(const struct reading *reading, int64_t received_ms, struct judgement *to)
 {
 	int64_t there_ms;
-	to->skew_known = parse_time(said_by(reading, "instrument_clock"), &there_ms);
+	to->skew_known = parse_time(said_by(reading, "clock"), &there_ms);
 	if (!to->skew_known && to->tested && to->tested_ms > received_ms) {
 		to->skew_known = true;
 		there_ms = to->tested_ms;
@@ -279,9 +277,11 @@ static void judge_time(const struct reading *reading, const struct reception *re
 {
 	to->tested = parse_time(reading->tested_at, &to->tested_ms);
 	judge_skew(reading, reception->received_ms, to);
-	bool suspect = *reading->tested_at && (!to->tested || strncmp(reading->tested_at, FIRST_YEAR, 4) < 0 ||
-						      to->tested_ms - reception->received_ms > DAY_MS);
-	if (suspect || (to->skew_known && llabs(to->skew_s) > SKEW_SUSPECT_S))
+	/* drivers keep digits that are no date out of tested_at, and say so */
+	bool impossible = !to->tested && (*reading->tested_at || *said_by(reading, "impossible_time"));
+	bool old = to->tested && strncmp(reading->tested_at, FIRST_YEAR, 4) < 0;
+	bool ahead = to->tested && to->tested_ms - reception->received_ms > DAY_MS;
+	if (impossible || old || ahead || (to->skew_known && llabs(to->skew_s) > SKEW_SUSPECT_S))
 		flag(to, "clock_suspect");
 	else if (to->tested && reception->received_ms - to->tested_ms > DAY_MS)
 		flag(to, "late");
@@ -311,19 +311,11 @@ static void judge_operator(const struct config *config, const struct reading *re
 
 static void judge_marks(const struct reading *reading, struct judgement *to)
 {
-	static const struct {
-		unsigned mark;
-		const char *flag;
-	} marks[] = {
-		{ READING_OUT_OF_RANGE, "out_of_range" },
-		{ READING_CALIBRATION_DUE, "calibration_due" },
-		{ READING_TEXT_CUT, "text_cut" },
-		{ READING_TEXT_BAD, "text_bad" },
-		{ READING_OVERRUN, "overrun" },
-	};
+	static const enum reading_mark marks[] = { READING_OUT_OF_RANGE, READING_CALIBRATION_DUE, READING_TEXT_CUT,
+		READING_TEXT_BAD, READING_OVERRUN };
 	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
-		if (reading->marks & marks[i].mark)
-			flag(to, marks[i].flag);
+		if (reading->marks & marks[i])
+			flag(to, reading_mark_name(marks[i]));
 }
 
 void judge(const struct config *config, const struct instrument_config *instrument, const struct reading *reading,

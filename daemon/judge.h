@@ -13,10 +13,10 @@
  * where the station has none. The record shows the limit that belongs to its verdict.
  *
  * Flags, each with its only cause (those marked + extend the contract's list):
- *   inhibition_disagrees  inhibition recomputed from the signals differs from the value by more than 0.5 points
- *   control_low           delta A of the control is below the item's control_min
- *   verdict_disagrees +   the instrument's verdict is not the rule's
- *   limit_disagrees +     the instrument's limit is not the station's
+ *   inhibition_disagrees  inhibition recomputed from the signals differs from the value by more than 0.5 points:
+ *                         (control - sample) / control * 100, of delta_a_control (else abs_control) and delta_a (else
+ * abs) control_low           delta A of the control is below the item's control_min verdict_disagrees +   the
+ * instrument's verdict is not the rule's limit_disagrees +     the instrument's limit is not the station's
  *   unmapped_item         no item of items.csv has this code, name or alias; or nobody said what was tested
  *   unmapped_unit         the unit has no UCUM code here; it is kept as sent
  *   unmapped_basis +      an inhibition tested by a standard for which items.csv has no item: no rule applies

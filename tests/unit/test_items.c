@@ -1,0 +1,275 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "../../daemon/items.h"
+#include "tables_fixture.h"
+
+#define HEADER "code,name,aliases,method,basis,unit,rule,limit_op,limit_value,limit_unit,limit_source,control_min\n"
+
+static int load(const char *text, struct item_table **ret, struct faults *faults)
+{
+	*faults = (struct faults){ 0 };
+	*ret = NULL;
+	const char *path = write_table(text, strlen(text));
+	int result = items_load(path, ret, faults);
+	remove_table(path);
+	return result;
+}
+
+static struct item_table *shipped(void)
+{
+	struct faults faults = { 0 };
+	struct item_table *table = NULL;
+	int result = items_load("config/items.csv", &table, &faults);
+	if (result == 0)
+		result = items_load_limits("config/limits.csv", table, &faults);
+	faults_print(&faults, stderr);
+	assert_int_equal(result, 0);
+	assert_int_equal(faults.count, 0);
+	return table;
+}
+
+static const char *code_of(const struct item_table *table, const char *text, const char *basis)
+{
+	const struct item *item = items_find(table, text, basis, NULL);
+	return item ? item->code : "";
+}
+
+static void the_shipped_items_are_the_counties(void **state)
+{
+	(void)state;
+	static const char *const codes[] = { "PR-OPCB", "PR-OPCB-NY", "PR-TEA", "PR-PYR", "PR-CPF", "PR-CBF", "PR-TRZ",
+		"PR-ICP", "PR-FIP", "PR-CBZ", "PR-ACE", "PR-IMI", "PR-THX", "PR-PCM", "PR-CTL", "PR-ABM", "PR-CYP",
+		"PR-LCH", "PR-DDV", "PR-PQT", "VD-CLB", "VD-RAC", "VD-SAL", "VD-CAP", "VD-FF", "VD-ENR", "VD-SUL",
+		"VD-TET", "VD-MG", "VD-AOZ", "VD-AMOZ", "VD-SEM", "VD-AHD", "VD-OFL", "MT-AFB1", "MT-AFM1", "MT-DON",
+		"MT-ZEN", "AD-NIT", "AD-SO2", "IL-FOR", "IL-ROG", "IL-BOR", "IL-MEL", "HM-PB", "HM-CD", "HM-CR",
+		"HM-HG", "FR-TVBN", "FR-HIS", "OIL-TPM", "HYG-ATP" };
+	struct item_table *table = shipped();
+	assert_int_equal(items_count(table), sizeof(codes) / sizeof(*codes));
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+		assert_string_equal(items_at(table, i)->code, codes[i]);
+		assert_string_equal(code_of(table, codes[i], ""), codes[i]);
+	}
+	assert_null(items_at(table, items_count(table)));
+	items_free(table);
+}
+
+static void an_item_is_found_however_it_is_written(void **state)
+{
+	(void)state;
+	static const char *const cases[][3] = {
+		{ "农药残留", "", "PR-OPCB" },
+		{ "农药残留", "GB/T 5009.199-2003", "PR-OPCB" },
+		{ "农药残留", "NY/T 448-2001", "PR-OPCB-NY" },
+		{ "农药残留", "NY/T448", "PR-OPCB-NY" },
+		{ "有机磷和氨基甲酸酯类农药残留", "NY/T 448", "PR-OPCB-NY" },
+		{ "PR-OPCB", "NY/T 448-2001", "PR-OPCB-NY" },
+		{ "PR-OPCB", "GB/T 9999-2030", "PR-OPCB" },
+		{ "PR-OPCB-NY", "", "PR-OPCB-NY" },
+		{ "PR-OPCB-NY", "GB/T 5009.199-2003", "PR-OPCB" },
+		{ "pr-opcb", "", "PR-OPCB" },
+		{ "ＰＲ－ＯＰＣＢ", "", "PR-OPCB" },
+		{ "农标", "", "PR-OPCB-NY" },
+		{ "chlorpyrifos", "", "PR-CPF" },
+		{ "CHLORPYRIFOS ", "", "PR-CPF" },
+		{ "ａｆｂ１", "", "MT-AFB1" },
+		{ "瘦肉精", "", "VD-CLB" },
+		{ "", "", "" },
+		{ "不存在", "", "" },
+	};
+	struct item_table *table = shipped();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_string_equal(code_of(table, cases[i][0], cases[i][1]), cases[i][2]);
+	items_free(table);
+}
+
+static void a_number_means_what_its_instrument_means(void **state)
+{
+	(void)state;
+	struct item_table *table = shipped();
+	const char *const analyzer[] = { "an-1", "analyzer-a6b", "modbus", NULL }, *const other[] = { "x", "", NULL };
+	assert_string_equal(items_find(table, "101", "", analyzer)->code, "PR-OPCB");
+	assert_string_equal(items_find(table, "201", "", analyzer)->code, "AD-NIT");
+	assert_null(items_find(table, "101", "", other));
+	assert_null(items_find(table, "101", "", NULL));
+	items_free(table);
+}
+
+static void limits_follow_the_sample(void **state)
+{
+	(void)state;
+	struct item_table *table = shipped();
+	const struct item *tetracyclines = items_find(table, "VD-TET", "", NULL);
+	assert_string_equal(items_limit(table, tetracyclines, "鸡蛋", "")->value, "200");
+	assert_string_equal(items_limit(table, tetracyclines, "土鸡", "畜禽肉")->value, "100");
+	assert_null(items_limit(table, tetracyclines, "牛奶", ""));
+	const struct item *lead = items_find(table, "铅", "", NULL);
+	assert_string_equal(items_limit(table, lead, "菠菜", "")->value, "0.3");
+	assert_string_equal(items_limit(table, lead, "萝卜", "")->value, "0.1");
+	assert_string_equal(items_limit(table, lead, "", "")->source, "GB 2762-2022");
+	items_free(table);
+}
+
+static void every_faulty_line_is_reported_with_what_would_be_right(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *row, *says;
+	} cases[] = {
+		{ ",name,,,,%,,,,,,\n", "code is empty" },
+		{ "A,,,,,%,,,,,,\n", "name is empty" },
+		{ "A,n,,,,furlongs,,,,,,\n", "unit \"furlongs\" is not known" },
+		{ "A,n,,,,%,inhibition50,,,,,\n", "is no rule" },
+		{ "A,n,,,,%,inhibition>=5O,,,,,\n", "is no rule" },
+		{ "A,n,,,,%,two-limits 30..10,,,,,\n", "is no rule" },
+		{ "A,n,,,,%,elimination c=100,,,,,\n", "is no rule" },
+		{ "A,n,,,,%,limits,,,,,\n", "is no rule" },
+		{ "A,n,,,,%,limit,about,5,,,\n", "is no sign" },
+		{ "A,n,,,,%,limit,,5,,,\n", "is no sign" },
+		{ "A,n,,,,%,limit,<,,,,\n", "no limit_value" },
+		{ "A,n,,,,%,limit,<,\"0,05\",,,\n", "is no number" },
+		{ "A,n,,,,%,limit,<,1e3,,,\n", "is no number" },
+		{ "A,n,,,,,limit,<,5,,,\n", "limit's unit" },
+		{ "A,n,,,,%,,,,,,0.3x\n", "is no number" },
+		{ "A,n,,,,%,inhibition>=50,<=,50,,,\n", "contradicts the rule" },
+		{ "A,n,,,,%,inhibition>=50,<,70,,,\n", "contradicts the rule" },
+		{ "A,n,,,,%,inhibition>=50,<,50,mg/kg,,\n", "contradicts the rule" },
+		{ "O,n,,,,%,,,,,,\n", "line 2 already" },
+		{ "A,n,other,,,%,,,,,,\n", "stands for O (line 2) already" },
+		{ "A,other,,,,%,,,,,,\n", "must tell them apart" },
+		{ "A,other,,,B 1-2003,%,,,,,,\n", "must tell them apart" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[2048];
+		struct faults faults;
+		struct item_table *table;
+		snprintf(text, sizeof(text), HEADER "O,other,,,,%%,,,,,,\n%s", cases[i].row);
+		assert_true(load(text, &table, &faults) < 0);
+		if (faults_at(&faults, 3, cases[i].says) != 1)
+			faults_print(&faults, stderr);
+		assert_int_equal(faults_at(&faults, 3, cases[i].says), 1);
+		assert_int_equal(faults.errors, 1);
+		assert_null(table);
+		faults_free(&faults);
+	}
+}
+
+static void signs_and_units_may_be_written_as_people_write_them(void **state)
+{
+	(void)state;
+	struct faults faults;
+	struct item_table *table;
+	assert_int_equal(
+		load(HEADER "A,甲,,,,μg/Kg,Limit,≤,20,,GB 1,\nB,乙,,,,ppb,elimination C＝100 T＝200..400,,,,,\n"
+			    "C,丙,,,,%,INHIBITION >= 50,＜,50.0,,GB 1,0.30\n",
+			&table, &faults),
+		0);
+	const struct item *item = items_find(table, "a", "", NULL);
+	assert_string_equal(item->unit, "ug/kg");
+	assert_string_equal(item->limit.op, "<=");
+	assert_string_equal(item->limit.unit, "ug/kg");
+	assert_string_equal(items_at(table, 1)->rule.text, "elimination c=100 t=200..400");
+	assert_string_equal(items_at(table, 2)->rule.text, "inhibition>=50");
+	items_free(table);
+}
+
+static void faulty_limits_are_reported(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *row, *says;
+	} cases[] = {
+		{ "XX,鸡蛋,<=,5,ug/kg\n", "there is no item" },
+		{ "VD-TET,,<=,5,ug/kg\n", "samples or op is empty" },
+		{ "VD-TET,鸡蛋,about,5,ug/kg\n", "is no sign" },
+		{ "VD-TET,鸡蛋,<=,five,ug/kg\n", "is no number" },
+		{ "VD-TET,鸡蛋,<=,5,\n", "unit" },
+		{ "VD-TET,蛋;鸭蛋,<=,5,ug/kg\n", "line 2 already" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[512];
+		struct faults faults = { 0 };
+		struct item_table *table = NULL;
+		assert_int_equal(items_load("config/items.csv", &table, &faults), 0);
+		snprintf(text, sizeof(text), "item,samples,op,value,unit\nVD-TET,鸭蛋,<=,9,ug/kg\n%s", cases[i].row);
+		const char *path = write_table(text, strlen(text));
+		assert_true(items_load_limits(path, table, &faults) < 0);
+		assert_int_equal(faults_at(&faults, 3, cases[i].says), 1);
+		remove_table(path);
+		faults_free(&faults);
+		items_free(table);
+	}
+}
+
+static void without_limits_of_samples_the_table_is_whole(void **state)
+{
+	(void)state;
+	struct faults faults = { 0 };
+	struct item_table *table = NULL;
+	assert_int_equal(items_load("config/items.csv", &table, &faults), 0);
+	assert_int_equal(items_load_limits("/nonexistent/limits.csv", table, &faults), 0);
+	items_free(table);
+	items_free(NULL);
+}
+
+static void a_basis_is_known_with_and_without_its_year(void **state)
+{
+	(void)state;
+	assert_true(basis_same("GB/T 5009.199-2003", "GB/T5009.199"));
+	assert_true(basis_same("gb／t 5009.199", "GB/T 5009.199-2003"));
+	assert_true(basis_same("NY/T 448-2001", "NY/T 448-2001"));
+	assert_false(basis_same("GB/T 5009.199-2003", "GB/T 5009.199-2030"));
+	assert_false(basis_same("GB/T 5009.199", "GB/T 5009.19"));
+	assert_false(basis_same("SN-T 1", "SN"));
+	assert_false(basis_same("", "GB/T 5009.199"));
+}
+
+/* A county's whole list (43,000 to 144,000 records a year over at most some thousand items) loads in a moment. */
+static void thirteen_hundred_items_load_within_50_ms(void **state)
+{
+	(void)state;
+	size_t room = 1290 * 160 + 256, used = (size_t)snprintf(NULL, 0, HEADER);
+	char *text = malloc(room);
+	struct faults faults;
+	struct item_table *table;
+	struct timespec start, end;
+	snprintf(text, room, HEADER);
+	for (int i = 0; i < 1290; i++)
+		used += (size_t)snprintf(text + used, room - used,
+			"X-%d,项目%d,别名%d;alias %d;%d,gold,KJ %d,ug/kg,limit,<=,%d.5,,GB 2763-2021,\n", i, i, i, i, i,
+			i, i);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	assert_int_equal(load(text, &table, &faults), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	long took_us = (end.tv_sec - start.tv_sec) * 1000000 + (end.tv_nsec - start.tv_nsec) / 1000;
+	print_message("1,290 items in %ld us\n", took_us);
+#ifndef __SANITIZE_ADDRESS__
+	assert_true(took_us < 50000);
+#endif
+	assert_string_equal(code_of(table, "ALIAS 1289", ""), "X-1289");
+	items_free(table);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_shipped_items_are_the_counties),
+		cmocka_unit_test(an_item_is_found_however_it_is_written),
+		cmocka_unit_test(a_number_means_what_its_instrument_means),
+		cmocka_unit_test(limits_follow_the_sample),
+		cmocka_unit_test(every_faulty_line_is_reported_with_what_would_be_right),
+		cmocka_unit_test(signs_and_units_may_be_written_as_people_write_them),
+		cmocka_unit_test(faulty_limits_are_reported),
+		cmocka_unit_test(without_limits_of_samples_the_table_is_whole),
+		cmocka_unit_test(a_basis_is_known_with_and_without_its_year),
+		cmocka_unit_test(thirteen_hundred_items_load_within_50_ms),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
