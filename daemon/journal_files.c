@@ -115,19 +115,33 @@ int files_suspect(const char *path, struct fault *fault)
 	return 0;
 }
 
-int files_sync_log(const char *path, struct fault *fault)
+/* Zeros behind what is there: no frame, so SQLite reads them as the log's end. */
+static int extend(int fd, off_t size)
+{
+	static const char zeros[4096];
+	struct stat status;
+	if (fstat(fd, &status) != 0)
+		return -errno;
+	for (off_t at = status.st_size; at < size; at += (off_t)sizeof(zeros))
+		if (pwrite(fd, zeros, sizeof(zeros), at) != (ssize_t)sizeof(zeros))
+			return 0; /* no room: the log grows as it can, and a full disk is said when it is met */
+	return 0;
+}
+
+int files_settle_log(const char *path, off_t size, struct fault *fault)
 {
 	char log[PATH_ROOM];
 	snprintf(log, sizeof(log), "%s-wal", path);
 	int fd = open(log, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fault_set(fault, errno, "%s: %s", log, strerror(errno));
-	int error = fdatasync(fd) == 0 ? 0
-	                               : fault_set(fault, errno,
-						 _("%s: writing to the disk failed (%s); the kernel's log says more"),
-						 log, strerror(errno));
+	int error = extend(fd, size);
+	if (!error && fdatasync(fd) != 0)
+		error = -errno;
 	close(fd);
-	return error;
+	return error ? fault_set(fault, -error, _("%s: writing to the disk failed (%s); the kernel's log says more"),
+			       log, strerror(-error))
+	             : 0;
 }
 
 static int move_beside(const char *path, const char *name, const char *suffix)

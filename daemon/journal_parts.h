@@ -8,10 +8,13 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "digest.h"
 #include "journal.h"
 #include "sqlite.h"
+
+#define JOURNAL_PAGE 512 /* bytes; see journal_schema.c */
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x41535359, /* "ASSY" */
@@ -21,6 +24,7 @@ enum {
 	WATCHERS_MAX = 16,
 	UUID_SIZE = 16,
 	PATH_ROOM = 512,
+	LOG_PAGES_MAX = 4000, /* 2 MiB: then the log is moved into the file and begins anew */
 };
 
 /* --- journal_chain.c: the entry's head, and the digest that links it to the one before */
@@ -89,7 +93,9 @@ int schema_station(struct db *db, const char *station, struct fault *fault);
 int files_directory(const char *directory, struct fault *fault);
 int files_lock(const char *directory, int *ret_fd, struct fault *fault);
 int files_suspect(const char *path, struct fault *fault); /* 0, or -EUCLEAN where SQLite would not see the damage */
-int files_sync_log(const char *path, struct fault *fault);
+/* Syncs the write-ahead log, and gives it its full size where there is room: a sync that need not also write a longer
+ * file is several times as fast. */
+int files_settle_log(const char *path, off_t size, struct fault *fault);
 int files_mark_damaged(const char *path);
 int files_set_aside(const char *path, char **ret_name, struct fault *fault);
 

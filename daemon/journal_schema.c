@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TEXT_OF(value) #value
+#define TEXT(macro)    TEXT_OF(macro)
+
 /* One row a version: what makes the schema of that version from the one before. Rows are never edited once released. */
 static const char *const migrations[] = {
 	[1] = "CREATE TABLE state(kind TEXT, name TEXT, number INTEGER NOT NULL, value ANY NOT NULL,"
@@ -96,7 +99,7 @@ int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fau
 	db_tidy_at_close(db, false);
 	int error = examine(db, path, &version, fault);
 	if (!error && version == 0)
-		error = db_run(db, "PRAGMA page_size = 512; PRAGMA journal_mode = WAL", fault);
+		error = db_run(db, "PRAGMA page_size = " TEXT(JOURNAL_PAGE) "; PRAGMA journal_mode = WAL", fault);
 	if (!error)
 		error = db_run(db,
 			unsafe_sync ? "PRAGMA synchronous = NORMAL"

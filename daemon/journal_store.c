@@ -121,14 +121,16 @@ static int load_places(struct journal *journal, struct fault *fault)
 
 /* What an earlier life wrote and did not sync stands in the log and would be answered as "known": it becomes durable
  * before anything is said about it. Where a sync failed the kernel holds such pages for clean, and another sync would
- * not write them: they are written anew into the file, and the log begins anew. */
+ * not write them: then they are written anew, into the file, and the log begins anew. */
 static int settle(struct journal *journal, struct fault *fault)
 {
 	if (journal->unsafe_sync)
 		return 0;
-	int error = files_sync_log(journal->path, fault);
+	int error = 0;
+	if (journal->doubtful)
+		error = db_checkpoint(journal->store.db, true, fault);
 	if (!error)
-		error = db_checkpoint(journal->store.db, journal->doubtful, fault);
+		error = files_settle_log(journal->path, LOG_PAGES_MAX * (JOURNAL_PAGE + 24L) + 65536, fault);
 	if (!error)
 		journal->doubtful = false;
 	return error;

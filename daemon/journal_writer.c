@@ -10,7 +10,6 @@
 
 enum {
 	BATCH_ENTRIES_MAX = 512,  /* a commit stays short: some milliseconds on slow flash */
-	LOG_PAGES_MAX = 4000,     /* 2 MiB: then the log is moved into the file and begins anew */
 	PROGRESS_WAIT_MS = 10000, /* targets' progress waits this long for a commit to ride along with */
 	LOG_PAGES_RETRY = 400,    /* a reader was in the way: try again after so many pages */
 };
@@ -195,7 +194,7 @@ static void tidy_log(struct journal *journal, int *limit)
 		return;
 	int error = db_checkpoint(store->db, false, NULL);
 	*limit = pages + LOG_PAGES_RETRY;
-	if (error)
+	if (error && error != -ENOSPC && error != -EBUSY) /* those pass, and the log has them all meanwhile */
 		give_up(journal, error);
 }
 

@@ -52,7 +52,8 @@ static int explain(sqlite3 *handle, int code, struct fault *fault)
 	case SQLITE_FULL:
 		return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
 	case SQLITE_IOERR:
-		if (sqlite3_system_errno(handle) == ENOSPC)
+		/* the index of the log beside it could not grow: the library keeps no errno for that */
+		if (code == SQLITE_IOERR_SHMSIZE || sqlite3_system_errno(handle) == ENOSPC)
 			return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
 		return fault_set(fault, EIO, _("%s: reading or writing failed (%s); the kernel's log says more"), path,
 			strerror(sqlite3_system_errno(handle)));

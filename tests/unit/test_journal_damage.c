@@ -264,6 +264,41 @@ static void a_place_that_cannot_be_used_is_named_with_its_reason(void **state)
 	assert_non_null(strstr(fixture->fault.text, "/proc/journal"));
 }
 
+static void a_creation_cut_short_is_finished(void **state)
+{
+	struct fixture *fixture = *state;
+	edit(fixture->file, "PRAGMA page_size = 512; PRAGMA journal_mode = WAL; CREATE TABLE t(c); DROP TABLE t");
+	assert_int_equal(fixture_start(fixture), 0);
+	assert_null(fixture->setaside);
+	append_some(fixture, 1, 2);
+	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
+}
+
+static void a_database_of_someone_else_is_set_aside_whole(void **state)
+{
+	struct fixture *fixture = *state;
+	struct db *db;
+	int64_t kept;
+	edit(fixture->file, "CREATE TABLE theirs(c); INSERT INTO theirs VALUES(5)");
+	assert_int_equal(fixture_start(fixture), 0);
+	assert_non_null(fixture->setaside);
+	assert_int_equal(db_open(fixture->setaside, DB_READ, &db, &fixture->fault), 0);
+	assert_int_equal(db_number(db, "SELECT c FROM theirs", &kept, &fixture->fault), 0);
+	assert_int_equal(kept, 5);
+	db_close(db);
+}
+
+static void what_a_killed_daemon_left_can_be_read_without_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct reading_back back = { 0 };
+	make_journal(fixture, true);
+	assert_int_equal(journal_reader_open(fixture->file, &fixture->reader, &fixture->fault), 0);
+	assert_int_equal(read_back(fixture, 1, 64, &back), ENTRIES);
+	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
+	reading_back_free(&back);
+}
+
 static int only_a_directory(void **state)
 {
 	*state = fixture_directory();
@@ -279,6 +314,9 @@ int main(void)
 		IN_A_DIRECTORY(a_new_epoch_begins_after_a_journal_was_set_aside),
 		IN_A_DIRECTORY(the_log_of_an_emptied_file_is_kept),
 		IN_A_DIRECTORY(a_newer_journal_is_refused_untouched),
+		IN_A_DIRECTORY(a_creation_cut_short_is_finished),
+		IN_A_DIRECTORY(a_database_of_someone_else_is_set_aside_whole),
+		IN_A_DIRECTORY(what_a_killed_daemon_left_can_be_read_without_one),
 		IN_A_DIRECTORY(an_altered_record_breaks_the_chain_at_its_successor),
 		IN_A_DIRECTORY(a_place_that_cannot_be_used_is_named_with_its_reason),
 	};

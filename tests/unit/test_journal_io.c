@@ -185,7 +185,7 @@ static int fill_up(const char *path)
 static void a_full_disk_is_said_and_what_was_stored_stays(void **state)
 {
 	struct fixture *fixture = *state;
-	if (mount("journal-test", fixture->directory, "tmpfs", 0, "size=1500k") != 0) {
+	if (mount("journal-test", fixture->directory, "tmpfs", 0, "size=4m") != 0) {
 		print_message("skipped: no small tmpfs here (%s); this test wants root\n", strerror(errno));
 		skip();
 	}
@@ -199,7 +199,7 @@ static void a_full_disk_is_said_and_what_was_stored_stays(void **state)
 		entry = entry_of(++number);
 	assert_int_equal(error, 0);
 	fill_up(ballast);
-	for (; number < 4000 && !error;
+	for (; number < 9000 && !error;
 		error = journal_append(fixture->journal, &entry, 1, NULL, NULL, &fixture->fault))
 		entry = entry_of(++number);
 	assert_int_equal(error, -ENOSPC);
