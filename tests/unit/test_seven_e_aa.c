@@ -355,7 +355,7 @@ static void what_cannot_be_read_is_told_once_and_does_not_stop_the_rest(void **s
 		struct request request = { 0 };
 		line->instrument.driver->ask(&line->instrument, &request);
 		paper_answer(&reader, &request);
-		if (request.bytes[1] == 0x10)
+		if (request.bytes[1] == 0x10 && reader.length > 3)
 			reader.answer[reader.length - 3] ^= 1;
 		if (paper_replies(line, reader.answer, reader.length, 7) == NEXT_IDLE)
 			break;
