@@ -349,6 +349,20 @@ def test_a_power_cycle_keeps_the_memory_and_restarts_the_numbers(start):
     client.close()
 
 
+def test_what_waits_when_the_power_goes_is_never_sent(start, tmp_path):
+    sim = start("a2", ("--serial", str(tmp_path / "line")), "--late", "1500", "--power-cycle", "0.6", "--results", "0")
+    line = os.open(sim.address, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    os.write(line, frame(0x00, b"\0\0"))
+    time.sleep(1.2)
+    os.write(line, frame(0x00, b"\0\0"))  # without power nobody hears this
+    time.sleep(2)
+    with pytest.raises(BlockingIOError):
+        os.read(line, 100)
+    os.write(line, frame(0x00, b"\0\0"))
+    assert receive(line, 8) == frame(0x01, b"\0\0")
+    os.close(line)
+
+
 def tuple_of(address):
     host, port = address.rsplit(":", 1)
     return host, int(port)

@@ -213,6 +213,12 @@ void line_close(struct line *line)
 	}
 }
 
+void line_fall_silent(struct line *line)
+{
+	for (struct peer *peer = line->peers; peer; peer = peer->next)
+		peer_fall_silent(peer);
+}
+
 void line_pull(struct line *line)
 {
 	struct terminal gone = line->terminal;

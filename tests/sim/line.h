@@ -26,6 +26,7 @@ void line_close(struct line *line);
 
 /* The plug is out: the pty and its link are gone, the TCP port is closed. And in again: under another pts, or on the
  * same TCP port. */
+void line_fall_silent(struct line *line); /* the power is gone: what was not yet sent never will be */
 void line_pull(struct line *line);
 void line_plug_in(struct line *line);
 

@@ -40,6 +40,13 @@ static void drop_queue(struct peer *peer)
 	peer->queued = 0;
 }
 
+void peer_fall_silent(struct peer *peer)
+{
+	timer_clear(&peer->timer);
+	drop_queue(peer);
+	peer->in_length = 0;
+}
+
 void peer_close(struct peer *peer)
 {
 	timer_clear(&peer->timer);

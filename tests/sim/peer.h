@@ -46,6 +46,9 @@ struct peer {
 struct peer *peer_open(int fd, const struct peer_owner *owner); /* takes the descriptor over */
 void peer_close(struct peer *peer);
 
+/* Nothing that waits is sent, and a request begun is not continued: the instrument lost its power. */
+void peer_fall_silent(struct peer *peer);
+
 /* Sends no earlier than after `delay_ns`, and never before what was given earlier. */
 void peer_send(struct peer *peer, const uint8_t *bytes, size_t length, int64_t delay_ns);
 

@@ -91,6 +91,8 @@ static void begin_outage(struct room *room, const struct outage *outage)
 	for (size_t i = 0; i < room->line_count; i++) {
 		if (outage->kind == OUTAGE_UNPLUG || !room->options->serial)
 			line_pull(&room->lines[i]);
+		else
+			line_fall_silent(&room->lines[i]);
 	}
 }
 

@@ -165,6 +165,8 @@ static void bad_counts_and_functions_are_refused(void **state)
 	assert_memory_equal(out, "\x83\x03", 2);
 	assert_int_equal(modbus_answer(&analyzer, (const uint8_t[]){ 16, 0, 0x20, 0, 2, 3, 0, 0, 0 }, 9, out), 2);
 	assert_memory_equal(out, "\x90\x03", 2);
+	assert_int_equal(modbus_answer(&analyzer, (const uint8_t[]){ 16, 0, 0x20, 0, 1, 4, 0, 0, 0, 0 }, 10, out), 2);
+	assert_memory_equal(out, "\x90\x03", 2);
 	assert_int_equal(modbus_answer(&analyzer, (const uint8_t[]){ 4, 0, 0, 0, 1 }, 5, out), 2);
 	assert_memory_equal(out, "\x84\x01", 2);
 	assert_int_equal(write_register(0x22, 9), MODBUS_ILLEGAL_VALUE);

@@ -170,6 +170,8 @@ static void a_request_is_whole_only_with_its_last_byte(void **state)
 	(void)state;
 	for (size_t length = 1; length < 9; length++)
 		assert_int_equal(seven_frame(request, length), 0);
+	/* a damaged length does not make it wait for thousands of bytes */
+	assert_int_equal(seven_frame((const uint8_t *)"\x7E\x12\x03\x40", 4), -1);
 	for (size_t i = 0; i < 9; i++) {
 		memcpy(wrong, request, 9);
 		wrong[i] ^= 1;
