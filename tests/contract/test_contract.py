@@ -1,0 +1,114 @@
+"""The contract files say what they should: valid by their own standards, and wrong messages do not pass."""
+import copy
+import json
+import os
+import shutil
+import sys
+
+import pytest
+from jsonschema import Draft202012Validator
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import judges  # noqa: E402
+
+HEAD = {"v": 1, "id": "0b9c5f4e-0000-8000-8000-000000000001", "station": "330421103-01", "epoch": "7f3a", "seq": 18231,
+        "prev": "sha256:" + "0" * 64}
+RECORD = {
+    **HEAD, "kind": "sample", "test_seq": 1,
+    "instrument": {"id": "pr-1", "maker": "某厂", "model": "M", "serial": "S", "driver": "seven-e-aa", "profile": "p"},
+    "instrument_seq": "17", "channel": 3,
+    "sample": {"no": "20260305-017", "name": "菠菜", "category": "蔬菜", "party": "某户", "stall": "3", "origin": "本地"},
+    "item": {"code": "PR-OPCB", "name": "有机磷和氨基甲酸酯类农药残留", "as_sent": "农药残留"},
+    "method": "enzyme-inhibition", "basis": "GB/T 5009.199-2003",
+    "value": "63.50", "unit": "%", "value_as_sent": "6350",
+    "signals": {"abs": "0.570", "delta_a_control": "0.914"},
+    "limit": {"op": "<", "value": "50", "unit": "%", "source": "GB/T 5009.199-2003"},
+    "verdict": "positive", "verdict_by": "gateway", "verdict_as_sent": "2", "rule": "inhibition>=50",
+    "operator": {"id": "7", "name": "张三", "certificate": "C-1", "valid": True},
+    "tested_at": "2026-03-05T09:41:20+08:00", "received_at": "2026-03-05T09:43:02.118+08:00",
+    "clock": {"synced": True, "skew_s": -12}, "flags": [], "decoder": "seven-e-aa/1", "raw": "fhEP"}
+LEAST = {**HEAD, "kind": "qc", "instrument": {"id": "x", "driver": "modbus"}, "verdict": "none",
+         "received_at": "2026-03-05T09:43:02.118+08:00", "clock": {"synced": False}, "flags": ["unmapped_item"],
+         "decoder": "modbus/1"}
+EVENT = {**HEAD, "event": "missed_results", "instrument": "pr-1", "at": "2026-03-05T09:43:02.118+08:00", "first": 3, "last": 9,
+         "reason": "the counter jumped"}
+STATUS = {"online": True, "version": "0.1.0", "epoch": "7f3a", "seq": 0, "backlog": 0, "oldest_unsent_s": 0,
+          "autonomy_days": 400, "instruments": {"pr-1": {"health": "ok", "polls": 7}}}
+RIGHT = [("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
+         ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
+         ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),
+         ("request-replay", {"epoch": "7f3a", "from": 1, "to": 2}), ("response", {"error": "no"}),
+         ("response", {"accepted": True, "epoch": "7f3a", "from": 1, "to": 2})]
+
+# A change to a right message that must make it wrong: (schema, message, path, new value; None removes the member).
+WRONG = [
+    ("record", RECORD, "v", 2), ("record", RECORD, "id", "0B9C5F4E"), ("record", RECORD, "id", None),
+    ("record", RECORD, "station", "x"), ("record", RECORD, "epoch", ""), ("record", RECORD, "seq", 0),
+    ("record", RECORD, "seq", "1"), ("record", RECORD, "prev", "md5:" + "0" * 64), ("record", RECORD, "prev", "0" * 64),
+    ("record", RECORD, "kind", "test"), ("record", RECORD, "verdict", "ok"), ("record", RECORD, "verdict", None),
+    ("record", RECORD, "value", 63.5), ("record", RECORD, "value", "6.35e1"), ("record", RECORD, "value", ""),
+    ("record", RECORD, "qualifier", "~"), ("record", RECORD, "channel", -1), ("record", RECORD, "instrument", {"id": "x"}),
+    ("record", RECORD, "limit", {"value": "50"}), ("record", RECORD, "sample", {}), ("record", RECORD, "sample", {"no": ""}),
+    ("record", RECORD, "tested_at", "2026-03-05 09:41:20"), ("record", RECORD, "received_at", "2026-03-05T09:43:02"),
+    ("record", RECORD, "clock", {}), ("record", RECORD, "flags", ["Late"]), ("record", RECORD, "flags", ["late", "late"]),
+    ("record", RECORD, "decoder", "seven-e-aa"), ("record", RECORD, "signals", {"abs": 0.57}),
+    ("record", RECORD, "operator", {"valid": "yes"}), ("record", RECORD, "retest_of", "first"),
+    ("event", EVENT, "event", "Missed"), ("event", EVENT, "event", None), ("event", EVENT, "at", None),
+    ("event", EVENT, "first", -1), ("status", STATUS, "online", "yes"), ("status", STATUS, "online", None),
+    ("status", STATUS, "seq", None), ("status", STATUS, "backlog", -1), ("status", STATUS, "instruments", {"pr-1": {}}),
+    ("receipt", {"epoch": "e", "through": 5, "missing": [[1, 2]]}, "missing", [[1]]),
+    ("receipt", {"epoch": "e", "through": 5}, "through", -1), ("receipt", {"epoch": "e", "through": 5}, "epoch", None),
+    ("request-replay", {"epoch": "e", "from": 1, "to": 2}, "from", 0),
+    ("request-replay", {"epoch": "e", "from": 1, "to": 2}, "to", None),
+    ("response", {"accepted": True, "epoch": "e", "from": 1, "to": 2}, "accepted", False),
+]
+
+
+def changed(message, path, value):
+    message = copy.deepcopy(message)
+    if value is None:
+        del message[path]
+    else:
+        message[path] = value
+    return message
+
+
+@pytest.mark.parametrize("name", judges.SCHEMAS)
+def test_each_schema_is_one(name):
+    Draft202012Validator.check_schema(judges.schema(name))
+    assert judges.schema(name)["$id"] == f"urn:assay:v1:{name}"
+
+
+@pytest.mark.parametrize("name,message", RIGHT)
+def test_a_right_message_passes(name, message):
+    assert judges.faults(name, message) == []
+
+
+@pytest.mark.parametrize("name,message,path,value", WRONG)
+def test_a_wrong_message_does_not_pass(name, message, path, value):
+    assert judges.faults(name, changed(message, path, value)) != []
+
+
+def test_the_official_parser_and_ajv_agree(tmp_path):
+    right = {}
+    for name, message in RIGHT:
+        right.setdefault(name, []).append(message)
+    code, said = judges.judge_with_node(str(tmp_path), right)
+    assert code == 0, said
+    assert "7 operations" in said and "record: 3 messages" in said
+
+
+@pytest.mark.parametrize("name,message,path,value", WRONG[::8])
+def test_ajv_refuses_what_is_wrong(tmp_path, name, message, path, value):
+    code, said = judges.judge_with_node(str(tmp_path), {name: [changed(message, path, value)]})
+    assert code == 1 and f"{name}: " in said, said
+
+
+def test_the_parser_refuses_a_broken_document(tmp_path):
+    contract = tmp_path / "contract"
+    shutil.copytree(judges.CONTRACT, contract)
+    document = json.loads((contract / "asyncapi.json").read_text(encoding="utf-8"))
+    document["operations"]["publishResult"]["channel"]["$ref"] = "#/channels/nowhere"
+    (contract / "asyncapi.json").write_text(json.dumps(document), encoding="utf-8")
+    code, said = judges.judge_with_node(str(tmp_path), {}, str(contract))
+    assert code == 1 and "asyncapi.json: " in said, said
