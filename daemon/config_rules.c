@@ -13,7 +13,7 @@
 
 /* --- station ---------------------------------------------------------------------------------------------------- */
 
-static void check_county(const struct config_place *place, const struct station *station)
+static void check_county(const struct config_place *place, const struct station *station, bool code_is_right)
 {
 	static const char provinces[] =
 		" 11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 "
@@ -28,12 +28,12 @@ static void check_county(const struct config_place *place, const struct station 
 		config_fault(place, FAULTS_ERROR, "county",
 			_("county %s begins with %.2s, which is no province; look the code up in GB/T 2260, such as 330421"),
 			county, county);
-	else if (*station->code && strncmp(station->code, county, 6))
+	else if (code_is_right && *station->code && strncmp(station->code, county, 6))
 		config_fault(place, FAULTS_WARNING, "code",
 			_("code %s does not begin with the county %s; look both up again"), station->code, county);
 }
 
-static void check_code(const struct config_place *place, const struct station *station)
+static bool check_code(const struct config_place *place, const struct station *station)
 {
 	for (const char *at = station->code; *at; at++)
 		if (!isalnum((unsigned char)*at) && !strchr("-._", *at)) {
@@ -41,8 +41,9 @@ static void check_code(const struct config_place *place, const struct station *s
 				_("code '%s' holds something else than letters A-Z, digits, . _ and -; it goes into topics: write one such as "
 				  "330421103-01"),
 				station->code);
-			return;
+			return false;
 		}
+	return true;
 }
 
 static bool zone_exists(const char *name)
@@ -63,7 +64,7 @@ static void check_zone(const struct config_place *place, const struct station *s
 {
 	static const char likely[] =
 		"Asia/Shanghai|Asia/Urumqi|Asia/Chongqing|Asia/Harbin|Asia/Hong_Kong|Asia/Macau|Asia/Taipei|"
-		"Asia/Singapore|Asia/Tokyo|Europe/London|UTC";
+		"Asia/Singapore|Asia/Tokyo|Europe/London";
 	char nearest[64] = "Asia/Shanghai";
 	if (zone_exists(station->timezone))
 		return;
@@ -81,9 +82,9 @@ static void check_zone(const struct config_place *place, const struct station *s
 
 void config_check_station(const struct config_place *place, const struct station *station)
 {
-	check_code(place, station);
+	bool code_is_right = check_code(place, station);
 	if (*station->county)
-		check_county(place, station);
+		check_county(place, station, code_is_right);
 	check_zone(place, station);
 }
 

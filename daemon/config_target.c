@@ -53,8 +53,9 @@ static void read_broker(const struct config_place *place, struct target_config *
 	if (!scheme_is_right(place, target->broker))
 		return;
 	const char *scheme = is_tls(target) ? TLS : PLAIN, *host = target->broker + strlen(scheme);
-	if (strchr(host, '@')) {
-		config_fault(place, FAULTS_ERROR, "broker",
+	if (strchr(host, '@')) { /* told without the line: a password belongs in no log */
+		const struct ini_entry *entry = ini_find(place->section, "broker");
+		faults_add(place->faults, FAULTS_ERROR, place->ini->path, entry->line, entry->value_column, NULL,
 			_("broker holds a user name or password; write them as username = ... and password-file = ..."));
 		return;
 	}

@@ -161,6 +161,11 @@ static bool has_bad_character(const struct parser *parser, const char *line)
 	for (const char *at = line; *at;) {
 		unsigned character;
 		size_t length = decode(at, &character);
+		if (character == '\r') {
+			complain(parser, at,
+				_("a carriage return inside the line; save the file with LF or CRLF line ends"));
+			return true;
+		}
 		if ((character < ' ' && character != '\t') || character == 0x7F) {
 			complain(parser, at, _("a control character (0x%02x); delete it, or type the line again"),
 				character);

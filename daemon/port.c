@@ -263,7 +263,11 @@ int port_parse_line(const char *text, struct port *port, struct fault *fault)
 			character, meant);
 	size_t digits = strspn(text, "0123456789");
 	const char *frame = text + digits;
-	if (!digits || *frame != '/')
+	const char *slash = strchr(text, '/');
+	if (slash && slash != frame)
+		return fault_set(fault, EINVAL, _("baud '%.*s' is not a number; write a rate such as 9600"),
+			(int)(slash - text), text);
+	if (!digits || !slash)
 		return fault_set(fault, EINVAL,
 			_("line '%s' is not understood; write rate/data bits, parity, stop bits, such as 9600/8n1"),
 			text);

@@ -96,7 +96,7 @@ static int read_integer(const struct setting *row, const char *value, void *into
 				_("%s '%s' holds a letter where a digit belongs; %s may be meant"), row->name, value,
 				meant);
 		size_t digits = strspn(value, "0123456789");
-		if (digits && isalpha((unsigned char)value[digits]) && value[digits] != 'x')
+		if (digits && isalpha((unsigned char)value[digits]) && !strchr("xoOlI", value[digits]))
 			return fault_set(fault, EINVAL, _("%s '%s' is not a whole number; write %.*s, without '%s'"),
 				row->name, value, (int)digits, value, value + digits);
 		return fault_set(
@@ -207,8 +207,10 @@ static int read_text(const struct setting *row, const char *value, void *into, s
 			value, row->min);
 	if (length > row->max)
 		return fault_set(fault, EINVAL,
-			_("%s is %" PRId64 " bytes long; shorten it to %" PRId64 " (a Chinese character takes three)"),
-			row->name, length, row->max);
+			row->example ? _("%s is %" PRId64 " bytes long; shorten it to %" PRId64 ", such as %s")
+				     : _("%s is %" PRId64 " bytes long; shorten it to %" PRId64
+					 " (a Chinese character takes three)"),
+			row->name, length, row->max, row->example);
 	memcpy(into, value, (size_t)length + 1);
 	return 0;
 }

@@ -160,7 +160,8 @@ static void serial_settings_are_read_whole(void **state)
 	line_refused("1152000000/8n1", "4000000 is the nearest");
 	line_refused("9600", "such as 9600/8n1");
 	line_refused("9600,8,n,1", "such as 9600/8n1");
-	line_refused("96oo/8n1", "not understood");
+	line_refused("96oo/8n1", "baud '96oo' is not a number");
+	line_refused("/8n1", "not understood");
 	line_refused("9600/9n1", "'9n1' is no frame");
 	line_refused("9600/8x1", "'8x1' is no frame");
 	line_refused("9600/8n3", "is no frame");
