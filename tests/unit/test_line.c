@@ -1,0 +1,522 @@
+/* Lines with a real journal, intake and links, and instruments that a thread plays on pseudo terminals.
+ *
+ * The driver here is a small one of the test's own: it reads one register as the running number of a result and stores
+ * it with the number as cursor, which makes every step of the line visible.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pty.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../daemon/clock.h"
+#include "../../daemon/line.h"
+#include "../../daemon/log.h"
+#include "../../drivers/checksum.h"
+#include "journal_fixture.h"
+
+/* ---- the drivers ---- */
+
+struct counter_state {
+	unsigned asked, answered, silences, setups;
+	char first_cursor[CURSOR_MAX];
+};
+
+static int counter_setup(struct instrument *instrument, struct fault *fault)
+{
+	(void)fault;
+	struct counter_state *state = instrument->state;
+	state->setups++;
+	snprintf(state->first_cursor, sizeof(state->first_cursor), "%s", instrument->cursor);
+	return 0;
+}
+
+static void counter_ask(struct instrument *instrument, struct request *request)
+{
+	((struct counter_state *)instrument->state)->asked++;
+	request->kind = REQUEST_READ;
+	request->address = 1;
+	request->count = 1;
+}
+
+static void add_result(struct readings *readings, const char *number, const uint8_t *raw, size_t length)
+{
+	struct reading *reading = readings_add(readings);
+	snprintf(reading->instrument_seq, sizeof(reading->instrument_seq), "%s", number);
+	snprintf(reading->value, sizeof(reading->value), "%s", number);
+	snprintf(reading->item, sizeof(reading->item), "test");
+	reading->repeatable = true;
+	reading->raw = reading->identity = raw;
+	reading->raw_length = reading->identity_length = length;
+	snprintf(readings->cursor, sizeof(readings->cursor), "%s", number);
+}
+
+static enum next counter_take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	struct counter_state *state = instrument->state;
+	if (reply->kind == REPLY_SILENCE)
+		state->silences++;
+	if (reply->kind != REPLY_REGISTERS)
+		return NEXT_IDLE;
+	state->answered++;
+	char number[8];
+	snprintf(number, sizeof(number), "%u", (unsigned)reply->registers[0]);
+	if (strcmp(number, instrument->cursor) != 0)
+		add_result(readings, number, reply->bytes, reply->length);
+	return NEXT_IDLE;
+}
+
+static const struct driver counter = {
+	.name = "counter",
+	.version = 1,
+	.links = LINK_MODBUS,
+	.state_size = sizeof(struct counter_state),
+	.setup = counter_setup,
+	.ask = counter_ask,
+	.take = counter_take,
+};
+
+/* A printer: speaks unasked, "<12>" is result 12. */
+static int ticket_setup(struct instrument *instrument, struct fault *fault)
+{
+	(void)instrument, (void)fault;
+	return 0;
+}
+
+static void ticket_ask(struct instrument *instrument, struct request *request)
+{
+	(void)instrument, (void)request;
+}
+
+static int ticket_frame(const struct instrument *instrument, const uint8_t *data, size_t length)
+{
+	(void)instrument;
+	if (data[0] != '<')
+		return FRAME_NONE;
+	const uint8_t *end = memchr(data, '>', length);
+	return end ? (int)(end - data) + 1 : length > 8 ? FRAME_NONE : FRAME_MORE;
+}
+
+static enum next ticket_take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	(void)instrument;
+	char number[12];
+	if (reply->kind == REPLY_FRAME) {
+		snprintf(number, sizeof(number), "%.*s", (int)reply->length - 2, (const char *)reply->bytes + 1);
+		add_result(readings, number, reply->bytes, reply->length);
+	}
+	return NEXT_IDLE;
+}
+
+static const struct driver ticket = {
+	.name = "ticket",
+	.version = 1,
+	.links = LINK_SERIAL,
+	.setup = ticket_setup,
+	.ask = ticket_ask,
+	.frame = ticket_frame,
+	.take = ticket_take,
+};
+
+/* ---- the instruments ---- */
+
+struct bus { /* Modbus units 1..4 on a pty; each answers its own running number */
+	int fd, tty;
+	char name[64];
+	pthread_t thread;
+	_Atomic bool stop;
+	_Atomic unsigned dead;      /* bit of each unit that says nothing */
+	_Atomic unsigned number[5]; /* what it answers; 0: counts up by itself */
+	_Atomic unsigned asked[5];
+};
+
+static void *play_bus(void *context)
+{
+	struct bus *bus = context;
+	uint8_t ask[8], out[7];
+	size_t have = 0;
+	while (!bus->stop) {
+		struct pollfd wait = { .fd = bus->fd, .events = POLLIN };
+		if (poll(&wait, 1, 20) <= 0 || !(wait.revents & POLLIN))
+			continue;
+		ssize_t got = read(bus->fd, ask + have, sizeof(ask) - have);
+		if (got <= 0)
+			continue;
+		have += (size_t)got;
+		if (have < sizeof(ask))
+			continue;
+		have = 0;
+		unsigned unit = ask[0];
+		if (unit < 1 || unit > 4)
+			continue;
+		unsigned count = ++bus->asked[unit], number = bus->number[unit] ? bus->number[unit] : count;
+		if (bus->dead & 1u << unit)
+			continue;
+		memcpy(out, (const uint8_t[]){ ask[0], ask[1], 2, (uint8_t)(number >> 8), (uint8_t)number }, 5);
+		uint16_t sum = checksum_crc16(out, 5);
+		out[5] = (uint8_t)sum;
+		out[6] = (uint8_t)(sum >> 8);
+		if (write(bus->fd, out, sizeof(out)) < 0)
+			break;
+	}
+	return NULL;
+}
+
+static void open_pty(int *fd, int *tty, char *name)
+{
+	struct termios raw;
+	assert_int_equal(openpty(fd, tty, name, NULL, NULL), 0);
+	tcgetattr(*tty, &raw);
+	cfmakeraw(&raw);
+	tcsetattr(*tty, TCSANOW, &raw);
+}
+
+static void bus_start(struct bus *bus)
+{
+	memset(bus, 0, sizeof(*bus));
+	open_pty(&bus->fd, &bus->tty, bus->name);
+	assert_int_equal(pthread_create(&bus->thread, NULL, play_bus, bus), 0);
+}
+
+static void bus_stop(struct bus *bus)
+{
+	bus->stop = true;
+	pthread_join(bus->thread, NULL);
+	close(bus->fd);
+	close(bus->tty);
+}
+
+/* ---- the room ---- */
+
+struct stage {
+	struct fixture *fixture;
+	struct config *config;
+	struct intake *intake;
+	struct instrument_config instruments[4], *list[4];
+	size_t count;
+	struct line *line;
+};
+
+static int stage_setup(void **state)
+{
+	struct stage *stage = calloc(1, sizeof(*stage));
+	*state = stage;
+	log_set_level(LOG_LEVEL_ERROR);
+	stage->fixture = fixture_directory();
+	if (fixture_start(stage->fixture))
+		return -1;
+	stage->config = calloc(1, sizeof(*stage->config));
+	stage->config->holders = 1;
+	snprintf(stage->config->station.code, sizeof(stage->config->station.code), "330421103-01");
+	stage->intake = intake_new(stage->fixture->journal, stage->config);
+	return 0;
+}
+
+static int stage_teardown(void **state)
+{
+	struct stage *stage = *state;
+	line_stop(stage->line);
+	intake_free(stage->intake);
+	fixture_stop(stage->fixture);
+	char command[128];
+	snprintf(command, sizeof(command), "rm -rf '%s'", stage->fixture->directory);
+	if (system(command))
+		return -1;
+	free(stage->fixture);
+	config_release(stage->config);
+	free(stage);
+	return 0;
+}
+
+static struct instrument_config *add_instrument(
+	struct stage *stage, const struct driver *driver, enum port_kind kind, const char *path)
+{
+	struct instrument_config *config = &stage->instruments[stage->count];
+	stage->list[stage->count++] = config;
+	snprintf(config->id, sizeof(config->id), "in-%zu", stage->count);
+	config->driver = driver;
+	config->port = (struct port){ .kind = kind, .baud = 115200, .data_bits = 8, .stop_bits = 1 };
+	snprintf(config->port.path, sizeof(config->port.path), "%s", path);
+	snprintf(config->port.text, sizeof(config->port.text), "%s", path);
+	config->unit = (long)stage->count;
+	config->poll_ms = 100;
+	config->timeout_ms = 300;
+	config->lateness_ms = 500;
+	return config;
+}
+
+static void start(struct stage *stage)
+{
+	struct fault fault;
+	if (line_start(stage->config, stage->list, stage->count, stage->intake, stage->fixture->journal, &stage->line,
+		    &fault))
+		fail_msg("%s", fault.text);
+}
+
+static const struct instrument_stats *stats(const struct stage *stage, size_t index)
+{
+	return line_stats(stage->line, index);
+}
+
+struct search {
+	const char *text;
+	unsigned found;
+};
+
+static int look(void *context, const struct stored *stored)
+{
+	struct search *search = context;
+	search->found += memmem(stored->payload, stored->length, search->text, strlen(search->text)) != NULL;
+	return 0;
+}
+
+/* Entries of the journal that hold this text. */
+static unsigned entries_with(const struct stage *stage, const char *text)
+{
+	struct search search = { .text = text };
+	struct fault fault;
+	assert_true(journal_read(stage->fixture->reader, 1, 100000, look, &search, &fault) >= 0);
+	return search.found;
+}
+
+#define WAIT_FOR(condition, seconds)                                                                                   \
+	do {                                                                                                           \
+		long until_ = clock_ms() + (seconds)*1000;                                                             \
+		while (!(condition) && clock_ms() < until_)                                                            \
+			usleep(5000);                                                                                  \
+		assert_true(condition);                                                                                \
+	} while (0)
+
+static double cpu_seconds(void)
+{
+	struct rusage usage;
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* ---- the promises ---- */
+
+static void every_result_is_stored_once_and_the_period_is_kept(void **state)
+{
+	struct stage *stage = *state;
+	struct bus bus;
+	bus_start(&bus);
+	add_instrument(stage, &counter, PORT_MODBUS_RTU, bus.name);
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->stored >= 1, 3);
+	long begun = clock_ms();
+	unsigned long polls = stats(stage, 0)->polls;
+	while (clock_ms() < begun + 2000)
+		usleep(1000);
+	assert_in_range(stats(stage, 0)->polls - polls, 19, 21);
+	assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+	bus.number[1] = 7000; /* the same result again and again: stored once */
+	WAIT_FOR(entries_with(stage, "\"instrument_seq\":\"7000\"") == 1, 2);
+	usleep(400000);
+	assert_int_equal(entries_with(stage, "\"instrument_seq\":\"7000\""), 1);
+	line_stop(stage->line);
+	stage->line = NULL;
+	assert_int_equal(entries_with(stage, "instrument_lost"), 0);
+	/* a line started again goes on from the durable cursor */
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->polls > 3, 3);
+	assert_int_equal(entries_with(stage, "\"instrument_seq\":\"7000\""), 1);
+	bus_stop(&bus);
+}
+
+static void one_dead_unit_leaves_the_others_95_percent_of_their_rate(void **state)
+{
+	struct stage *stage = *state;
+	struct bus bus;
+	bus_start(&bus);
+	bus.dead = 1u << 4;
+	for (int i = 0; i < 4; i++)
+		add_instrument(stage, &counter, PORT_MODBUS_RTU, bus.name)->poll_ms = 200;
+	for (unsigned unit = 1; unit <= 4; unit++)
+		bus.number[unit] = 1;
+	start(stage);
+	long begun = clock_ms();
+	WAIT_FOR(stats(stage, 3)->health == HEALTH_SILENT, 5);
+	while (clock_ms() < begun + 12000)
+		usleep(1000);
+	for (size_t i = 0; i < 3; i++) {
+		print_message("unit %zu: %lu polls of 60\n", i + 1, stats(stage, i)->polls);
+		assert_in_range(stats(stage, i)->polls, 57, 62);
+		assert_int_equal(stats(stage, i)->health, HEALTH_OK);
+	}
+	assert_in_range(stats(stage, 3)->timeouts, 1, 3);
+	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 1);
+	assert_int_equal(entries_with(stage, "\"instrument_back\""), 0);
+	struct fault fault;
+	line_fault(stage->line, 3, &fault);
+	assert_non_null(strstr(fault.text, "no answer"));
+	line_fault(stage->line, 0, &fault);
+	assert_string_equal(fault.text, "");
+	bus_stop(&bus);
+}
+
+static void a_silent_instrument_is_announced_once_and_so_is_its_return(void **state)
+{
+	struct stage *stage = *state;
+	struct bus bus;
+	bus_start(&bus);
+	bus.number[1] = 5;
+	add_instrument(stage, &counter, PORT_MODBUS_RTU, bus.name)->lateness_ms = 100;
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->stored == 1, 3);
+	bus.dead = 1u << 1;
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_SILENT, 5);
+	WAIT_FOR(stats(stage, 0)->timeouts >= 4, 10);
+	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 1);
+	bus.dead = 0;
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 6);
+	WAIT_FOR(entries_with(stage, "\"instrument_back\"") == 1, 2);
+	usleep(500000);
+	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 1);
+	assert_int_equal(entries_with(stage, "\"instrument_back\""), 1);
+	assert_int_equal(entries_with(stage, "\"instrument_seq\":\"5\""), 1);
+	bus_stop(&bus);
+}
+
+/* Pushes "<n>" on a pty; unplugs and plugs it in again. */
+static void a_pushing_instrument_is_heard_at_once_and_found_again_after_replugging(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty, other, other_tty;
+	char name[64], other_name[64], by_id[128];
+	open_pty(&fd, &tty, name);
+	snprintf(by_id, sizeof(by_id), "%s/usb-printer", stage->fixture->directory);
+	assert_int_equal(symlink(name, by_id), 0);
+	add_instrument(stage, &ticket, PORT_SERIAL, by_id);
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 2);
+	long begun = clock_ms();
+	assert_int_equal(write(fd, "?!<1", 4), 4);
+	usleep(20000);
+	assert_int_equal(write(fd, "><2>", 4), 4);
+	WAIT_FOR(stats(stage, 0)->stored == 2, 2);
+	assert_in_range(clock_ms() - begun, 0, 500);
+	assert_int_equal(stats(stage, 0)->noise_bytes, 2);
+
+	close(fd);
+	close(tty);
+	unlink(by_id);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_NO_LINK, 2);
+	double spent = cpu_seconds();
+	unsigned long beat = line_beat(stage->line);
+	usleep(3000000);
+	double share = (cpu_seconds() - spent) / 3.0;
+	print_message("%.2f %% of a core while unplugged\n", share * 100);
+	assert_true(share < 0.02);
+	assert_true(line_beat(stage->line) > beat);
+	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 1);
+
+	open_pty(&fd, &tty, name);
+	open_pty(&other, &other_tty, other_name);
+	assert_int_equal(symlink(other_name, by_id), 0);
+	begun = clock_ms();
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 6);
+	print_message("back %ld ms after replugging\n", clock_ms() - begun);
+	assert_in_range(clock_ms() - begun, 0, 5000);
+	assert_int_equal(write(other, "<3>", 3), 3);
+	WAIT_FOR(stats(stage, 0)->stored == 3, 2);
+	WAIT_FOR(entries_with(stage, "\"instrument_back\"") == 1, 2);
+	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 1);
+	line_stop(stage->line);
+	stage->line = NULL;
+	unlink(by_id);
+	close(fd);
+	close(tty);
+	close(other);
+	close(other_tty);
+}
+
+static void half_a_ticket_is_noise_once_its_time_is_over(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &ticket, PORT_SERIAL, name)->timeout_ms = 200;
+	start(stage);
+	assert_int_equal(write(fd, "<9", 2), 2);
+	WAIT_FOR(stats(stage, 0)->noise_bytes == 2, 2);
+	assert_int_equal(write(fd, "<10>", 4), 4);
+	WAIT_FOR(stats(stage, 0)->stored == 1, 2);
+	assert_int_equal(stats(stage, 0)->timeouts, 0); /* nothing was owed */
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
+static void a_line_stops_within_a_second_whatever_it_waits_for(void **state)
+{
+	struct stage *stage = *state;
+	struct bus bus;
+	bus_start(&bus);
+	bus.dead = ~0u;
+	struct instrument_config *config = add_instrument(stage, &counter, PORT_MODBUS_RTU, bus.name);
+	config->timeout_ms = 60000;
+	start(stage);
+	WAIT_FOR(bus.asked[1] == 1, 2);
+	unsigned long beat = line_beat(stage->line);
+	usleep(2200000);
+	assert_in_range(line_beat(stage->line) - beat, 2, 10); /* a sign of life each second */
+	long begun = clock_ms();
+	line_stop(stage->line);
+	assert_in_range(clock_ms() - begun, 0, 1000);
+	config->timeout_ms = 100; /* and in the quarantine that follows */
+	config->lateness_ms = 60000;
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->quarantines == 1, 2);
+	begun = clock_ms();
+	line_stop(stage->line);
+	stage->line = NULL;
+	assert_in_range(clock_ms() - begun, 0, 1000);
+	bus_stop(&bus);
+}
+
+static void a_port_that_is_not_there_is_announced_and_costs_nothing(void **state)
+{
+	struct stage *stage = *state;
+	struct fault fault;
+	add_instrument(stage, &counter, PORT_MODBUS_RTU, "/dev/serial/by-id/nothing");
+	add_instrument(stage, &counter, PORT_MODBUS_RTU, "/dev/serial/by-id/nothing");
+	start(stage);
+	WAIT_FOR(stats(stage, 1)->health == HEALTH_NO_LINK, 3);
+	double spent = cpu_seconds();
+	usleep(2000000);
+	assert_true((cpu_seconds() - spent) / 2.0 < 0.02);
+	line_fault(stage->line, 1, &fault);
+	assert_non_null(strstr(fault.text, "plugged in"));
+	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define STAGED(test) cmocka_unit_test_setup_teardown(test, stage_setup, stage_teardown)
+		STAGED(every_result_is_stored_once_and_the_period_is_kept),
+		STAGED(one_dead_unit_leaves_the_others_95_percent_of_their_rate),
+		STAGED(a_silent_instrument_is_announced_once_and_so_is_its_return),
+		STAGED(a_pushing_instrument_is_heard_at_once_and_found_again_after_replugging),
+		STAGED(half_a_ticket_is_noise_once_its_time_is_over),
+		STAGED(a_line_stops_within_a_second_whatever_it_waits_for),
+		STAGED(a_port_that_is_not_there_is_announced_and_costs_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
