@@ -7,16 +7,19 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
 
-#define CONNECT_MS   3000
-#define RESOLVE_STEP 200 /* milliseconds between two looks at the stop signal while a name is looked up */
+#define CONNECT_MS 3000
+#define RESOLVE_MS 30000
 
 struct tcp_link {
 	struct link link;
@@ -38,47 +41,76 @@ static void tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof(unacknowledged_ms));
 }
 
-struct lookup { /* freed by whoever finishes last: a lookup under way cannot always be cancelled */
-	struct gaicb request;
-	struct addrinfo hints;
+struct lookup { /* belongs to the line and to the thread that looks up; freed by whoever lets go last */
+	_Atomic int holders;
 	char host[128], service[8];
+	struct addrinfo hints, *found;
+	_Atomic int error; /* written last: what was found is there */
+	int done_fd;
 };
 
-/* A resolver without network answers after half a minute: the lookup runs aside so that the line can be stopped. */
-static int look_up_name(struct link *link, struct lookup *lookup)
+static void let_go(struct lookup *lookup)
 {
-	struct gaicb *requests[] = { &lookup->request };
-	int error = getaddrinfo_a(GAI_NOWAIT, requests, 1, NULL);
-	while (error == 0 && (error = gai_error(&lookup->request)) == EAI_INPROGRESS) {
-		struct timespec step = { .tv_nsec = RESOLVE_STEP * 1000000L };
-		gai_suspend((const struct gaicb *const *)requests, 1, &step);
-		if (link_wait(link, -1, 0, 0) == -ECANCELED && gai_cancel(&lookup->request) != EAI_ALLDONE)
-			return EAI_INPROGRESS;
-		error = 0;
-	}
-	return error;
+	if (atomic_fetch_sub(&lookup->holders, 1) > 1)
+		return;
+	if (lookup->found)
+		freeaddrinfo(lookup->found);
+	if (lookup->done_fd >= 0)
+		close(lookup->done_fd);
+	free(lookup);
 }
 
+static void *look_up_aside(void *context)
+{
+	struct lookup *lookup = context;
+	lookup->error = getaddrinfo(lookup->host, lookup->service, &lookup->hints, &lookup->found);
+	eventfd_write(lookup->done_fd, 1);
+	let_go(lookup);
+	return NULL;
+}
+
+/* A resolver without network answers after half a minute and cannot be interrupted: it works aside, so that the line
+ * can be stopped and shows life. 0, a getaddrinfo() error, or -ECANCELED. */
+static int look_up_name(struct link *link, struct lookup *lookup)
+{
+	pthread_t thread;
+	lookup->done_fd = eventfd(0, EFD_CLOEXEC);
+	if (lookup->done_fd < 0)
+		return EAI_SYSTEM;
+	lookup->holders = 2;
+	if (pthread_create(&thread, NULL, look_up_aside, lookup) != 0) {
+		lookup->holders = 1;
+		return EAI_MEMORY;
+	}
+	pthread_detach(thread);
+	int events = link_wait(link, lookup->done_fd, POLLIN, clock_ms() + RESOLVE_MS);
+	return events > 0 ? lookup->error : events == 0 ? EAI_AGAIN : -ECANCELED;
+}
+
+/* Addresses are read at once; only names need the resolver. */
 static int look_up(struct link *link, int flags, struct addrinfo **ret, struct fault *fault)
 {
 	const struct port *port = link->port;
 	struct lookup *lookup = calloc(1, sizeof(*lookup));
 	if (!lookup)
 		return fault_set(fault, ENOMEM, _("%s: out of memory"), port->text);
+	lookup->holders = 1;
+	lookup->done_fd = -1;
 	lookup->hints = (struct addrinfo){ .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICHOST };
 	snprintf(lookup->host, sizeof(lookup->host), "%s", port->host);
 	snprintf(lookup->service, sizeof(lookup->service), "%d", port->number);
-	lookup->request =
-		(struct gaicb){ .ar_name = lookup->host, .ar_service = lookup->service, .ar_request = &lookup->hints };
-	int error = getaddrinfo(lookup->host, lookup->service, &lookup->hints, &lookup->request.ar_result);
+	int error = getaddrinfo(lookup->host, lookup->service, &lookup->hints, &lookup->found);
 	if (error == EAI_NONAME) {
 		lookup->hints.ai_flags = flags;
 		error = look_up_name(link, lookup);
 	}
-	if (error == EAI_INPROGRESS) /* told to stop while the resolver still writes here: left to the process' end */
-		return -ECANCELED;
-	*ret = lookup->request.ar_result;
-	free(lookup);
+	if (!error) {
+		*ret = lookup->found;
+		lookup->found = NULL;
+	}
+	let_go(lookup);
+	if (error == -ECANCELED)
+		return error;
 	if (error)
 		return fault_set(fault, EHOSTUNREACH, _("%s: host name %s: %s; check the name or write its address"),
 			port->text, port->host, gai_strerror(error));
