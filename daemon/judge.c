@@ -176,8 +176,9 @@ static void judge_limit(const struct limit *station, const struct limit *said, s
 static void judge_verdict(const struct config *config, const struct reading *reading, struct judgement *to)
 {
 	const struct limit said = said_limit(reading);
-	const struct limit *station =
-		to->item ? items_limit(config->items, to->item, reading->sample_name, reading->sample_category) : NULL;
+	const struct limit *station = NULL; /* a control or blank has no limit to keep */
+	if (to->item && reading->kind == KIND_SAMPLE)
+		station = items_limit(config->items, to->item, reading->sample_name, reading->sample_category);
 	enum verdict verdict = rule_verdict(reading, station ? station : limit_usable(&said) ? &said : NULL, to);
 	if (reading->verdict != VERDICT_NONE) {
 		to->verdict = reading->verdict;
