@@ -83,8 +83,10 @@ static void ask_select(struct instrument *instrument, struct request *request)
 	request->address = (uint16_t)(select->address + state->word);
 	request->count = profile->write_multiple ? select->count : 1;
 	for (size_t i = 0; i < request->count; i++) {
-		uint16_t word = words[state->word + i];
-		request->registers[i] = order & MODBUS_SWAP_BYTES ? (uint16_t)(word << 8 | word >> 8) : word;
+		unsigned word = words[state->word + i];
+		if (order & MODBUS_SWAP_BYTES)
+			word = word << 8 | word >> 8;
+		request->registers[i] = (uint16_t)word;
 	}
 }
 

@@ -17,13 +17,24 @@
 
 #include "checksum.h"
 
-enum { READ_HOLDING = 0x03, READ_INPUT = 0x04, WRITE_ONE = 0x06, WRITE_MANY = 0x10, EXCEPTION = 0x80 };
+enum {
+	READ_COILS = 0x01,
+	READ_CONTACTS = 0x02,
+	READ_HOLDING = 0x03,
+	READ_INPUT = 0x04,
+	WRITE_COIL = 0x05,
+	WRITE_ONE = 0x06,
+	WRITE_COILS = 0x0F,
+	WRITE_MANY = 0x10,
+	EXCEPTION = 0x80,
+};
 
 #define UNIT_MAX 247
 
+/* Other instruments on the same line may use functions that mean nothing to us; their frames are cut all the same. */
 static bool is_known(unsigned function)
 {
-	return function == READ_HOLDING || function == READ_INPUT || function == WRITE_ONE || function == WRITE_MANY;
+	return (function >= READ_COILS && function <= WRITE_ONE) || function == WRITE_COILS || function == WRITE_MANY;
 }
 
 /* The lengths a frame that begins like this may have, shortest first; 0 where there is none. */
@@ -32,19 +43,21 @@ static void possible_lengths(const uint8_t *data, size_t length, size_t lengths[
 	lengths[0] = lengths[1] = 0;
 	unsigned function = data[1];
 	if (function & EXCEPTION) {
-		lengths[0] = is_known(function & ~(unsigned)EXCEPTION) ? 5 : 0;
+		lengths[0] = 5;
 		return;
 	}
 	lengths[0] = 8; /* every request, and the answer to a write */
-	if (function == WRITE_MANY && length >= 7 && data[6] > 0 && data[6] % 2 == 0)
+	if ((function == WRITE_MANY || function == WRITE_COILS) && length >= 7)
 		lengths[1] = 9U + data[6];
-	bool reads = function == READ_HOLDING || function == READ_INPUT;
-	if (reads && length >= 3 && data[2] > 0 && data[2] % 2 == 0 && data[2] <= 2 * REGISTERS_MAX) {
-		lengths[1] = 5U + data[2];
-		if (lengths[1] < lengths[0]) {
-			lengths[0] = lengths[1];
-			lengths[1] = 8;
-		}
+	if (function > READ_INPUT || length < 3)
+		return;
+	bool registers = function == READ_HOLDING || function == READ_INPUT;
+	if (data[2] == 0 || data[2] > 2 * REGISTERS_MAX || (registers && data[2] % 2 != 0))
+		return;
+	lengths[1] = 5U + data[2];
+	if (lengths[1] < lengths[0]) {
+		lengths[0] = lengths[1];
+		lengths[1] = 8;
 	}
 }
 
