@@ -38,6 +38,8 @@ static int open_sound(struct journal *journal, struct fault *fault)
 {
 	int error = files_suspect(journal->path, fault);
 	if (!error)
+		error = log_suspect(journal->path, fault);
+	if (!error)
 		error = store_open(journal, fault);
 	if (!error) {
 		error = check_end(journal, fault);

@@ -88,6 +88,10 @@ int reader_stored_head(struct journal_reader *reader, struct chain *ret, struct 
 int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fault *fault);
 int schema_station(struct db *db, const char *station, struct fault *fault);
 
+/* --- journal_log.c */
+
+int log_suspect(const char *path, struct fault *fault); /* 0, or -EUCLEAN: damaged in a way SQLite passes over */
+
 /* --- journal_files.c: directory, lock and what is set aside */
 
 int files_directory(const char *directory, struct fault *fault);

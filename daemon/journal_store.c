@@ -126,9 +126,9 @@ static int settle(struct journal *journal, struct fault *fault)
 {
 	if (journal->unsafe_sync)
 		return 0;
-	int error = 0;
-	if (journal->doubtful)
-		error = db_checkpoint(journal->store.db, true, fault);
+	int error = db_checkpoint(journal->store.db, journal->doubtful, fault);
+	if (!journal->doubtful && (error == -EBUSY || error == -ENOSPC))
+		error = 0; /* a reader, or no room: the log has everything meanwhile */
 	if (!error)
 		error = files_settle_log(journal->path, LOG_PAGES_MAX * (JOURNAL_PAGE + 24L) + 65536, fault);
 	if (!error)

@@ -25,6 +25,7 @@
 enum { APPENDERS = 4 };
 
 static struct journal *journal;
+static unsigned life; /* differs from one run to the next: the journal survives several cuts */
 
 static int64_t nanoseconds(void)
 {
@@ -51,7 +52,7 @@ static void *append_for_ever(void *argument)
 		snprintf(body, sizeof(body), "\"kind\":\"sample\",\"raw\":\"%0660d\"}", 0);
 	for (unsigned number = 1;; number++) {
 		struct entry entry = { .kind = ENTRY_RESULT, .body = thread ? (char[]){ "\"kind\":\"qc\"}" } : body };
-		snprintf(entry.id, sizeof(entry.id), "0195a3c4-0000-7%03x-8000-%012x", thread, number);
+		snprintf(entry.id, sizeof(entry.id), "0195a3c4-%04x-7%03x-8000-%012x", life, thread, number);
 		if (journal_append(journal, &entry, 1, NULL, NULL, NULL) != 0)
 			return NULL; /* the power is gone */
 		char line[80];
@@ -65,6 +66,7 @@ static int append(const char *directory, bool unsafe)
 {
 	pthread_t threads[APPENDERS];
 	unsigned numbers[APPENDERS];
+	life = (unsigned)(nanoseconds() >> 26) & 0xffff;
 	if (open_journal(directory, unsafe, NULL) != 0)
 		return 1;
 	for (unsigned i = 0; i < APPENDERS; i++) {

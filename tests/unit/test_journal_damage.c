@@ -18,7 +18,7 @@ enum { SEEDS = 250, ENTRIES = 60 };
 
 struct bytes_of_file {
 	size_t length;
-	uint8_t bytes[256 * 1024];
+	uint8_t bytes[4 << 20];
 };
 
 static void load(const char *path, struct bytes_of_file *file)
@@ -70,7 +70,10 @@ static void make_journal(struct fixture *fixture, bool killed)
 
 static void damage(struct bytes_of_file *file, unsigned seed)
 {
-	size_t at = (size_t)rand() % file->length, page = at / 512 * 512;
+	size_t used = file->length;
+	while (file->bytes[used - 1] == 0)
+		used--; /* the log's unused rest */
+	size_t at = (size_t)rand() % used, page = at / 512 * 512;
 	switch (seed % 6) {
 	case 0: /* truncated */
 		file->length = at;
@@ -87,7 +90,7 @@ static void damage(struct bytes_of_file *file, unsigned seed)
 		break;
 	case 4: /* two pages exchanged */
 		for (size_t i = 0; i < 512 && page + i < file->length; i++) {
-			size_t other = (i + file->length / 512 / 2 * 512) % file->length;
+			size_t other = (i + used / 512 / 2 * 512) % used;
 			uint8_t kept = file->bytes[page + i];
 			file->bytes[page + i] = file->bytes[other];
 			file->bytes[other] = kept;
@@ -118,6 +121,8 @@ static void goes_on_sound_or_anew(struct fixture *fixture, unsigned seed)
 	if (fixture->setaside) {
 		assert_int_equal(head, 0);
 		assert_int_equal(access(fixture->setaside, F_OK), 0);
+	} else if (seed % 6 != 0) { /* a log that ends early cannot be told from one that was never longer */
+		assert_in_range(head, ENTRIES - 1, ENTRIES);
 	}
 	struct entry entry = entry_of(1000);
 	error = journal_append(fixture->journal, &entry, 1, NULL, NULL, &fixture->fault);
