@@ -62,13 +62,13 @@ static int is_control(const char *at)
 	return first < ' ' || first == 0x7F || (first == 0xC2 && (unsigned char)at[1] < 0xA0);
 }
 
-/* Prints one character of an excerpt (a tab as one blank, controls as U+FFFD) and returns the columns it took. */
+/* Prints one character (a tab as one blank, controls and halves as U+FFFD) and returns the columns it took. */
 static size_t print_character(const char *at, size_t length, FILE *out)
 {
 	char character[8] = "";
 	if (*at == '\t')
 		strcpy(character, " ");
-	else if (is_control(at) || length >= sizeof(character))
+	else if (is_control(at) || length >= sizeof(character) || !text_is_utf8(at, length))
 		strcpy(character, "\xEF\xBF\xBD");
 	else
 		memcpy(character, at, length);
@@ -99,6 +99,17 @@ static void print_excerpt(const char *excerpt, int column, FILE *out)
 		fprintf(out, "    %*s^\n", (int)caret, "");
 }
 
+/* Sentences quote what files hold, and a long one may have been cut inside a character. */
+static void print_sentence(const char *text, FILE *out)
+{
+	for (const char *at = text; *at;) {
+		size_t length = character_length(at);
+		print_character(at, length, out);
+		at += length;
+	}
+	fputc('\n', out);
+}
+
 static void print_entry(const struct faults_entry *entry, FILE *out)
 {
 	fputs(entry->file, out);
@@ -107,7 +118,8 @@ static void print_entry(const struct faults_entry *entry, FILE *out)
 	if (entry->line > 0 && entry->column > 0)
 		fprintf(out, ":%d", entry->column);
 	/* TRANSLATORS: stands between place and text of a fault that does not stop the start */
-	fprintf(out, ": %s%s\n", entry->weight == FAULTS_WARNING ? _("warning: ") : "", entry->text);
+	fprintf(out, ": %s", entry->weight == FAULTS_WARNING ? _("warning: ") : "");
+	print_sentence(entry->text, out);
 	if (entry->excerpt)
 		print_excerpt(entry->excerpt, entry->column, out);
 }

@@ -44,10 +44,12 @@ static int check_host(const char *host, bool bracketed, const char *whole, struc
 		return fault_set(fault, EINVAL,
 			_("port %s: '%s' is not an IPv4 address; it has four numbers, 0..255, such as 10.0.0.9"), whole,
 			host);
-	for (const char *at = host; *at; at++)
-		if (!isalnum((unsigned char)*at) && !strchr("-._", *at))
-			return fault_set(fault, EINVAL,
-				_("port %s: '%c' cannot be in a host name; letters, digits, - and . can"), whole, *at);
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+	size_t right = strspn(host, letters);
+	if (host[right])
+		return fault_set(fault, EINVAL,
+			_("port %s: '%s' cannot be in a host name; letters A-Z, digits, - and . can"), whole,
+			host + right);
 	return 0;
 }
 

@@ -114,6 +114,8 @@ static int check_readable(const struct setting *row, const char *path, struct fa
 			path, strerror(errno));
 	if (S_ISDIR(about.st_mode))
 		return fault_set(fault, EINVAL, _("%s %s is a directory; name a file"), row->name, path);
+	if (!S_ISREG(about.st_mode))
+		return fault_set(fault, EINVAL, _("%s %s is no ordinary file; name one"), row->name, path);
 	int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (descriptor < 0)
 		return fault_set(fault, EINVAL, _("%s %s cannot be read: %s; let the user that runs assayd read it"),

@@ -115,7 +115,8 @@ static void a_wrong_port_is_told_what_would_be_right(void **state)
 	refused("tcp:fd00::9:4001", "too many colons");
 	refused("tcp:[fd00::9:4001", "lacks the ]");
 	refused("tcp:[fd00]:4001", "not an IPv6 address");
-	refused("tcp:a/b:4001", "'/' cannot be in a host name");
+	refused("tcp:a/b:4001", "'/b' cannot be in a host name");
+	refused("tcp:嘉善:4001", "'嘉善' cannot be in a host name");
 	refused("tcp-listen:", "not a port number");
 	refused("modbus-rtu:ttyUSB0", "begin it with /");
 	refused("/dev/", "is a directory");

@@ -151,7 +151,8 @@ static void texts_decimals_and_paths_are_checked(void **state)
 	refuses("limit", "１", "full-width");
 	takes("folder", "/var/lib/nowhere");
 	refuses("folder", "var/lib", "begin it with /");
-	takes("file", "/dev/null");
+	takes("file", "/etc/passwd");
+	refuses("file", "/dev/null", "no ordinary file");
 	refuses("file", "/nonexistent", "name a file that exists");
 	refuses("file", "/tmp", "is a directory; name a file");
 	refuses("file", "etc/passwd", "not an absolute path");

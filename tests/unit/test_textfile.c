@@ -108,7 +108,9 @@ static void utf16_is_named(void **state)
 static void a_nul_byte_is_named(void **state)
 {
 	(void)state;
-	IS_REFUSED("[station]\ncode = 33\0" "421\nname = a nul byte far from any pattern\n", 2, 10, "NUL");
+	IS_REFUSED("[station]\ncode = 33\0"
+		   "421\nname = a nul byte far from any pattern\n",
+		2, 10, "NUL");
 }
 
 static void what_cannot_be_read_is_said(void **state)
@@ -141,14 +143,14 @@ static void faults_are_printed_in_order_with_a_caret(void **state)
 	faults_add(&faults, FAULTS_ERROR, "b.conf", 2, 8, "name = 嘉善 x", "second; do %s", "this");
 	faults_add(&faults, FAULTS_WARNING, "a.conf", 10, 0, NULL, "warned; do that");
 	faults_add(&faults, FAULTS_ERROR, "b.conf", 0, 0, NULL, "whole file; mend it");
-	faults_add(&faults, FAULTS_ERROR, "a.conf", 9, 9, "\tk = 嘉善\x1B[2J", "first; mend it");
+	faults_add(&faults, FAULTS_ERROR, "a.conf", 9, 9, "\tk = 嘉善\x1B[2J", "first \x1B \xE5\x96; mend it");
 	assert_int_equal(faults.errors, 3);
 	char *printed = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&printed, &size);
 	faults_print(&faults, out);
 	fclose(out);
-	assert_string_equal(printed, "a.conf:9:9: first; mend it\n"
+	assert_string_equal(printed, "a.conf:9:9: first \xEF\xBF\xBD \xEF\xBF\xBD; mend it\n"
 				     "     k = 嘉善\xEF\xBF\xBD[2J\n"
 				     "              ^\n"
 				     "a.conf:10: warning: warned; do that\n"
