@@ -182,7 +182,7 @@ static enum next take_torn(struct instrument *instrument, const char *reason, st
 		notice->first = notice->last = state->next;
 		snprintf(notice->reason, sizeof(notice->reason), "%s", reason);
 		notice->raw = state->image;
-		notice->raw_length = 2U * state->plans[MODBUS_RECORD].registers;
+		notice->raw_length = MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
 	}
 	state->have_mark = false;
 	advance(state, readings);
@@ -241,10 +241,10 @@ static bool still_same(
 	if (profile->window.guard == MODBUS_GUARD_SEQUENCE) {
 		bool inside = sequence->address >= block->address &&
 		              sequence->address + sequence->count <= block->address + block->count;
-		from = inside ? 2U * (size_t)(sequence->address - block->address) : 0;
-		length = inside ? 2U * sequence->count : 0;
+		from = inside ? MODBUS_BYTES(sequence->address - block->address) : 0;
+		length = inside ? MODBUS_BYTES(sequence->count) : 0;
 	}
-	return memcmp(state->image + 2 * block->at + from, reply->bytes + from, length) == 0;
+	return memcmp(state->image + MODBUS_BYTES(block->at) + from, reply->bytes + from, length) == 0;
 }
 
 static enum next take_block(struct instrument *instrument, const struct reply *reply, struct readings *readings)
@@ -254,7 +254,7 @@ static enum next take_block(struct instrument *instrument, const struct reply *r
 	const struct modbus_block *block = &state->plans[state->step].blocks[state->block];
 	if (state->again && !still_same(profile, state, reply))
 		return take_torn(instrument, _("the registers changed while they were read"), readings);
-	memcpy(state->image + 2 * block->at, reply->bytes, reply->length);
+	memcpy(state->image + MODBUS_BYTES(block->at), reply->bytes, reply->length);
 	if (++state->block < state->plans[state->step].count)
 		return NEXT_ASK;
 	if (state->step == MODBUS_ASK_RECORD) {
@@ -402,7 +402,7 @@ static enum next modbus_take(struct instrument *instrument, const struct reply *
 	if (reply->kind == REPLY_DONE && !reads)
 		return take_done(instrument);
 	uint16_t count = reads ? state->plans[state->step].blocks[state->block].count : 0;
-	if (reply->kind == REPLY_REGISTERS && reads && reply->count == count && reply->length == 2U * count)
+	if (reply->kind == REPLY_REGISTERS && reads && reply->count == count && reply->length == MODBUS_BYTES(count))
 		return take_block(instrument, reply, readings);
 	/* Silence, or an answer to something else: this turn is suspect and nothing of it is used. */
 	start_anew(instrument);

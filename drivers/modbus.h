@@ -18,6 +18,8 @@
 #include "driver.h"
 #include "text.h"
 
+#define MODBUS_BYTES(registers) ((size_t)2 * (size_t)(registers))
+
 #define MODBUS_FIELDS_MAX   64
 #define MODBUS_MAPS_MAX     160
 #define MODBUS_BLOCKS_MAX   16

@@ -102,7 +102,8 @@ static uint32_t copy_blocks(
 		const struct modbus_block *block = &plan->blocks[i];
 		if (!covers(address, count, block))
 			continue;
-		memcpy(state->image + 2 * block->at, bytes + 2 * (block->address - address), 2U * block->count);
+		memcpy(state->image + MODBUS_BYTES(block->at), bytes + MODBUS_BYTES(block->address - address),
+			MODBUS_BYTES(block->count));
 		there |= UINT32_C(1) << i;
 	}
 	return there;

@@ -329,8 +329,9 @@ static int add_map(
 	if (strlen(field) >= sizeof(map.field) || strlen(code) >= sizeof(map.code) || strlen(word) >= sizeof(map.word))
 		return fault_set(fault, EINVAL, _("'%s = %s' is too long; a code has at most %zu bytes and a word %zu"),
 			code, word, sizeof(map.code) - 1, sizeof(map.word) - 1);
-	for (size_t i = 0; field[i]; i++)
-		map.field[i] = field[i] == '_' ? '-' : field[i];
+	memcpy(map.field, field, strlen(field) + 1);
+	for (char *at = map.field; (at = strchr(at, '_')) != NULL;)
+		*at = '-';
 	memcpy(map.code, code, strlen(code) + 1);
 	memcpy(map.word, word, strlen(word) + 1);
 	for (size_t i = 0; i < profile->map_count; i++)

@@ -27,7 +27,7 @@ struct bytes modbus_registers(
 	int place = modbus_plan_place(&state->plans[group], field->address);
 	if (place < 0 || place + field->count > MODBUS_IMAGE_MAX)
 		return bytes_of(NULL, 0);
-	return bytes_of(state->image + 2 * place, 2U * field->count);
+	return bytes_of(state->image + MODBUS_BYTES(place), MODBUS_BYTES(field->count));
 }
 
 static struct modbus_value value_of(const struct instrument *instrument, const struct modbus_field *field)
@@ -40,7 +40,7 @@ static struct modbus_value value_of(const struct instrument *instrument, const s
 
 static const uint8_t *window_bytes(const struct modbus_profile *profile, const struct modbus_state *state)
 {
-	return state->image + 2 * modbus_plan_place(&state->plans[MODBUS_RECORD], profile->window.address);
+	return state->image + MODBUS_BYTES(modbus_plan_place(&state->plans[MODBUS_RECORD], profile->window.address));
 }
 
 static bool crc_holds(const struct modbus_profile *profile, const struct modbus_state *state)
@@ -48,7 +48,7 @@ static bool crc_holds(const struct modbus_profile *profile, const struct modbus_
 	if (!profile->window.crc_given)
 		return true;
 	const uint8_t *window = window_bytes(profile, state);
-	size_t covered = 2U * (size_t)(profile->window.crc - profile->window.address);
+	size_t covered = MODBUS_BYTES(profile->window.crc - profile->window.address);
 	struct bytes sent = bytes_of(window + covered, 2);
 	/* CRC-16 of Modbus, its low byte first as at the end of every RTU frame. */
 	return bytes_u16le(&sent) == checksum_crc16(window, covered);
@@ -57,7 +57,7 @@ static bool crc_holds(const struct modbus_profile *profile, const struct modbus_
 /* Memory that was never written. */
 static bool is_erased(const struct modbus_state *state)
 {
-	size_t length = 2U * state->plans[MODBUS_RECORD].registers;
+	size_t length = MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
 	for (size_t i = 0; i < length; i++)
 		if (state->image[i] != 0xFF)
 			return false;
@@ -239,13 +239,13 @@ static void take_field(struct instrument *instrument, const struct modbus_field 
 static void take_bytes(const struct modbus_profile *profile, const struct modbus_state *state, struct reading *reading)
 {
 	reading->raw = state->image;
-	reading->raw_length = 2U * state->plans[MODBUS_RECORD].registers;
+	reading->raw_length = MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
 	reading->repeatable = true;
 	reading->identity = reading->raw;
 	reading->identity_length = reading->raw_length;
 	if (profile->window.given) {
-		reading->identity = window_bytes(profile, state) + 2U * profile->window.identity_at;
-		reading->identity_length = 2U * profile->window.identity_count;
+		reading->identity = window_bytes(profile, state) + MODBUS_BYTES(profile->window.identity_at);
+		reading->identity_length = MODBUS_BYTES(profile->window.identity_count);
 	}
 }
 

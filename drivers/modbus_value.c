@@ -209,7 +209,8 @@ static void read_time(
 	const struct modbus_field *field, enum modbus_order order, struct bytes bytes, struct modbus_value *value)
 {
 	registers_text(field, bytes, value->as_sent);
-	if (strspn(value->as_sent, "0") == 4U * field->count || strspn(value->as_sent, "F") == 4U * field->count)
+	size_t digits = strlen(value->as_sent);
+	if (strspn(value->as_sent, "0") == digits || strspn(value->as_sent, "F") == digits)
 		return; /* a clock that was never set */
 	struct date_time time;
 	uint32_t bits = field->count == 2 ? (uint32_t)ordered(field, order, bytes) : 0;
@@ -230,7 +231,7 @@ void modbus_value_read(
 	const struct modbus_field *field, enum modbus_order order, struct bytes bytes, struct modbus_value *ret)
 {
 	*ret = (struct modbus_value){ .saying = MODBUS_SAYS_NOTHING };
-	if (bytes_left(&bytes) < 2U * field->count)
+	if (bytes_left(&bytes) < MODBUS_BYTES(field->count))
 		return;
 	switch (field->form) {
 	case MODBUS_TEXT:
