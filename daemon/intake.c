@@ -132,7 +132,7 @@ static struct entry make_event(const char *event, const char *instrument, struct
 static struct entry notice_entry(const char *instrument, const struct notice *notice, int64_t now_ms)
 {
 	struct json *details = js_new_object();
-	if (notice->kind == NOTICE_MISSED_RESULTS || notice->kind == NOTICE_COUNTER_RESTARTED) {
+	if (notice->first || notice->last) {
 		js_put_integer(details, "first", notice->first);
 		js_put_integer(details, "last", notice->last);
 	}

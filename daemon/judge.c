@@ -72,15 +72,19 @@ static void judge_item(const struct config *config, const struct instrument_conf
 		to->basis = to->item->basis;
 }
 
-static void judge_unit(const struct reading *reading, struct judgement *to)
+static void judge_value(const struct reading *reading, struct judgement *to)
 {
 	const char *ucum = units_ucum(reading->unit);
 	to->unit = ucum ? ucum : reading->unit;
 	if (*reading->unit && !ucum)
 		flag(to, "unmapped_unit");
-	to->value_valid = *reading->value && decimal_valid(reading->value);
-	if (*reading->value && !to->value_valid)
+	const char *sign = rule_sign(reading->qualifier);
+	if (decimal_valid(reading->value) && (sign || !*reading->qualifier)) {
+		to->value = reading->value + (*reading->value == '+');
+		to->qualifier = sign ? sign : "";
+	} else if (*reading->value || *reading->qualifier) {
 		flag(to, "unmapped_value");
+	}
 }
 
 /* ---- verdict ---- */
@@ -99,7 +103,7 @@ static struct limit said_limit(const struct reading *reading)
 
 static bool limit_usable(const struct limit *limit)
 {
-	return rule_sign(limit->op) && decimal_valid(limit->value);
+	return rule_sign(limit->op) && decimal_valid(limit->value) && limit->value[0] != '+';
 }
 
 /* The unit a value must have for the item's rule to speak about it; NULL: any. */
@@ -120,15 +124,15 @@ static const char *rule_unit(const struct item *item, const struct limit *limit)
 static enum verdict value_verdict(const struct reading *reading, const struct limit *limit, struct judgement *to)
 {
 	const struct rule *rule = &to->item->rule;
-	bool beyond = (reading->marks & READING_OUT_OF_RANGE) && !*reading->qualifier;
-	if (!to->value_valid || beyond || !*to->unit)
+	bool beyond = (reading->marks & READING_OUT_OF_RANGE) && !*to->qualifier;
+	if (!*to->value || beyond || !*to->unit)
 		return VERDICT_NONE;
 	const char *wanted = rule_unit(to->item, limit);
 	if (wanted && strcmp(wanted, to->unit) != 0) {
 		flag(to, "unit_differs");
 		return VERDICT_NONE;
 	}
-	return rule_value(rule, reading->qualifier, reading->value, limit);
+	return rule_value(rule, to->qualifier, to->value, limit);
 }
 
 /* The verdict of the item's rule; NONE when it cannot tell. */
@@ -161,8 +165,7 @@ static enum verdict rule_verdict(const struct reading *reading, const struct lim
 
 static void judge_limit(const struct limit *station, const struct limit *said, struct judgement *to)
 {
-	bool have_said = *said->value != '\0';
-	to->limit_said = have_said && (!station || strcmp(to->verdict_by, "instrument") == 0);
+	to->limit_said = limit_usable(said) && (!station || strcmp(to->verdict_by, "instrument") == 0);
 	if (to->limit_said)
 		to->limit = *said;
 	else if (station)
@@ -222,8 +225,8 @@ static void judge_inhibition(const struct reading *reading, struct judgement *to
 	const char *sample = *signal_of(reading, "delta_a") ? signal_of(reading, "delta_a") : signal_of(reading, "abs");
 	if (!*control)
 		control = signal_of(reading, "abs_control");
-	if (reading->kind == KIND_SAMPLE && to->value_valid && !*reading->qualifier && strcmp(to->unit, "%") == 0 &&
-		disagrees(reading->value, control, sample))
+	if (reading->kind == KIND_SAMPLE && *to->value && !*to->qualifier && strcmp(to->unit, "%") == 0 &&
+		disagrees(to->value, control, sample))
 		flag(to, "inhibition_disagrees");
 	if (reading->kind != KIND_SAMPLE || to->verdict != VERDICT_POSITIVE)
 		return;
@@ -322,11 +325,16 @@ static void judge_marks(const struct reading *reading, struct judgement *to)
 void judge(const struct config *config, const struct instrument_config *instrument, const struct reading *reading,
 	const struct reception *reception, struct judgement *ret)
 {
-	*ret = (struct judgement){
-		.item_name = "", .method = "", .basis = "", .unit = "", .verdict_by = "", .rule = ""
-	};
+	*ret = (struct judgement){ .item_name = "",
+		.method = "",
+		.basis = "",
+		.unit = "",
+		.value = "",
+		.qualifier = "",
+		.verdict_by = "",
+		.rule = "" };
 	judge_item(config, instrument, reading, ret);
-	judge_unit(reading, ret);
+	judge_value(reading, ret);
 	judge_verdict(config, reading, ret);
 	judge_inhibition(reading, ret);
 	judge_marks(reading, ret);

@@ -20,7 +20,7 @@
  *   unmapped_item         no item of items.csv has this code, name or alias; or nobody said what was tested
  *   unmapped_unit         the unit has no UCUM code here; it is kept as sent
  *   unmapped_basis +      an inhibition tested by a standard for which items.csv has no item: no rule applies
- *   unmapped_value +      the value is no decimal number; it is kept as sent only
+ *   unmapped_value +      the value is no decimal number, or its qualifier no sign; it is kept as sent only
  *   unit_differs +        value and limit have different units: the rule was not applied
  *   operator_unknown      the operator is not in operators.csv (only where the station keeps that file)
  *   operator_expired      the certificate does not cover the day of the test
@@ -53,10 +53,11 @@ struct judgement {               /* pointers are into the configuration, the rea
 	const struct item *item; /* NULL: unknown */
 	const char *item_name;   /* configured for the instrument but unknown; "" otherwise */
 	const char *method, *basis;
-	const char *unit;   /* UCUM, or as sent when unknown */
-	bool value_valid;   /* the value is a decimal */
-	struct limit limit; /* op and value "" for none */
-	bool limit_said;    /* `limit` is the instrument's own */
+	const char *unit;      /* UCUM, or as sent when unknown */
+	const char *value;     /* a decimal, or "" when there is none or it cannot be read */
+	const char *qualifier; /* "<", ">", "<=", ">=" or "" */
+	struct limit limit;    /* op and value "" for none */
+	bool limit_said;       /* `limit` is the instrument's own */
 	enum verdict verdict;
 	const char *verdict_by;        /* "instrument", "gateway", or "" */
 	const char *rule;              /* of the item, when it was applied; "" otherwise */

@@ -89,12 +89,12 @@ static void put_value(struct json *record, const struct making *making)
 {
 	const struct reading *reading = making->reading;
 	const struct judgement *judgement = &making->judgement;
-	if (judgement->value_valid)
-		js_put_text_if(record, "value", reading->value);
-	js_put_text_if(record, "qualifier", reading->qualifier);
+	bool rewritten = strcmp(judgement->value, reading->value) != 0; /* "+5" became "5", or it is no number */
+	js_put_text_if(record, "value", judgement->value);
+	js_put_text_if(record, "qualifier", judgement->qualifier);
 	js_put_text_if(record, "unit", judgement->unit);
 	js_put_text_if(record, "value_as_sent",
-		*reading->value_as_sent || judgement->value_valid ? reading->value_as_sent : reading->value);
+		!*reading->value_as_sent && rewritten ? reading->value : reading->value_as_sent);
 	if (strcmp(judgement->unit, reading->unit) != 0)
 		js_put_text_if(record, "unit_as_sent", reading->unit);
 	struct json *signals = js_new_object();
@@ -183,6 +183,19 @@ static bool shown(const char *said, const struct json *object)
 	return false;
 }
 
+/* "< 60 % GB 2763": the instrument's limit where the record's verdict goes by another, or where it is no limit. */
+static void put_said_limit(struct json *said, const struct reading *reading)
+{
+	const char *const parts[] = { reading->limit_op, reading->limit_value, reading->limit_unit,
+		reading->limit_source };
+	char limit[160] = "";
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (*parts[i])
+			snprintf(limit + strlen(limit), sizeof(limit) - strlen(limit), "%s%s", *limit ? " " : "",
+				parts[i]);
+	put_named(said, "limit", limit);
+}
+
 /* What the instrument said and no other member shows. */
 static void put_said(struct json *record, const struct making *making)
 {
@@ -197,14 +210,12 @@ static void put_said(struct json *record, const struct making *making)
 		put_named(said, "operator_name", reading->operator_name);
 	if (!judgement->tested)
 		put_named(said, "tested_at", reading->tested_at);
-	if (!judgement->limit_said && *reading->limit_value) {
-		char limit[160];
-		snprintf(limit, sizeof(limit), "%s %s %s %s", reading->limit_op, reading->limit_value,
-			reading->limit_unit, reading->limit_source);
-		put_named(said, "limit", limit);
-	}
-	if (*reading->value && *reading->value_as_sent && !judgement->value_valid)
+	if (!judgement->limit_said)
+		put_said_limit(said, reading);
+	if (!*judgement->value && *reading->value_as_sent)
 		put_named(said, "value", reading->value);
+	if (!*judgement->qualifier)
+		put_named(said, "qualifier", reading->qualifier);
 	put_named(said, "firmware", making->maker->firmware);
 	put_filled(record, "said", said);
 }

@@ -220,6 +220,36 @@ static void unreadable_things_are_kept_as_sent(void **state)
 	free(entry.body);
 }
 
+/* Contract: a value is digits with a point, a qualifier one of four signs, a limit has both. */
+static void what_does_not_fit_the_contract_is_kept_beside_it(void **state)
+{
+	(void)state;
+	struct reading room = { .channel = -1 }, *reading = &room;
+	struct entry entry;
+	SET(value, "+5.0");
+	SET(qualifier, "≥");
+	SET(limit_op, "about");
+	SET(limit_value, "7");
+	struct json *record = make(reading, &silent, &entry);
+	assert_string_equal(js_get_text(record, "value"), "5.0");
+	assert_string_equal(js_get_text(record, "value_as_sent"), "+5.0");
+	assert_string_equal(js_get_text(record, "qualifier"), ">=");
+	assert_string_equal(js_get_text(js_get(record, "limit"), "value"), "50");
+	assert_string_equal(js_get_text(js_get(record, "said"), "limit"), "abo 7");
+	js_free(record);
+	free(entry.body);
+	SET(qualifier, "~");
+	SET(value_as_sent, "~5");
+	record = make(reading, &silent, &entry);
+	assert_null(js_get(record, "value"));
+	assert_null(js_get(record, "qualifier"));
+	assert_string_equal(js_get_text(record, "value_as_sent"), "~5");
+	assert_string_equal(js_get_text(js_get(record, "said"), "value"), "+5.0");
+	assert_string_equal(js_get_text(js_get(record, "said"), "qualifier"), "~");
+	js_free(record);
+	free(entry.body);
+}
+
 static void the_instruments_own_digits_of_time_are_never_rewritten(void **state)
 {
 	(void)state;
@@ -340,6 +370,7 @@ static void whatever_an_instrument_says_arrives_unaltered(void **state)
 		fill(reading.basis, sizeof(reading.basis));
 		fill(reading.unit, sizeof(reading.unit));
 		fill(reading.value, sizeof(reading.value));
+		fill(reading.qualifier, sizeof(reading.qualifier));
 		fill(reading.limit_value, sizeof(reading.limit_value));
 		fill(reading.limit_op, sizeof(reading.limit_op));
 		fill(reading.operator_name, sizeof(reading.operator_name));
@@ -359,6 +390,8 @@ static void whatever_an_instrument_says_arrives_unaltered(void **state)
 			assert_arrived(record, "basis", reading.basis);
 		assert_arrived(record, js_get(record, "unit_as_sent") ? "unit_as_sent" : "unit", reading.unit);
 		assert_arrived(record, js_get(record, "value") ? "value" : "value_as_sent", reading.value);
+		if (!js_get(record, "qualifier"))
+			assert_arrived(said, "qualifier", reading.qualifier);
 		assert_arrived(js_get(record, "operator"), "name", reading.operator_name);
 		assert_arrived(said, "tested_at", reading.tested_at);
 		assert_arrived(said, "word", reading.said[0].value);
@@ -398,6 +431,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_said_is_absent),
 		cmocka_unit_test(only_samples_go_to_the_result_topic),
 		cmocka_unit_test(unreadable_things_are_kept_as_sent),
+		cmocka_unit_test(what_does_not_fit_the_contract_is_kept_beside_it),
 		cmocka_unit_test(the_instruments_own_digits_of_time_are_never_rewritten),
 		cmocka_unit_test(a_test_read_twice_has_one_id_and_a_message_its_own),
 		cmocka_unit_test(whatever_an_instrument_says_arrives_unaltered),
