@@ -63,7 +63,8 @@ static bool is_second(struct loader *loader, const struct config_place *place)
 	const struct ini_section *section = place->section;
 	for (size_t i = 0; i < loader->origin_count; i++) {
 		const struct origin *other = &loader->origins[i];
-		if (strcmp(other->section->word, section->word) || strcmp(other->section->name, section->name))
+		if (strcmp(other->section->word, section->word) != 0 ||
+			strcmp(other->section->name, section->name) != 0)
 			continue;
 		if (other->ini != place->ini)
 			config_fault(place, FAULTS_ERROR, NULL,
@@ -197,7 +198,7 @@ static void take_section(struct loader *loader, const struct config_place *place
 			unknown_section(place);
 		return;
 	}
-	if (drop_in && strcmp(known->word, "instrument")) {
+	if (drop_in && strcmp(known->word, "instrument") != 0) {
 		config_fault(place, FAULTS_ERROR, NULL,
 			_("a file in instruments.d holds [instrument ...] sections only; move [%s] to assayd.conf"),
 			known->word);

@@ -14,10 +14,10 @@ static int by_key(const void *a, const void *b)
 /* Writes "key=value" lines in the order of the keys, then the contents. */
 static void write_section(const struct ini_section *section, const char *const *contents, size_t count, FILE *out)
 {
-	const struct ini_entry **sorted = config_need(calloc(section->count + 1, sizeof(*sorted)));
+	const struct ini_entry **sorted = config_need(calloc(section->count + 1, sizeof(const struct ini_entry *)));
 	for (size_t i = 0; i < section->count; i++)
 		sorted[i] = &section->entries[i];
-	qsort(sorted, section->count, sizeof(*sorted), by_key);
+	qsort(sorted, section->count, sizeof(const struct ini_entry *), by_key);
 	fprintf(out, "%s\n%s\n", section->word, section->name);
 	for (size_t i = 0; i < section->count; i++)
 		fprintf(out, "%s=%s\n", sorted[i]->key, sorted[i]->value);

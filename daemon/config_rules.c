@@ -28,7 +28,7 @@ static void check_county(const struct config_place *place, const struct station 
 		config_fault(place, FAULTS_ERROR, "county",
 			_("county %s begins with %.2s, which is no province; look the code up in GB/T 2260, such as 330421"),
 			county, county);
-	else if (code_is_right && *station->code && strncmp(station->code, county, 6))
+	else if (code_is_right && *station->code && strncmp(station->code, county, 6) != 0)
 		config_fault(place, FAULTS_WARNING, "code",
 			_("code %s does not begin with the county %s; look both up again"), station->code, county);
 }
@@ -95,7 +95,7 @@ void config_check_client(
 {
 	for (size_t i = 0; i < config->target_count; i++) {
 		const struct target_config *other = &config->targets[i];
-		if (strcmp(other->broker, target->broker) || strcmp(other->client_id, target->client_id))
+		if (strcmp(other->broker, target->broker) != 0 || strcmp(other->client_id, target->client_id) != 0)
 			continue;
 		config_fault(place, FAULTS_ERROR, *target->client_id ? "client-id" : "broker",
 			_("target %s logs in to this broker under the same name; give one of the two another client-id"),

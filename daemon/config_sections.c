@@ -5,10 +5,12 @@
 
 #include "../drivers/fault.h"
 
-#define SECONDS 1000
+#define SECONDS 1000LL
 #define HOURS   (3600 * SECONDS)
-#define DAYS    (24LL * HOURS)
+#define DAYS    (24 * HOURS)
 
+/* Types, members and string literals stand in these without parentheses.
+ * NOLINTBEGIN(bugprone-macro-parentheses) */
 #define ROW(owner, key, kind, member, least, most, words, default_value, sample, sentence)                             \
 	{                                                                                                              \
 		.name = key, .type = kind, .offset = offsetof(owner, member), .min = least, .max = most,               \
@@ -33,6 +35,7 @@
 	{                                                                                                              \
 		.name = NULL                                                                                           \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct setting station[] = {
 	TEXT(struct station, "code", code, 1, NULL, "330421103-01",
@@ -87,7 +90,7 @@ static const struct setting target[] = {
 		N_("The key of client-cert (PEM), or the name of a systemd credential.")),
 	DURATION(struct target_config, "keepalive", keepalive_ms, 5 * SECONDS, 18 * HOURS, "30s",
 		N_("After this long without a message the link is checked.")),
-	DURATION(struct target_config, "ack-timeout", ack_timeout_ms, 1 * SECONDS, 10 * 60 * SECONDS, "15s",
+	DURATION(struct target_config, "ack-timeout", ack_timeout_ms, 1 * SECONDS, 600 * SECONDS, "15s",
 		N_("When the broker has not acknowledged a record after this long, the link is opened anew.")),
 	DURATION(struct target_config, "reconnect-min", reconnect_min_ms, 100, 1 * HOURS, "1s",
 		N_("The first pause before connecting again; it doubles with every failure, at random below the limit.")),

@@ -207,7 +207,7 @@ static void note_repeated(const struct parser *parser, struct ini_section *secti
 	const struct ini *ini = &parser->file->ini;
 	for (size_t i = 0; i + 1 < ini->count; i++) {
 		const struct ini_section *other = &ini->sections[i];
-		if (strcmp(other->word, section->word) || strcmp(other->name, section->name))
+		if (strcmp(other->word, section->word) != 0 || strcmp(other->name, section->name) != 0)
 			continue;
 		section->repeated = true;
 		ini_fault(ini, parser->faults, FAULTS_ERROR, section->line, section->column,
@@ -299,7 +299,7 @@ static char *find_separator(const struct parser *parser, char *line, char **ret_
 		return equals;
 	}
 	for (char *at = line; *at; at++) {
-		char meant = (unsigned char)*at >= 0xE0 ? ini_ascii_meant(at) : 0;
+		char meant = ini_ascii_meant(at);
 		if (meant == '=')
 			complain(parser, at, _("'%.3s' is a full-width equals sign; use ="), at);
 		else if (meant == ':' || *at == ':')
@@ -343,7 +343,7 @@ static char *take_value(const struct parser *parser, char *value)
 			break;
 		}
 	cut_trailing_blanks(at);
-	char meant = *at ? ini_ascii_meant(at) : 0;
+	char meant = ini_ascii_meant(at);
 	if (meant == '"') {
 		complain(parser, at, _("'%.3s' is a typographic quote; use \", or no quotes at all"), at);
 		return NULL;

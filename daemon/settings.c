@@ -69,7 +69,7 @@ static bool digits_meant(const char *text, char *out, size_t size)
 		if (letter)
 			*at = digits[letter - letters];
 	}
-	return strlen(text) < size && strcmp(out, text);
+	return strlen(text) < size && strcmp(out, text) != 0;
 }
 
 static int out_of_range(const struct setting *row, const char *value, bool below, struct fault *fault)
@@ -158,7 +158,7 @@ static int read_duration(const struct setting *row, const char *value, void *int
 			row->name, value, settings_range(row, range, sizeof(range)));
 	snprintf(digits, sizeof(digits), "%.*s", (int)count, value);
 	size_t unit = 0;
-	while (unit < UNITS && strcmp(word, units[unit].name))
+	while (unit < UNITS && strcmp(word, units[unit].name) != 0)
 		unit++;
 	if (unit == UNITS)
 		return unit_fault(row, value, digits, word, fault);

@@ -44,12 +44,16 @@ static size_t fold(const char *word, size_t length, char out[static WORD_MAX])
 {
 	size_t used = 0;
 	for (size_t i = 0; i < length && used < WORD_MAX - 1;) {
-		char meant = (unsigned char)word[i] >= 0xE0 && i + 2 < length ? ini_ascii_meant(word + i) : 0;
-		char character = meant ? meant : word[i];
+		char meant = ini_ascii_meant(word + i);
+		char character = word[i];
+		if (meant)
+			character = meant;
 		if (character >= 'A' && character <= 'Z')
 			character = (char)(character - 'A' + 'a');
-		out[used++] = character == '_' ? '-' : character;
-		i += meant ? 3 : 1;
+		if (character == '_')
+			character = '-';
+		out[used++] = character;
+		i += meant && meant != ' ' ? 3 : 1;
 	}
 	out[used] = '\0';
 	return used;

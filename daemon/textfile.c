@@ -251,7 +251,7 @@ int textfile_read(const char *path, char **ret_text, size_t *ret_length, struct 
 {
 	struct file file = { .path = path, .faults = faults };
 	int result = read_file(&file);
-	if (!result)
+	if (!result && file.data)
 		result = make_utf8(&file);
 	if (result) {
 		free(file.data);
