@@ -12,7 +12,6 @@
 #include "judge.h"
 
 struct making { /* everything one record is made of */
-	const struct config *config;
 	const struct instrument_config *instrument;
 	const struct maker *maker;
 	const struct reading *reading;
@@ -246,7 +245,6 @@ int record_make(const struct config *config, const struct instrument_config *ins
 	const struct reading *reading, const struct reception *reception, struct entry *ret, struct fault *fault)
 {
 	struct making making = {
-		.config = config,
 		.instrument = instrument,
 		.maker = maker,
 		.reading = reading,
