@@ -27,8 +27,7 @@ void modbus_tell(struct modbus_state *state, struct readings *readings, unsigned
 	state->told |= once;
 	va_list arguments;
 	va_start(arguments, format);
-	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang-tidy 14 errs when several files are checked at
-	 * once */
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang-tidy 14, several files in one run */
 	vsnprintf(notice->reason, sizeof(notice->reason), format, arguments);
 	va_end(arguments);
 	if (once)
