@@ -208,11 +208,15 @@ static int on_message(void *context, char *topic, int topic_length, MQTTAsync_me
 	return 1;
 }
 
+/* OpenSSL's line is thread:error:number:library:function:reason:file:line: and people need the reason. */
 static int on_tls_fault(const char *text, size_t length, void *context)
 {
-	char copy[200];
-	snprintf(copy, sizeof(copy), "%.*s", (int)(length < 190 ? length : 190), text);
-	note_failure(context, copy);
+	char whole[256], parts[256], *rest = parts, *reason = NULL;
+	snprintf(whole, sizeof(whole), "%.*s", (int)(length < 250 ? length : 250), text);
+	snprintf(parts, sizeof(parts), "%s", whole);
+	for (int field = 0; field <= 5 && rest; field++)
+		reason = strsep(&rest, ":");
+	note_failure(context, rest ? reason : whole);
 	return 1;
 }
 

@@ -13,6 +13,8 @@
 #define CONNECT_TIMEOUT_S   10
 #define CONNECT_LIMIT_MS    30000 /* name resolution included, whatever the library thinks */
 #define STEADY_MS           30000 /* a link that lived this long starts its back-off anew */
+#define SHORT_MS            5000
+#define SHORT_LINKS         3 /* in a row: not every broker says that another client took our place */
 #define TAKEN_OVER_MIN_MS   60000
 #define TAKEN_OVER_MAX_MS   120000
 #define GOODBYE_ANSWERED_MS 1000
@@ -125,8 +127,8 @@ static void tell_down(struct publisher *publisher, const char *text, int reason)
 	struct fault line;
 	if (reason == REFUSED_TAKEN_OVER)
 		fault_set(&line, 0,
-			_("target %s: another client uses our client identifier at %s: two stations with one code? "
-			  "Trying again after a minute or more"),
+			_("target %s: another client seems to use our client identifier at %s: two stations with one "
+			  "code? Trying again after a minute or more"),
 			name, place);
 	else if (publisher->up)
 		fault_set(&line, 0, _("target %s: link to broker %s lost: %s; records are kept and sent later"), name,
@@ -138,20 +140,30 @@ static void tell_down(struct publisher *publisher, const char *text, int reason)
 		log_warning("%s", line.text);
 }
 
+/* How long the link lived tells whether to be patient, and whether someone else keeps taking our place. */
+static int judge_link(struct publisher *publisher, const char *why, int reason, long lived_ms)
+{
+	publisher->stats.losses++;
+	publisher->short_links = !why && lived_ms < SHORT_MS ? publisher->short_links + 1 : 0;
+	if (lived_ms >= STEADY_MS)
+		backoff_reset(&publisher->backoff);
+	if (reason || publisher->short_links < SHORT_LINKS)
+		return reason;
+	publisher->short_links = 0;
+	return REFUSED_TAKEN_OVER;
+}
+
 void broker_ended(struct publisher *publisher, const char *why, int reason)
 {
 	char text[400];
 	long now = clock_ms();
+	if (publisher->up)
+		reason = judge_link(publisher, why, reason, now - publisher->since_ms);
 	explain(publisher, why, reason, text, sizeof(text));
 	set_fault(publisher, text);
 	tell_down(publisher, text, reason);
 	mqtt_free(publisher->mqtt);
 	publisher->mqtt = NULL;
-	if (publisher->up) {
-		publisher->stats.losses++;
-		if (now - publisher->since_ms >= STEADY_MS)
-			backoff_reset(&publisher->backoff);
-	}
 	int64_t pause = backoff_next(&publisher->backoff);
 	if (reason == REFUSED_TAKEN_OVER)
 		pause = backoff_between(&publisher->backoff, TAKEN_OVER_MIN_MS, TAKEN_OVER_MAX_MS);

@@ -68,11 +68,11 @@ static inline bool can_connect(struct stage *stage)
 /* Starts a program with its output in DIRECTORY/log; the last argument is NULL. */
 static inline pid_t start_program(struct stage *stage, const char *program, ...)
 {
-	char *arguments[16] = { (char *)program };
+	char *arguments[24] = { (char *)program };
 	char log[96];
 	va_list list;
 	va_start(list, program);
-	for (size_t i = 1; i < 15 && (arguments[i] = va_arg(list, char *)); i++)
+	for (size_t i = 1; i < 23 && (arguments[i] = va_arg(list, char *)); i++)
 		continue;
 	va_end(list);
 	snprintf(log, sizeof(log), "%s/log", stage->directory);
@@ -192,8 +192,8 @@ static inline struct stage *stage_new(const char *broker_settings)
 	snprintf(stage->heard, sizeof(stage->heard), "%s/heard", stage->directory);
 	stage->port = free_port();
 	snprintf(conf, sizeof(conf),
-		"user root\nlistener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\npersistence true\n"
-		"persistence_location %s/\nautosave_interval 1\nautosave_on_changes true\n%s\n",
+		"user root\nlistener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+		"persistence_location %s/\n%s\n",
 		stage->port, stage->directory, broker_settings);
 	write_file(stage, "mosquitto.conf", conf);
 	struct journal_options options = { .directory = stage->directory, .station = "330421103-01" };
@@ -215,6 +215,19 @@ static inline struct stage *stage_new(const char *broker_settings)
 		.window = 50 };
 	snprintf(stage->target.broker, sizeof(stage->target.broker), "mqtt://127.0.0.1:%d", stage->port);
 	return stage;
+}
+
+/* Publishes as the platform would, with the broker's own client. */
+static inline void say(struct stage *stage, const char *topic, const char *payload, const char *response_topic)
+{
+	char port[8];
+	snprintf(port, sizeof(port), "%d", stage->port);
+	pid_t child = response_topic
+	                      ? start_program(stage, "mosquitto_pub", "-V", "5", "-q", "1", "-p", port, "-t", topic,
+					"-m", payload, "-D", "publish", "response-topic", response_topic, NULL)
+	                      : start_program(stage, "mosquitto_pub", "-V", "5", "-q", "1", "-p", port, "-t", topic,
+					"-m", payload, NULL);
+	waitpid(child, NULL, 0);
 }
 
 static inline bool stage_publish(struct stage *stage)

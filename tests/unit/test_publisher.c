@@ -128,7 +128,7 @@ static void each_kind_has_its_topic_and_cloud_event_attributes(void **state)
 static void a_killed_broker_costs_nothing(void **state)
 {
 	(void)state;
-	struct stage *stage = stage_new("");
+	struct stage *stage = stage_new("persistence true\nautosave_interval 1\nautosave_on_changes true");
 	assert_true(broker_start(stage) && ear_start(stage));
 	assert_true(stage_publish(stage));
 	append(stage, 1, 200, false);
@@ -316,6 +316,313 @@ static void a_broker_that_falls_silent_is_left(void **state)
 	stage_free(stage);
 }
 
+static bool answered(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->requests + publisher_stats(stage->publisher)->receipts >= wanted &&
+	       count_of(stage, "/response/") >= wanted;
+}
+
+static void assert_answer(struct stage *stage, unsigned index, const char *what)
+{
+	struct json *message = heard(stage, "/response/replay", index);
+	assert_non_null(message);
+	if (!strstr(js_get_text(message, "payload"), what))
+		fail_msg("%s is not in %s", what, js_get_text(message, "payload"));
+	js_free(message);
+}
+
+static void the_platforms_requests_are_answered_and_nonsense_is_survived(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	char ask[200];
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 30, false);
+	assert_true(stage_publish(stage));
+	wanted = 30;
+	assert_true(eventually(all_delivered, stage, 5000));
+
+	say(stage, ROOT_TOPIC "/request/status", "", NULL);
+	wanted = 1;
+	assert_true(eventually(answered, stage, 5000));
+	struct json *message = heard(stage, "/response/status", 0);
+	assert_non_null(strstr(js_get_text(message, "payload"), "\"online\":true"));
+	js_free(message);
+
+	snprintf(ask, sizeof(ask), "{\"epoch\":\"%s\",\"from\":11,\"to\":13}", journal_epoch(stage->journal));
+	say(stage, ROOT_TOPIC "/request/replay", ask, NULL);
+	say(stage, ROOT_TOPIC "/request/replay", "{\"epoch\":\"other\",\"from\":1,\"to\":2}", NULL);
+	snprintf(ask, sizeof(ask), "{\"epoch\":\"%s\",\"from\":30,\"to\":31}", journal_epoch(stage->journal));
+	say(stage, ROOT_TOPIC "/request/replay", ask, NULL);
+	say(stage, ROOT_TOPIC "/request/replay", "{", NULL);
+	wanted = 5;
+	assert_true(eventually(answered, stage, 5000));
+	assert_answer(stage, 0, "\"accepted\":true");
+	assert_answer(stage, 1, "\"error\":\"this station's journal is");
+	assert_answer(stage, 2, "\"error\":\"the last entry is 30");
+	assert_answer(stage, 3, "\"error\":\"the payload is no JSON");
+	wanted = 33;
+	assert_true(eventually(all_heard, stage, 5000));
+	assert_int_equal(assert_all_heard(stage, 30), 3);
+	assert_int_equal(number_of(stage, "/result", 30), 11);
+	assert_int_equal(number_of(stage, "/result", 32), 13);
+
+	say(stage, ROOT_TOPIC "/request/erase", "{}", NULL);                  /* answered with an error */
+	say(stage, ROOT_TOPIC "/request/status", "{}", ROOT_TOPIC "/result"); /* must not be answered there */
+	say(stage, ROOT_TOPIC "/receipt", "nonsense", NULL);
+	say(stage, ROOT_TOPIC "/request/status", "{}", "platform/response/7");
+	wanted = 7;
+	assert_true(eventually(answered, stage, 5000));
+	message = heard(stage, "platform/response/7", 0);
+	assert_non_null(message);
+	js_free(message);
+	assert_null(heard(stage, "/result", 33));
+	assert_int_equal(publisher_stats(stage->publisher)->requests, 8);
+	assert_int_equal(publisher_stats(stage->publisher)->requests_refused, 6);
+	assert_int_equal(publisher_stats(stage->publisher)->losses, 0);
+	stage_free(stage);
+}
+
+static void a_flood_of_requests_delays_no_record(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	char path[100], port[8];
+	assert_true(broker_start(stage) && ear_start(stage));
+	assert_true(stage_publish(stage));
+	append(stage, 1, 1, false);
+	wanted = 1;
+	assert_true(eventually(all_delivered, stage, 5000)); /* subscribed by then, too */
+	snprintf(path, sizeof(path), "%s/large", stage->directory);
+	snprintf(port, sizeof(port), "%d", stage->port);
+	FILE *file = fopen(path, "w");
+	for (int i = 0; i < 70000; i++)
+		fputc('[', file);
+	fclose(file);
+	pid_t large = start_program(stage, "mosquitto_pub", "-V", "5", "-q", "1", "-p", port, "-t",
+		ROOT_TOPIC "/request/replay", "-f", path, "--repeat", "200", NULL);
+	append(stage, 2, 100, false);
+	wanted = 100;
+	assert_true(eventually(all_delivered, stage, 3000));
+	waitpid(large, NULL, 0);
+	assert_true(eventually(all_heard, stage, 5000));
+	wanted = 1;
+	assert_true(eventually(answered, stage, 5000));
+	assert_answer(stage, 0, "are too many");
+	assert_int_equal(publisher_stats(stage->publisher)->losses, 0);
+	stage_free(stage);
+}
+
+static bool has_receipt(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->receipts >= wanted;
+}
+
+static void a_record_counts_as_delivered_when_a_receipt_covers_it(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	char receipt[200];
+	stage->target.receipts = TARGET_RECEIPTS_REQUIRED;
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 20, false);
+	assert_true(stage_publish(stage));
+	wanted = 20;
+	assert_true(eventually(all_heard, stage, 5000));
+	assert_int_equal(publisher_stats(stage->publisher)->through, 0);
+	snprintf(receipt, sizeof(receipt), "{\"epoch\":\"%s\",\"through\":20,\"missing\":[[8,9],[15,15]]}",
+		journal_epoch(stage->journal));
+	say(stage, ROOT_TOPIC "/receipt", receipt, NULL);
+	wanted = 7;
+	assert_true(eventually(all_delivered, stage, 5000));
+	assert_int_equal(publisher_stats(stage->publisher)->through, 7);
+	wanted = 23; /* what it lacks comes again */
+	assert_true(eventually(all_heard, stage, 5000));
+	assert_int_equal(assert_all_heard(stage, 20), 3);
+	snprintf(receipt, sizeof(receipt), "{\"epoch\":\"%s\",\"through\":21}", journal_epoch(stage->journal));
+	say(stage, ROOT_TOPIC "/receipt", receipt, NULL); /* 21 was never made: not believed */
+	say(stage, ROOT_TOPIC "/receipt", "{\"epoch\":\"older\",\"through\":20}", NULL);
+	snprintf(receipt, sizeof(receipt), "{\"epoch\":\"%s\",\"through\":19}", journal_epoch(stage->journal));
+	say(stage, ROOT_TOPIC "/receipt", receipt, NULL);
+	wanted = 2;
+	assert_true(eventually(has_receipt, stage, 5000));
+	wanted = 19;
+	assert_true(eventually(all_delivered, stage, 2000));
+	assert_int_equal(publisher_stats(stage->publisher)->through, 19);
+	stage_free(stage);
+}
+
+static void behind_a_long_backlog_new_entries_go_first(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	stage->target.backlog_rate = 2000;
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 10500, false);
+	assert_true(stage_publish(stage));
+	assert_true(eventually(is_up, stage, 5000));
+	usleep(500000);
+	append(stage, 10501, 10510, false);
+	wanted = 10510;
+	assert_true(eventually(all_delivered, stage, 30000));
+	assert_true(eventually(all_heard, stage, 10000));
+	assert_int_equal(assert_all_heard(stage, 10510), 0);
+	long last_old = 0, last_new = 10500, at = 0, new_at = 0;
+	stage_hear(stage);
+	for (const char *line = stage->text; (line = strstr(line, "\\\"number\\\":")); at++) {
+		line += 11;
+		long number = atol(line);
+		long *last = number > 10500 ? &last_new : &last_old;
+		assert_int_equal(number, *last + 1); /* each of the two in its own order */
+		*last = number;
+		if (number == 10501)
+			new_at = at;
+	}
+	assert_in_range(new_at, 1, 5000);
+	publisher_stop(stage->publisher);
+	uint64_t through = 0;
+	assert_int_equal(journal_target(stage->journal, "county", &through, &stage->fault), 0);
+	assert_int_equal(through, 10510);
+	stage->publisher = NULL;
+	stage_free(stage);
+}
+
+static bool is_lost_three_times(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->losses >= 3;
+}
+
+static void another_client_with_our_name_is_not_fought(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	struct fault fault;
+	char port[8];
+	assert_true(broker_start(stage));
+	assert_true(stage_publish(stage));
+	assert_true(eventually(is_up, stage, 5000));
+	snprintf(port, sizeof(port), "%d", stage->port);
+	/* it comes back after each of our returns, as any client would */
+	pid_t other = start_program(
+		stage, "mosquitto_sub", "-V", "5", "-i", "330421103-01", "-t", "nothing", "-p", port, NULL);
+	assert_true(eventually(is_lost_three_times, stage, 20000));
+	publisher_fault(stage->publisher, &fault);
+	assert_non_null(strstr(fault.text, "another client"));
+	usleep(3000000); /* the longest usual pause here is one second */
+	assert_int_equal(publisher_stats(stage->publisher)->connects, 3);
+	end_program(&other, SIGKILL);
+	stage_free(stage);
+}
+
+/* ---- TLS ---- */
+
+static void run_shell(const char *format, ...)
+{
+	char command[1024];
+	va_list list;
+	va_start(list, format);
+	vsnprintf(command, sizeof(command), format, list);
+	va_end(list);
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
+/* A broker with a certificate for `name`, signed by ca.crt; other-ca.crt signed nothing. */
+static struct stage *tls_stage(const char *name, const char *more)
+{
+	struct stage *stage = stage_new("");
+	char conf[1024], *at = stage->directory;
+	static const char *const authorities[] = { "ca", "other-ca" };
+	for (size_t i = 0; i < 2; i++)
+		run_shell(
+			"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=%s"
+			" -keyout %s/%s.key -out %s/%s.crt 2>/dev/null",
+			authorities[i], at, authorities[i], at, authorities[i]);
+	run_shell(
+		"cd %s && openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=%s -keyout s.key -out "
+		"s.csr 2>/dev/null && printf 'subjectAltName=%s' >ext && openssl x509 -req -in s.csr -CA ca.crt -CAkey "
+		"ca.key -CAcreateserial -days %s -extfile ext -out s.crt 2>/dev/null",
+		at, "broker", name, more && strstr(more, "expired") ? "-1" : "30");
+	snprintf(conf, sizeof(conf),
+		"user root\nlistener %d 127.0.0.1\ncertfile %s/s.crt\nkeyfile %s/s.key\nallow_anonymous true\n%s",
+		stage->port, at, at, more && *more != 'e' ? more : "");
+	write_file(stage, "mosquitto.conf", conf);
+	snprintf(stage->target.broker, sizeof(stage->target.broker), "mqtts://127.0.0.1:%d", stage->port);
+	snprintf(stage->target.ca_file, sizeof(stage->target.ca_file), "%s/ca.crt", at);
+	assert_true(broker_start(stage));
+	return stage;
+}
+
+static void assert_refused(struct stage *stage, const char *says)
+{
+	struct fault fault;
+	assert_true(stage_publish(stage));
+	assert_true(eventually(has_fault, stage, 20000));
+	publisher_fault(stage->publisher, &fault);
+	if (!strstr(fault.text, says))
+		fail_msg("%s is not in: %s", says, fault.text);
+	assert_int_equal(publisher_stats(stage->publisher)->connects, 0);
+	stage_free(stage);
+}
+
+static void tls_with_the_right_certificate_works(void **state)
+{
+	(void)state;
+	struct stage *stage = tls_stage("IP:127.0.0.1", NULL);
+	append(stage, 1, 50, false);
+	assert_true(stage_publish(stage));
+	wanted = 50;
+	assert_true(eventually(all_delivered, stage, 10000));
+	stage_free(stage);
+}
+
+static void a_certificate_of_an_unknown_authority_is_refused(void **state)
+{
+	(void)state;
+	struct stage *stage = tls_stage("IP:127.0.0.1", NULL);
+	snprintf(stage->target.ca_file, sizeof(stage->target.ca_file), "%s/other-ca.crt", stage->directory);
+	assert_refused(stage, "other-ca.crt");
+	stage = tls_stage("IP:127.0.0.1", NULL);
+	stage->target.ca_file[0] = '\0'; /* the system's authorities did not sign it either */
+	assert_refused(stage, "certificate verify failed");
+}
+
+static void a_certificate_for_another_host_is_refused(void **state)
+{
+	(void)state;
+	assert_refused(tls_stage("DNS:other.example,IP:127.0.0.2", NULL), "name");
+}
+
+static void an_expired_certificate_is_refused(void **state)
+{
+	(void)state;
+	assert_refused(tls_stage("IP:127.0.0.1", "expired"), "certificate");
+}
+
+static void there_is_no_fallback_to_plain_text(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage));
+	snprintf(stage->target.broker, sizeof(stage->target.broker), "mqtts://127.0.0.1:%d", stage->port);
+	assert_refused(stage, "");
+}
+
+static void tls_older_than_1_2_is_refused(void **state)
+{
+	(void)state;
+	struct stage *stage = tls_stage("IP:127.0.0.1", NULL);
+	char port[8], certificate[80], key[80];
+	end_program(&stage->broker, SIGKILL);
+	snprintf(port, sizeof(port), "%d", stage->port);
+	snprintf(certificate, sizeof(certificate), "%s/s.crt", stage->directory);
+	snprintf(key, sizeof(key), "%s/s.key", stage->directory);
+	stage->broker = start_program(stage, "openssl", "s_server", "-quiet", "-accept", port, "-cert", certificate,
+		"-key", key, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", NULL);
+	assert_true(eventually(can_connect, stage, 5000));
+	assert_refused(stage, "disallowed");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +638,18 @@ int main(void)
 		cmocka_unit_test(the_status_is_retained_and_ends_as_offline),
 		cmocka_unit_test(mqtt_3_1_1_works_too),
 		cmocka_unit_test(a_broker_that_falls_silent_is_left),
+		cmocka_unit_test(the_platforms_requests_are_answered_and_nonsense_is_survived),
+		cmocka_unit_test(a_flood_of_requests_delays_no_record),
+		cmocka_unit_test(a_record_counts_as_delivered_when_a_receipt_covers_it),
+		cmocka_unit_test(behind_a_long_backlog_new_entries_go_first),
+		cmocka_unit_test(another_client_with_our_name_is_not_fought),
+		cmocka_unit_test(tls_with_the_right_certificate_works),
+		cmocka_unit_test(a_certificate_of_an_unknown_authority_is_refused),
+		cmocka_unit_test(a_certificate_for_another_host_is_refused),
+		cmocka_unit_test(an_expired_certificate_is_refused),
+		cmocka_unit_test(there_is_no_fallback_to_plain_text),
+		cmocka_unit_test(tls_older_than_1_2_is_refused),
 	};
+	cmocka_set_test_filter(getenv("TEST")); /* one of them alone */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
