@@ -76,7 +76,6 @@ int main(int argc, char **argv)
 	fill(journal, count, bytes);
 	snprintf(target.name, sizeof(target.name), "drain-%d", (int)getpid());
 	snprintf(target.broker, sizeof(target.broker), "%s", argv[1]);
-	config.holders++;
 	if (publisher_start(&config, &target, journal, status, NULL, &publisher, &fault) != 0) {
 		fprintf(stderr, "%s\n", fault.text);
 		return 1;
@@ -91,5 +90,3 @@ int main(int argc, char **argv)
 	journal_close(journal);
 	return 0;
 }
-__attribute__((weak)) struct config *config_hold(struct config *config) { return config; }
-__attribute__((weak)) void config_release(struct config *config) { (void)config; }

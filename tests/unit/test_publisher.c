@@ -7,15 +7,6 @@
 
 #include "broker_fixture.h"
 
-__attribute__((weak)) struct config *config_hold(struct config *config)
-{
-	return config;
-}
-__attribute__((weak)) void config_release(struct config *config)
-{
-	(void)config;
-}
-
 static unsigned wanted;
 
 static bool all_delivered(struct stage *stage)
