@@ -49,8 +49,9 @@ int link_write(struct link *link, const uint8_t *data, size_t length, struct fau
 int link_exchange(struct link *link, int unit, const struct request *request, int timeout_ms, struct reply *reply,
 	uint16_t *registers, uint8_t *bytes, struct fault *fault);
 
-/* Close, wait out `lateness_ms`, and drain until quiet: the next exchange cannot meet an answer to an older question.
- * TCP: closing is enough, a new connection carries no old answers. */
+/* The next exchange cannot meet an answer to an older question. RTU: waits until the one answer that is owed has come,
+ * late and whole, or `lateness_ms` are over; opens afresh and drains until quiet. TCP: a new connection carries no old
+ * answers. On a fault the link is closed. */
 int link_quarantine(struct link *link, int lateness_ms, struct fault *fault);
 
 /* Waits without reading; for the line's own pauses. -ECANCELED when the line is told to stop. */

@@ -35,6 +35,7 @@ struct modbus_link {
 	modbus_t *modbus;
 	int fd, lock; /* lock: RTU only */
 	uint16_t transaction;
+	uint8_t asked_unit, asked_function; /* what an answer, late or not, must name */
 };
 
 struct adu { /* a whole message as on the wire, and where its function code and its last byte are */
@@ -360,6 +361,8 @@ static int modbus_link_exchange(struct link *link, int unit, const struct reques
 		(request->kind == REQUEST_RAW && request->length == 0))
 		return fault_set(fault, EINVAL, _("a request longer than Modbus allows"));
 	size_t length = make_pdu(request, pdu);
+	modbus->asked_unit = (uint8_t)unit;
+	modbus->asked_function = pdu[0];
 	int error = send_request(modbus, unit, pdu, length, fault);
 	if (error < 0)
 		return error;
@@ -385,6 +388,38 @@ static int drain(struct modbus_link *modbus, int at_most_ms, struct fault *fault
 		modbus->link.port->text);
 }
 
+/* True for the whole answer that is owed: an echo of the question, which names the same, has another length. */
+static bool is_owed(const struct modbus_link *modbus, const struct adu *late)
+{
+	const uint8_t *bytes = late->bytes;
+	if (late->length < 5 || bytes[0] != modbus->asked_unit || (bytes[1] & 0x7F) != modbus->asked_function ||
+		checksum_crc16(bytes, late->length) != 0)
+		return false;
+	return bytes[1] & 0x80 ? late->length == 5 : late->length == 5u + bytes[2];
+}
+
+/* One question is open, so one answer is owed. When it comes, late and whole, nothing else can; else all the time it
+ * may take is waited out. What arrives is thrown away. */
+static int wait_out(struct modbus_link *modbus, int lateness_ms, struct fault *fault)
+{
+	struct adu late = { .length = 0 };
+	long until_ms = clock_ms() + lateness_ms;
+	while (clock_ms() < until_ms) {
+		long pause_ms = late.length > 0 ? clock_ms() + QUIET_MS : until_ms;
+		int got = link_read_fd(&modbus->link, modbus->fd, late.bytes + late.length,
+			sizeof(late.bytes) - late.length, pause_ms < until_ms ? pause_ms : until_ms, fault);
+		if (got < 0)
+			return got;
+		late.length += (size_t)got;
+		if (got > 0 && late.length < sizeof(late.bytes))
+			continue;
+		if (is_owed(modbus, &late))
+			return 0;
+		late.length = 0;
+	}
+	return 0;
+}
+
 static int modbus_link_quarantine(struct link *link, int lateness_ms, struct fault *fault)
 {
 	struct modbus_link *modbus = (struct modbus_link *)link;
@@ -392,15 +427,13 @@ static int modbus_link_quarantine(struct link *link, int lateness_ms, struct fau
 		link_close(link);
 		return link_open(link, fault);
 	}
+	int error = link->open ? wait_out(modbus, lateness_ms, fault) : link_pause(link, lateness_ms);
 	disconnect(modbus); /* the lock stays ours: nobody else may ask into the wait */
-	link->open = false;
-	int error = link_pause(link, lateness_ms);
 	if (!error)
 		error = modbus_link_open(link, fault);
-	if (error < 0)
-		return error;
-	link->open = true;
-	error = drain(modbus, lateness_ms + 1000, fault);
+	link->open = !error;
+	if (!error)
+		error = drain(modbus, lateness_ms + 1000, fault);
 	if (error < 0)
 		link_close(link);
 	return error;

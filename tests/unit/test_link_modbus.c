@@ -356,6 +356,26 @@ static void an_unplugged_adapter_is_seen_at_once(void **state)
 	free(bench);
 }
 
+static void a_quarantine_ends_with_the_answer_it_waits_for(void **state)
+{
+	(void)state;
+	struct bench *bench = bench_new();
+	bench->slave.late_ms = 600;
+	bench->slave.manner = LATE;
+	assert_int_equal(ask(bench, 3, 4, 300), -ETIMEDOUT);
+	long begun = clock_ms();
+	assert_int_equal(link_quarantine(bench->link, 3000, &bench->fault), 0);
+	assert_in_range(clock_ms() - begun, 250, 1000);
+	assert_int_equal(ask(bench, 4, 4, 300), 0);
+	assert_int_equal(bench->registers[0], 4000);
+	bench->slave.manner = SILENT; /* nothing comes: all the time is waited out */
+	assert_int_equal(ask(bench, 5, 4, 300), -ETIMEDOUT);
+	begun = clock_ms();
+	assert_int_equal(link_quarantine(bench->link, 1000, &bench->fault), 0);
+	assert_in_range(clock_ms() - begun, 1000, 1500);
+	bench_free(bench);
+}
+
 struct campaign {
 	int late_ms, lateness_ms;
 	unsigned wrong, right;
@@ -573,6 +593,7 @@ int main(void)
 		cmocka_unit_test(a_stop_ends_every_wait),
 		cmocka_unit_test(a_second_master_is_refused_by_name),
 		cmocka_unit_test(an_unplugged_adapter_is_seen_at_once),
+		cmocka_unit_test(a_quarantine_ends_with_the_answer_it_waits_for),
 		cmocka_unit_test(an_answer_0_1_to_3_s_late_never_becomes_a_value),
 		cmocka_unit_test(without_quarantine_late_answers_do_become_values),
 		cmocka_unit_test(tcp_reads_writes_and_refusals_work_by_host_name),
