@@ -276,13 +276,22 @@ static void load_tables(struct loader *loader, const char *directory)
 /* --- the whole -------------------------------------------------------------------------------------------------------
  */
 
+/* A socket's name has 108 bytes, whatever directory it lies in: cut, it would be another socket. */
+static void default_socket(struct config *config, struct faults *faults)
+{
+	int length = snprintf(config->control_socket, sizeof(config->control_socket), "%s/control", paths_runtime());
+	if (length >= (int)sizeof(config->control_socket))
+		faults_add(faults, FAULTS_ERROR, paths_runtime(), 0, 0, NULL,
+			_("the runtime directory's path is too long for a socket; use one of %zu bytes at most"),
+			sizeof(config->control_socket) - sizeof("/control"));
+}
+
 static struct config *new_config(const char *directory)
 {
 	struct config *config = config_need(calloc(1, sizeof(*config)));
 	config->holders = 1;
 	snprintf(config->directory, sizeof(config->directory), "%s", directory);
 	snprintf(config->journal.directory, sizeof(config->journal.directory), "%s", paths_state());
-	snprintf(config->control_socket, sizeof(config->control_socket), "%s/control", paths_runtime());
 	struct journal_rows journal = { 0 };
 	settings_defaults(&(struct settings_table){ config_section_find("journal")->rows, &journal });
 	config->journal.retention_ms = journal.retention_ms;
@@ -351,6 +360,8 @@ int config_load(const char *directory, struct config **ret, struct faults *fault
 	load_file(&loader, path, false);
 	load_drop_ins(&loader, directory);
 	load_tables(&loader, directory);
+	if (!*loader.config->control_socket)
+		default_socket(loader.config, faults);
 	check_whole(&loader, path);
 	free_loader(&loader);
 	if (faults->errors > before) {

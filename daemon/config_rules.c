@@ -106,9 +106,17 @@ void config_check_client(
 
 /* --- ports ------------------------------------------------------------------------------------------------------- */
 
+/* An identity without serial number fits every device of its kind, so also the other instrument's. */
+static bool same_usb(const char *a, const char *b)
+{
+	size_t kind = strlen("1a86:7523");
+	return !strcmp(a, b) || (!strncmp(a, b, kind) && (!a[kind] || !b[kind]));
+}
+
 static bool same_device(const struct port *a, const struct port *b)
 {
-	return port_is_serial(a) && port_is_serial(b) && !strcmp(a->usb, b->usb) && !strcmp(a->path, b->path);
+	return port_is_serial(a) && port_is_serial(b) && !strcmp(a->path, b->path) && !*a->usb == !*b->usb &&
+	       (!*a->usb || same_usb(a->usb, b->usb));
 }
 
 static bool same_listener(const struct port *a, const struct port *b)

@@ -12,16 +12,36 @@
 
 #define PROFILE_SUFFIX ".conf"
 
+static void section_name(const struct ini_section *section, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s%s", section->word, *section->name ? " " : "", section->name);
+}
+
 /* Gives one entry to the driver; its fault gets the place of the value. */
 static void give_entry(const struct ini *ini, const struct ini_section *section, const struct ini_entry *entry,
 	const struct driver *driver, void *profile, struct faults *faults)
 {
 	char name[256];
-	snprintf(name, sizeof(name), "%s%s%s", section->word, *section->name ? " " : "", section->name);
+	section_name(section, name, sizeof(name));
 	struct fault fault = { "" };
 	if (driver->profiles->entry(profile, name, entry->key, entry->value, &fault) == 0)
 		return;
 	ini_fault(ini, faults, FAULTS_ERROR, entry->line, entry->value_column, "%s", fault.text);
+}
+
+/* What is wrong with the whole has no place of its own, but its sentence names a [section]: the first that there is. */
+static void whole_fault(const struct ini *ini, const char *text, struct faults *faults)
+{
+	char name[256];
+	const struct ini_section *section = NULL;
+	for (const char *at = strchr(text, '['); at && !section; at = strchr(at + 1, '['))
+		for (size_t i = 0; i < ini->count && !section; i++) {
+			section_name(&ini->sections[i], name, sizeof(name));
+			size_t length = strlen(name);
+			if (length && !strncmp(at + 1, name, length) && at[1 + length] == ']')
+				section = &ini->sections[i];
+		}
+	ini_fault(ini, faults, FAULTS_ERROR, section ? section->line : 0, section ? section->column : 0, "%s", text);
 }
 
 int profile_read(const char *path, const struct driver *driver, void **ret, struct faults *faults)
@@ -46,7 +66,7 @@ int profile_read(const char *path, const struct driver *driver, void **ret, stru
 	struct fault fault = { "" };
 	if (faults->errors == errors_before && driver->profiles->finish &&
 		driver->profiles->finish(profile, &fault) != 0)
-		faults_add(faults, FAULTS_ERROR, path, 0, 0, NULL, "%s", fault.text);
+		whole_fault(ini, fault.text, faults);
 	ini_free(ini);
 	if (faults->errors > errors_before) {
 		free(profile);

@@ -101,10 +101,21 @@ def test_an_unreadable_file_is_named(tmp_path):
     assert "may not be read" in done.stdout.decode("utf-8")
 
 
-def test_the_shipped_example_is_fine(tmp_path):
+def copy_of_the_example(tmp_path):
     etc = tmp_path / "etc"
     etc.mkdir()
     with open(os.path.join(ROOT, "config", "assayd.conf.example"), encoding="utf-8") as example:
         (etc / "assayd.conf").write_text(example.read(), encoding="utf-8")
-    done = run(str(etc), str(tmp_path), "--check")
+    return str(etc)
+
+
+def test_the_shipped_example_is_fine(tmp_path):
+    done = run(copy_of_the_example(tmp_path), str(tmp_path), "--check")
     assert done.returncode == 0, done.stdout.decode("utf-8")
+
+
+def test_a_socket_s_path_is_never_cut(tmp_path):
+    etc = copy_of_the_example(tmp_path)
+    done = run(etc, os.path.join(str(tmp_path), "x" * 100), "--check")
+    assert done.returncode == 78
+    assert "too long for a socket" in done.stdout.decode("utf-8")

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,27 @@ static void a_configuration_lives_as_long_as_it_is_held(void **state)
 	config_release(NULL);
 }
 
+static void *hold_and_release(void *config)
+{
+	for (int i = 0; i < 10000; i++)
+		config_release(config_hold(config));
+	config_release(config);
+	return NULL;
+}
+
+static void holders_may_be_on_any_thread(void **state)
+{
+	(void)state;
+	pthread_t threads[4];
+	write_file("assayd.conf", station, target, reader);
+	struct config *config = loaded();
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, hold_and_release, config_hold(config)), 0);
+	config_release(config);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+}
+
 static void a_missing_directory_is_one_fault(void **state)
 {
 	(void)state;
@@ -265,6 +287,7 @@ int main(void)
 		cmocka_unit_test(a_changed_password_changes_the_target),
 		cmocka_unit_test(what_is_legal_but_unwise_gets_a_warning),
 		cmocka_unit_test(a_configuration_lives_as_long_as_it_is_held),
+		cmocka_unit_test(holders_may_be_on_any_thread),
 		cmocka_unit_test(a_missing_directory_is_one_fault),
 	};
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -32,7 +32,7 @@ static int take_entry(void *profile, const char *section, const char *key, const
 static int finish(void *profile, struct fault *fault)
 {
 	const struct sheet *sheet = profile;
-	return sheet->entries ? 0 : fault_set(fault, EINVAL, "the profile is empty; add a field");
+	return sheet->entries ? 0 : fault_set(fault, EINVAL, "[nothing] and [read] are empty; add a field");
 }
 
 static const struct profile_reader reader = { sizeof(struct sheet), take_entry, finish };
@@ -100,7 +100,8 @@ static void every_fault_has_its_place(void **state)
 	faults_free(&faults);
 	write_file(shipped, "a.conf", "[read]\n");
 	assert_int_equal(profile_read(path, &with_profiles, &profile, &faults), -EINVAL);
-	assert_string_equal(faults.list[0].text, "the profile is empty; add a field");
+	assert_string_equal(faults.list[0].text, "[nothing] and [read] are empty; add a field");
+	assert_int_equal(faults.list[0].line, 1); /* the first section named that there is */
 	faults_free(&faults);
 	assert_int_equal(profile_read(path, &without_profiles, &profile, &faults), -EINVAL);
 	assert_int_equal(profile_read("/nonexistent.conf", &with_profiles, &profile, &faults), -ENOENT);
