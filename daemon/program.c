@@ -3,6 +3,7 @@
 #include <libintl.h>
 #include <locale.h>
 
+#include "../drivers/text.h"
 #include "paths.h"
 
 void program_language(void)
@@ -12,4 +13,5 @@ void program_language(void)
 	bindtextdomain("assayd", paths_locale());
 	bind_textdomain_codeset("assayd", "UTF-8");
 	textdomain("assayd");
+	text_prepare();
 }

@@ -1,7 +1,6 @@
 #include "text.h"
 
 #include <iconv.h>
-#include <pthread.h>
 #include <string.h>
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
@@ -75,13 +74,12 @@ static bool is_control(const uint8_t *utf8, int length)
 	return point < 0x20 || (point >= 0x7F && point <= 0x9F);
 }
 
-/* Opened once and held for ever, so that libc keeps the conversion loaded and opening another costs next to nothing. */
-static pthread_once_t keep_once = PTHREAD_ONCE_INIT;
-static iconv_t kept;
-
-static void keep_loaded(void)
+void text_prepare(void)
 {
-	kept = iconv_open("UTF-8", "GB18030");
+	/* Held for ever on purpose. Without it all works the same, only slower: the module is loaded at each call. */
+	static iconv_t kept;
+	if (!kept)
+		kept = iconv_open("UTF-8", "GB18030");
 }
 
 struct writer {
@@ -134,11 +132,8 @@ static void decode(struct writer *writer, enum text_encoding encoding, const uin
 {
 	iconv_t converter = (iconv_t)-1;
 	bool converting = encoding == TEXT_GB18030;
-	if (converting) {
-		pthread_once(&keep_once, keep_loaded);
-		if (kept != (iconv_t)-1)
-			converter = iconv_open("UTF-8", "GB18030");
-	}
+	if (converting)
+		converter = iconv_open("UTF-8", "GB18030");
 	for (size_t i = 0; i < length;) {
 		const uint8_t *at = data + i;
 		size_t left = length - i;

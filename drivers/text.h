@@ -24,6 +24,9 @@ enum text_mark {
 	TEXT_TRUNCATED = 4, /* `out` was too small; it ends at a whole character */
 };
 
+/* Keeps libc's converter loaded, so that opening one costs next to nothing. Once, by main(), before any thread. */
+void text_prepare(void);
+
 /* Decodes `length` bytes into `out` (always terminated, at most size-1 bytes). Stops at the first NUL byte: fixed
  * fields are padded with NULs. Leading and trailing blanks are removed; control characters become U+FFFD with TEXT_BAD.
  * Returns the marks, 0 when all is well. */
