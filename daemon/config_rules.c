@@ -70,14 +70,13 @@ static void check_zone(const struct config_place *place, const struct station *s
 		return;
 	if (access(ZONES, F_OK) != 0) {
 		config_fault(place, FAULTS_ERROR, "timezone",
-			_("time zone %s cannot be looked up, because there is no " ZONES
-			  "; install the package tzdata"),
-			station->timezone);
+			_("time zone %s cannot be looked up, because there is no %s; install the package tzdata"),
+			station->timezone, ZONES);
 		return;
 	}
 	words_nearest(station->timezone, likely, nearest, sizeof(nearest));
-	config_fault(place, FAULTS_ERROR, "timezone",
-		_("there is no time zone '%s'; write a name from " ZONES ", such as %s"), station->timezone, nearest);
+	config_fault(place, FAULTS_ERROR, "timezone", _("there is no time zone '%s'; write a name from %s, such as %s"),
+		station->timezone, ZONES, nearest);
 }
 
 void config_check_station(const struct config_place *place, const struct station *station)
