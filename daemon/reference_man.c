@@ -161,9 +161,9 @@ static void print_description(FILE *out)
 	fputs(".Pp\n", out);
 	print_text(
 		_("Files may be UTF-8, with or without byte order mark, or GB 18030, with either line end. A value is read whole "
-		  "or refused. All faults of all files are told in one run by"),
+		  "or refused, and `assayd --check` tells all faults of all files in one run."),
 		out);
-	fputs(".Ic assayd --check .\n.Pp\n", out);
+	fputs(".Pp\n", out);
 	print_text(
 		_("A duration is a whole number with its unit: ms, s, min, h or d. A credential is the name of a file that "
 		  "systemd put into the unit's credentials directory."),
