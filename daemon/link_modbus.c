@@ -395,7 +395,16 @@ static bool is_owed(const struct modbus_link *modbus, const struct adu *late)
 	if (late->length < 5 || bytes[0] != modbus->asked_unit || (bytes[1] & 0x7F) != modbus->asked_function ||
 		checksum_crc16(bytes, late->length) != 0)
 		return false;
-	return bytes[1] & 0x80 ? late->length == 5 : late->length == 5u + bytes[2];
+	switch (bytes[1]) {
+	case MODBUS_FC_READ_HOLDING_REGISTERS:
+	case MODBUS_FC_READ_INPUT_REGISTERS:
+		return late->length == 5u + bytes[2];
+	case MODBUS_FC_WRITE_SINGLE_REGISTER:
+	case MODBUS_FC_WRITE_MULTIPLE_REGISTERS:
+		return late->length == 8;
+	default:
+		return bytes[1] & 0x80 && late->length == 5;
+	}
 }
 
 /* One question is open, so one answer is owed. When it comes, late and whole, nothing else can; else all the time it

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <pty.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -490,6 +491,70 @@ static void a_line_stops_within_a_second_whatever_it_waits_for(void **state)
 	bus_stop(&bus);
 }
 
+/* The journal's file may grow no more: the real store fails as on a full disk, and recovers. */
+static void what_cannot_be_stored_waits_at_the_instrument_and_nothing_more_is_asked(void **state)
+{
+	struct stage *stage = *state;
+	struct bus bus;
+	struct rlimit limit, full;
+	struct fault fault;
+	bus_start(&bus);
+	bus.number[1] = 10;
+	add_instrument(stage, &counter, PORT_MODBUS_RTU, bus.name);
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->stored == 1, 3);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	full = limit;
+	full.rlim_cur = 1;
+	log_set_level(0);
+	setrlimit(RLIMIT_FSIZE, &full);
+	bus.number[1] = 11;
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_FAULTY, 10);
+	line_fault(stage->line, 0, &fault);
+	assert_true(strlen(fault.text) > 0);
+	unsigned asked = bus.asked[1];
+	usleep(1000000);
+	assert_int_equal(bus.asked[1], asked);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 10);
+	WAIT_FOR(bus.asked[1] > asked, 2);
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_int_equal(entries_with(stage, "\"instrument_seq\":\"11\""), 1);
+	line_fault(stage->line, 0, &fault);
+	assert_string_equal(fault.text, "");
+	bus_stop(&bus);
+}
+
+static void a_line_stops_while_it_waits_for_the_store(void **state)
+{
+	struct stage *stage = *state;
+	struct bus bus;
+	struct rlimit limit, full;
+	bus_start(&bus);
+	bus.number[1] = 10;
+	add_instrument(stage, &counter, PORT_MODBUS_RTU, bus.name);
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->stored == 1, 3);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	full = limit;
+	full.rlim_cur = 1;
+	log_set_level(0);
+	setrlimit(RLIMIT_FSIZE, &full);
+	bus.number[1] = 11;
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_FAULTY, 10);
+	long begun = clock_ms();
+	line_stop(stage->line);
+	stage->line = NULL;
+	assert_in_range(clock_ms() - begun, 0, 1000);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	log_set_level(LOG_LEVEL_ERROR);
+	start(stage); /* the instrument still holds it */
+	WAIT_FOR(entries_with(stage, "\"instrument_seq\":\"11\"") == 1, 5);
+	bus_stop(&bus);
+}
+
 static void a_port_that_is_not_there_is_announced_and_costs_nothing(void **state)
 {
 	struct stage *stage = *state;
@@ -516,6 +581,8 @@ int main(void)
 		STAGED(a_pushing_instrument_is_heard_at_once_and_found_again_after_replugging),
 		STAGED(half_a_ticket_is_noise_once_its_time_is_over),
 		STAGED(a_line_stops_within_a_second_whatever_it_waits_for),
+		STAGED(what_cannot_be_stored_waits_at_the_instrument_and_nothing_more_is_asked),
+		STAGED(a_line_stops_while_it_waits_for_the_store),
 		STAGED(a_port_that_is_not_there_is_announced_and_costs_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -368,6 +368,14 @@ static void a_quarantine_ends_with_the_answer_it_waits_for(void **state)
 	assert_in_range(clock_ms() - begun, 250, 1000);
 	assert_int_equal(ask(bench, 4, 4, 300), 0);
 	assert_int_equal(bench->registers[0], 4000);
+	struct request write = { .kind = REQUEST_WRITE, .address = 0x22, .count = 1, .registers = { 1 } };
+	bench->slave.manner = LATE;
+	assert_int_equal(link_exchange(bench->link, 1, &write, 300, &bench->reply, bench->registers, bench->bytes,
+				 &bench->fault),
+		-ETIMEDOUT);
+	begun = clock_ms();
+	assert_int_equal(link_quarantine(bench->link, 3000, &bench->fault), 0);
+	assert_in_range(clock_ms() - begun, 250, 1000);
 	bench->slave.manner = SILENT; /* nothing comes: all the time is waited out */
 	assert_int_equal(ask(bench, 5, 4, 300), -ETIMEDOUT);
 	begun = clock_ms();
