@@ -204,6 +204,44 @@ static void a_changed_password_changes_the_target(void **state)
 	remove_file("password");
 }
 
+/* The station's own profile, the shipped one with a line more. */
+static void write_profile(const char *line)
+{
+	char *text = calloc(1, 1 << 16);
+	assert_non_null(text);
+	FILE *shipped = fopen("config/profiles/analyzer-a6b.conf", "r");
+	assert_non_null(shipped);
+	assert_true(fread(text, 1, (1 << 16) - 1, shipped) > 0);
+	fclose(shipped);
+	write_file("profiles/own.conf", text, line, "");
+	free(text);
+}
+
+static void instruments_share_a_profile_and_change_with_it(void **state)
+{
+	(void)state;
+	char path[64];
+	snprintf(path, sizeof(path), "%s/profiles", directory);
+	assert_int_equal(mkdir(path, 0700), 0);
+	write_profile("");
+	write_file("assayd.conf", station, target,
+		"[instrument an-1]\ndriver = modbus\nprofile = own\nport = modbus-tcp:10.0.0.20\nunit = 3\n"
+		"[instrument an-2]\ndriver = modbus\nprofile = own\nport = modbus-tcp:10.0.0.20\nunit = 4\n");
+	struct config *first = loaded();
+	assert_int_equal(first->profile_count, 1);
+	assert_non_null(first->instruments[0].profile);
+	assert_ptr_equal(first->instruments[0].profile, first->instruments[1].profile);
+	assert_string_equal(first->instruments[0].port.text, first->instruments[1].port.text);
+	assert_string_not_equal(first->instruments[0].definition, first->instruments[1].definition);
+	write_profile("5 = calibration two\n");
+	struct config *second = loaded();
+	assert_string_not_equal(first->instruments[0].definition, second->instruments[0].definition);
+	config_release(first);
+	config_release(second);
+	remove_file("profiles/own.conf");
+	assert_int_equal(rmdir(path), 0);
+}
+
 static void what_is_legal_but_unwise_gets_a_warning(void **state)
 {
 	(void)state;
@@ -285,6 +323,7 @@ int main(void)
 		cmocka_unit_test(everything_given_is_taken),
 		cmocka_unit_test(a_definition_changes_with_what_it_defines_and_with_nothing_else),
 		cmocka_unit_test(a_changed_password_changes_the_target),
+		cmocka_unit_test(instruments_share_a_profile_and_change_with_it),
 		cmocka_unit_test(what_is_legal_but_unwise_gets_a_warning),
 		cmocka_unit_test(a_configuration_lives_as_long_as_it_is_held),
 		cmocka_unit_test(holders_may_be_on_any_thread),
