@@ -164,6 +164,26 @@ static enum next finish_result(struct instrument *instrument)
 	return go_on(instrument);
 }
 
+/* The end of the old numbers in a memory that holds old and new ones. The new are read from the oldest; where that is
+ * still one of the old, from the first or the second number there is. True when reading goes on there. */
+static bool to_new_numbers(struct instrument *instrument, struct readings *readings)
+{
+	struct modbus_state *state = instrument->state;
+	const struct modbus_profile *profile = instrument->profile;
+	bool mixed = modbus_numbers_mixed(profile, state);
+	if (modbus_is_past(profile, state, state->next)) {
+		modbus_restarted(instrument, readings);
+		state->have_last = mixed;
+		state->last = profile->wrap_last; /* the one before the first */
+	} else if (mixed && state->next == profile->wrap_first) {
+		state->last = profile->wrap_first;
+	} else {
+		return false;
+	}
+	modbus_cursor_write(state, readings->cursor);
+	return true;
+}
+
 static enum next take_torn(struct instrument *instrument, const char *reason, struct readings *readings)
 {
 	struct modbus_state *state = instrument->state;
@@ -184,6 +204,8 @@ static enum next take_torn(struct instrument *instrument, const char *reason, st
 		notice->raw = state->image;
 		notice->raw_length = MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
 	}
+	if (to_new_numbers(instrument, readings))
+		return begin(state, MODBUS_ASK_STATUS, NEXT_ASK);
 	state->have_mark = false;
 	advance(state, readings);
 	return go_on(instrument);
@@ -301,27 +323,6 @@ static enum next take_busy(struct modbus_state *state)
 	}
 	state->busy = 0;
 	return begin(state, MODBUS_ASK_STATUS, NEXT_IDLE);
-}
-
-/* The end of the old numbers in a memory that holds old and new ones: the new begin with the first or the second
- * number there is. True when reading goes on there. */
-static bool to_new_numbers(struct instrument *instrument, struct readings *readings)
-{
-	struct modbus_state *state = instrument->state;
-	const struct modbus_profile *profile = instrument->profile;
-	if (!modbus_numbers_mixed(profile, state))
-		return false;
-	if (modbus_is_past(profile, state, state->next)) {
-		modbus_restarted(instrument, readings);
-		state->last = profile->wrap_last; /* the one before the first */
-	} else if (state->next == profile->wrap_first) {
-		state->last = profile->wrap_first;
-	} else {
-		return false;
-	}
-	state->have_last = true;
-	modbus_cursor_write(state, readings->cursor);
-	return true;
 }
 
 /* The instrument holds the result by its own count, and refuses to select it. */

@@ -206,7 +206,7 @@ struct modbus_state {
 	bool checking; /* is the last result still the one we know? or did the numbers start again? */
 	uint32_t last; /* the last result that is stored for good */
 	uint32_t next; /* the result being fetched */
-	uint32_t newest, oldest;
+	uint32_t newest, oldest, count;
 	bool erased;                 /* something was, since the last status */
 	bool after_erasing;          /* `checking` because what was erased is still held */
 	bool empty;                  /* the instrument holds no result */

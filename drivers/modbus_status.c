@@ -166,11 +166,11 @@ void modbus_status_take(struct instrument *instrument, struct readings *readings
 	struct modbus_state *state = instrument->state;
 	const struct modbus_profile *profile = instrument->profile;
 	const struct modbus_field *clock = modbus_field_of(profile, MODBUS_CLOCK);
-	uint32_t count = 1;
+	state->count = 1;
 	status_number(instrument, MODBUS_NEWEST, &state->newest);
-	status_number(instrument, MODBUS_COUNT, &count);
+	status_number(instrument, MODBUS_COUNT, &state->count);
 	/* Without a count, a newest number that is none (0 where results are 1..9999) says the same. */
-	state->empty = count == 0 || state->newest < profile->wrap_first || state->newest > profile->wrap_last;
+	state->empty = state->count == 0 || state->newest < profile->wrap_first || state->newest > profile->wrap_last;
 	state->oldest = state->newest;
 	status_number(instrument, MODBUS_OLDEST, &state->oldest);
 	state->calibration_due = status_bit(instrument, MODBUS_CALIBRATION_DUE);
@@ -239,8 +239,11 @@ static enum modbus_finding find(const struct modbus_profile *profile, const stru
 		                                                                           : MODBUS_NOTHING_NEW;
 	if (!state->have_last)
 		return MODBUS_FIRST_CONTACT;
+	/* More results than there are new numbers: behind ours there may be old ones that were never read. */
 	if (ahead >= half && !mixed)
-		return MODBUS_RESTARTED;
+		return selects && state->count > distance(profile, state->oldest, state->newest) + 1
+		               ? MODBUS_NEXT_RESULT
+		               : MODBUS_RESTARTED;
 	if (state->checking && selects && holds_number(profile, state, state->last))
 		return MODBUS_LAST_RESULT;
 	if (ahead == 0)

@@ -33,6 +33,7 @@ struct device {
 	const char *serial;
 	uint16_t window[DEVICE_WINDOW];
 	bool low_word_first, shows_zero_when_empty, refuses_holes, keeps_erased;
+	bool finds_newest;   /* of two results with the same number */
 	unsigned busy;       /* so many latches are answered with exception 06 */
 	unsigned torn;       /* so many windows are read with a wrong checksum */
 	unsigned elsewhere;  /* so many latches show another result */
@@ -155,7 +156,8 @@ static inline int device_latch(struct device *device)
 		device->busy--;
 		return 6;
 	}
-	for (size_t i = 0; i < device->count; i++) {
+	for (size_t step = 0; step < device->count; step++) {
+		size_t i = device->finds_newest ? device->count - 1 - step : step;
 		if (device->records[i].number != device->selected)
 			continue;
 		if (device->elsewhere > 0) {

@@ -355,6 +355,28 @@ static void small_numbers_that_began_again_are_not_erased_unread(void **state)
 	assert_int_equal(bench_count(bench, NOTICE_COUNTER_RESTARTED), 1);
 }
 
+static void an_unread_result_behind_ours_survives_a_restart_without_erasing(void **state)
+{
+	struct bench *bench = *state;
+	bench->options.acknowledge = false;
+	bench->device.finds_newest = true;
+	for (int i = 0; i < 4; i++)
+		device_add(&bench->device, TWELVE);
+	bench_poll(bench);
+	device_add(&bench->device, TWELVE); /* 5, then the power fails */
+	bench->device.newest = 0;
+	for (int i = 0; i < 3; i++)
+		device_add(&bench->device, TWELVE)->second = 50;
+	for (int i = 0; i < 3; i++)
+		bench_poll(bench);
+	assert_int_equal(bench->kept_count, 4 + 1 + 3);
+	assert_string_equal(bench->kept[4].reading.instrument_seq, "5");
+	assert_string_equal(bench->kept[5].reading.instrument_seq, "1");
+	assert_string_equal(bench->kept[5].reading.tested_at, "2026-03-05T09:41:50");
+	assert_int_equal(bench_count(bench, NOTICE_COUNTER_RESTARTED), 1);
+	assert_int_equal(bench->notice_count, 1);
+}
+
 static void a_lazy_eraser_is_not_taken_for_a_restart(void **state)
 {
 	struct bench *bench = *state;
@@ -792,6 +814,7 @@ int main(void)
 		PROMISE(a_memory_kept_over_a_power_cycle_is_read_whole_with_erasing),
 		PROMISE(a_memory_kept_over_a_power_cycle_is_read_whole_without_erasing),
 		PROMISE(small_numbers_that_began_again_are_not_erased_unread),
+		PROMISE(an_unread_result_behind_ours_survives_a_restart_without_erasing),
 		PROMISE(a_lazy_eraser_is_not_taken_for_a_restart),
 		PROMISE(a_status_caught_in_the_middle_loses_nothing),
 		PROMISE(busy_is_asked_again_after_a_pause),
