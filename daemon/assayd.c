@@ -123,11 +123,12 @@ static void feed_watchdog(struct daemon *daemon)
 	notify_send("STATUS=%s", summary);
 }
 
-static void run(struct daemon *daemon)
+/* True after a signal to stop, false when only a new start helps. */
+static bool run(struct daemon *daemon)
 {
 	long period = notify_watchdog_ms();
-	if (period == 0 || period > 10000)
-		period = 10000;
+	if (period == 0 || period > 5000)
+		period = 5000;
 	if (period < 2000)
 		period = 2000; /* a thread may wait up to a second in one place */
 	long next = clock_ms() + period;
@@ -137,13 +138,15 @@ static void run(struct daemon *daemon)
 		if (poll(&polled, 1, wait > 0 ? (int)wait : 0) == 0) {
 			feed_watchdog(daemon);
 			next += period;
+			if (journal_is_damaged(room_journal(daemon->room)))
+				return false;
 			continue;
 		}
 		struct signalfd_siginfo info;
 		if (read(daemon->signals, &info, sizeof(info)) != sizeof(info))
 			continue;
 		if (info.ssi_signo != SIGHUP)
-			return;
+			return true;
 		reload(daemon);
 	}
 }
@@ -154,12 +157,14 @@ static int serve(const char *directory)
 	if (load(directory, &daemon.config) != 0)
 		return EXIT_CONFIG;
 	daemon.signals = block_signals();
-	int failed = start(&daemon);
+	bool failed = start(&daemon) != 0;
 	if (!failed) {
 		notify_send("READY=1\nSTATUS=started");
 		log_notice(_("assayd %s is ready: station %s, %zu instruments, %zu targets"), ASSAYD_VERSION,
 			daemon.config->station.code, daemon.config->instrument_count, daemon.config->target_count);
-		run(&daemon);
+		failed = !run(&daemon);
+		if (failed)
+			log_error(_("the journal is damaged: ending, so that the next start sets it aside and begins a new one"));
 		notify_send("STOPPING=1");
 	}
 	stop(&daemon);

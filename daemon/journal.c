@@ -207,6 +207,11 @@ const char *journal_path(const struct journal *journal)
 	return journal->path;
 }
 
+bool journal_is_damaged(const struct journal *journal)
+{
+	return journal->damaged;
+}
+
 int journal_watch(struct journal *journal, int event_fd)
 {
 	int error = 0;

@@ -68,6 +68,9 @@ const char *journal_epoch(const struct journal *journal);
 uint64_t journal_head(const struct journal *journal); /* the last durable sequence number */
 const char *journal_path(const struct journal *journal);
 
+/* True once an append met damage in the file: nothing more can be stored, and only a new start sets the file aside. */
+bool journal_is_damaged(const struct journal *journal);
+
 /* `event_fd` is written to (as an eventfd) after each commit. At most 16 watchers. */
 int journal_watch(struct journal *journal, int event_fd);
 void journal_unwatch(struct journal *journal, int event_fd);

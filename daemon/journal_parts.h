@@ -126,7 +126,7 @@ struct journal {
 	char station[STATION_MAX], epoch[EPOCH_MAX];
 	bool unsafe_sync;
 	bool doubtful; /* a commit failed: what the log holds may not be on the disk */
-	bool damaged;  /* found while in use: only a new start helps */
+	_Atomic bool damaged; /* found while in use: only a new start helps */
 	int lock_fd;
 	struct store store;
 

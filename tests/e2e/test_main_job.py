@@ -168,3 +168,34 @@ def test_it_stops_within_five_seconds_under_load_and_goes_on_where_it_was():
             assert time.monotonic() - began < 5
             daemon.start()
         clean(harness.settle(sims, subscriber))
+
+
+def test_a_journal_damaged_while_nobody_ran_is_set_aside_and_the_capture_goes_on():
+    with harness.Room() as room:
+        _, subscriber, sims, daemon = start(room, rate="5", results="1000000", sim_options=("--capacity", "5000"))
+        finished(sims, 30)
+        clean(harness.settle(sims, subscriber))
+        daemon.kill()
+        for name in ("journal.db", "journal.db-wal"):
+            path = os.path.join(daemon.state, name)
+            with open(path, "r+b") as journal:
+                journal.seek(os.path.getsize(path) // 3)
+                journal.write(os.urandom(os.path.getsize(path) // 3))
+        daemon.start()
+        aside = [name for name in os.listdir(daemon.state) if name.startswith("journal.db.corrupt-")]
+        assert [name for name in aside if not name.endswith(("-wal", "-shm"))]
+        harness.wait_for(lambda: len({json_of(m)["epoch"] for m in subscriber.of("event")}) == 2, 20, "the new epoch")
+        begun = [json_of(m) for m in subscriber.of("event") if json_of(m)["event"] == "gateway_started"][-1]
+        assert begun["journal_set_aside"].rsplit("/", 1)[1] in aside
+        # What the instruments still hold is read again, under the same ids; what they erased is in the file set aside.
+        finished(sims, len(harness.truth_of(sims)) + 15)
+        of_epoch = lambda: [record["id"] for record, _ in subscriber.records() if record["epoch"] == begun["epoch"]]
+        harness.wait_for(of_epoch, 10, "records of the new epoch")
+        fresh = of_epoch()
+        assert len(fresh) == len(set(fresh))
+        old = {record["id"] for record, _ in subscriber.records() if record["epoch"] != begun["epoch"]}
+        assert old & set(fresh), "the reader keeps its day: its results come again under the same ids"
+
+
+def json_of(message):
+    return harness.json.loads(message.payload)
