@@ -5,7 +5,9 @@ a fault of the file as a whole).
 """
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -89,16 +91,23 @@ def test_faults_are_told_in_order_with_the_line_and_a_caret(tmp_path):
     assert lines[at + 2] == "             ^"
 
 
-def test_an_unreadable_file_is_named(tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    etc = tmp_path / "etc"
-    etc.mkdir()
-    (etc / "assayd.conf").write_text("[station]\n")
-    (etc / "assayd.conf").chmod(0)
-    done = run(str(etc), str(tmp_path), "--check")
+NOBODY = 65534
+
+
+def test_an_unreadable_file_is_named():
+    """Root may read everything, so root runs this as nobody."""
+    with tempfile.TemporaryDirectory() as etc:
+        os.chmod(etc, 0o755)
+        path, program = os.path.join(etc, "assayd.conf"), os.path.join(etc, "assayd")
+        with open(path, "w", encoding="utf-8") as config:
+            config.write("[station]\n")
+        os.chmod(path, 0)
+        shutil.copy(os.path.join(BUILD, "assayd"), program)  # nobody may not look into every checkout
+        done = subprocess.run([program, "--check", "-c", etc], user=NOBODY if os.geteuid() == 0 else None, cwd=etc,
+                              env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""}, timeout=30, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 78
-    assert "may not be read" in done.stdout.decode("utf-8")
+    assert f"{path}: this file may not be read; give the user that runs assayd the right" in done.stdout.decode("utf-8")
 
 
 def copy_of_the_example(tmp_path):
