@@ -312,8 +312,9 @@ static void a_window_longer_than_a_request_is_read_in_pieces(void **state)
 /* A flat memory of registers that does as the profile says, for instruments without a window. */
 struct flat {
 	uint16_t registers[1024];
-	uint16_t hole;  /* reading over it is refused; 0: none */
-	unsigned moves; /* so many reads of register 100 on find it changed */
+	uint16_t hole;   /* reading over it is refused; 0: none */
+	uint16_t moving; /* this register; 0: 100 */
+	unsigned moves;  /* after so many reads it has changed */
 	unsigned reads, writes, longest_write;
 	uint16_t written[4], written_at;
 	enum register_table table;
@@ -357,9 +358,10 @@ static void answer(struct flat *flat, const struct request *request, struct repl
 	*reply = (struct reply){
 		.kind = REPLY_REGISTERS, .bytes = bytes, .length = 2U * request->count, .count = request->count
 	};
-	if (flat->moves > 0 && request->address <= 100 && request->address + request->count > 100) {
+	uint16_t moving = flat->moving ? flat->moving : 100;
+	if (flat->moves > 0 && request->address <= moving && request->address + request->count > moving) {
 		flat->moves--;
-		flat->registers[100]++;
+		flat->registers[moving]++;
 	}
 }
 
@@ -438,6 +440,25 @@ static void scattered_fields_are_read_twice_and_must_agree(void **state)
 	assert_int_equal(readings.count, 2);
 	assert_string_equal(list[1].value, "0.5");
 	assert_string_equal(list[1].qualifier, "<");
+}
+
+static void a_value_that_changes_while_it_is_read_is_read_again(void **state)
+{
+	(void)state;
+	static struct modbus_profile profile;
+	static struct flat flat;
+	struct fault fault = { "" };
+	assert_int_equal(build(&profile, scattered, &fault), 0);
+	fill_scattered(&flat);
+	flat.moving = 102; /* 12.50 becomes 12.60: ".5" is one register */
+	flat.registers[102] = '.' << 8 | '5';
+	flat.moves = 1;
+	begin(&profile, "");
+	poll(&flat);
+	poll(&flat);
+	assert_int_equal(readings.count, 1);
+	assert_string_equal(list[0].value, "12.60");
+	assert_int_equal(readings.rejected, 1);
 }
 
 static void what_only_shows_the_newest_tells_what_it_passed_over(void **state)
@@ -583,6 +604,7 @@ int main(void)
 		cmocka_unit_test(neighbours_are_read_together_up_to_the_gap_and_the_longest_request),
 		cmocka_unit_test(a_window_longer_than_a_request_is_read_in_pieces),
 		cmocka_unit_test(scattered_fields_are_read_twice_and_must_agree),
+		cmocka_unit_test(a_value_that_changes_while_it_is_read_is_read_again),
 		cmocka_unit_test(what_only_shows_the_newest_tells_what_it_passed_over),
 		cmocka_unit_test(a_refused_hole_between_fields_is_read_around),
 		cmocka_unit_test(selections_are_written_as_the_profile_says),
