@@ -13,17 +13,10 @@
 
 #define RAW_MAX 4096 /* of bytes that could not be read, as much as an event carries */
 
-struct place { /* the last durable cursor of an instrument, to commit nothing when nothing changed */
-	char instrument[CONFIG_NAME_MAX];
-	char cursor[CURSOR_MAX];
-	struct place *next;
-};
-
 struct intake {
 	struct journal *journal;
 	pthread_mutex_t mutex; /* of what follows */
 	struct config *config;
-	struct place *places;
 };
 
 struct intake *intake_new(struct journal *journal, struct config *config)
@@ -41,11 +34,6 @@ void intake_free(struct intake *intake)
 {
 	if (!intake)
 		return;
-	while (intake->places) {
-		struct place *place = intake->places;
-		intake->places = place->next;
-		free(place);
-	}
 	config_release(intake->config);
 	pthread_mutex_destroy(&intake->mutex);
 	free(intake);
@@ -66,41 +54,6 @@ static struct config *hold(struct intake *intake)
 	struct config *config = config_hold(intake->config);
 	pthread_mutex_unlock(&intake->mutex);
 	return config;
-}
-
-static struct place *place_of(struct intake *intake, const char *instrument)
-{
-	struct place *place = intake->places;
-	while (place && strcmp(place->instrument, instrument) != 0)
-		place = place->next;
-	return place;
-}
-
-static bool cursor_moved(struct intake *intake, const char *instrument, const char *cursor)
-{
-	pthread_mutex_lock(&intake->mutex);
-	const struct place *place = place_of(intake, instrument);
-	bool moved = *cursor && (!place || strcmp(place->cursor, cursor) != 0);
-	pthread_mutex_unlock(&intake->mutex);
-	return moved;
-}
-
-static void cursor_stored(struct intake *intake, const char *instrument, const char *cursor)
-{
-	if (!*cursor)
-		return;
-	pthread_mutex_lock(&intake->mutex);
-	struct place *place = place_of(intake, instrument);
-	if (!place) {
-		place = calloc(1, sizeof(*place));
-		if (!place)
-			abort();
-		snprintf(place->instrument, sizeof(place->instrument), "%s", instrument);
-		place->next = intake->places;
-		intake->places = place;
-	}
-	snprintf(place->cursor, sizeof(place->cursor), "%s", cursor);
-	pthread_mutex_unlock(&intake->mutex);
 }
 
 /* `"event":...,"instrument":...,"at":...` and the members of `details`, taken over. */
@@ -170,11 +123,6 @@ int intake_store(struct intake *intake, const struct instrument_config *config, 
 {
 	size_t count = readings->count + readings->notice_count;
 	struct intake_result stored = { 0 };
-	bool moved = cursor_moved(intake, config->id, readings->cursor);
-	if (!count && !moved) {
-		*ret_result = stored;
-		return 0;
-	}
 	struct entry *entries = calloc(count + 1, sizeof(*entries));
 	if (!entries)
 		abort();
@@ -182,11 +130,9 @@ int intake_store(struct intake *intake, const struct instrument_config *config, 
 	int result = make_entries(held, config, &instrument->maker, readings, entries, fault);
 	config_release(held);
 	if (result >= 0)
-		result = journal_append(
-			intake->journal, entries, count, config->id, moved ? readings->cursor : NULL, fault);
+		result = journal_append(intake->journal, entries, count, config->id,
+			*readings->cursor ? readings->cursor : NULL, fault);
 	if (result >= 0) {
-		if (moved)
-			cursor_stored(intake, config->id, readings->cursor);
 		for (size_t i = 0; i < count; i++)
 			if (entries[i].known)
 				stored.known++;

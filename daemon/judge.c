@@ -46,12 +46,6 @@ static const char *said_by(const struct reading *reading, const char *name)
 
 /* ---- what was tested ---- */
 
-/* What a driver's instruments measure when neither they nor the station say. */
-static const char *driver_item(const struct driver *driver)
-{
-	return driver && strcmp(driver->name, "seven-e-aa") == 0 ? "PR-OPCB" : "";
-}
-
 static void judge_item(const struct config *config, const struct instrument_config *instrument,
 	const struct reading *reading, struct judgement *to)
 {
@@ -59,8 +53,8 @@ static void judge_item(const struct config *config, const struct instrument_conf
 	const char *driver = instrument->driver ? instrument->driver->name : "";
 	const char *const scopes[] = { instrument->id, instrument->profile_name, driver, NULL };
 	to->basis = *reading->basis ? reading->basis : instrument->basis;
-	if (!*text)
-		text = driver_item(instrument->driver);
+	if (!*text && instrument->driver && instrument->driver->item)
+		text = instrument->driver->item;
 	if (*text && config->items)
 		to->item = items_find(config->items, text, to->basis, scopes);
 	if (!to->item) {

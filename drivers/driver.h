@@ -101,8 +101,10 @@ struct driver {
 	const char *name;  /* as in the configuration: "seven-e-aa" */
 	const char *title; /* one line for people, marked N_() */
 	const char *line;  /* usual serial settings, "9600/8n1"; NULL for Modbus, where the profile may say */
-	unsigned version;  /* of the decoder: goes into each record as name/version */
-	unsigned links;    /* enum link_use, or-ed */
+	const char
+		*item; /* what its instruments measure when neither they nor the station say: an item code; or NULL */
+	unsigned version; /* of the decoder: goes into each record as name/version */
+	unsigned links;   /* enum link_use, or-ed */
 
 	const struct setting *options; /* rows for the instrument's section, ended by a NULL name; may be NULL */
 	size_t options_size;

@@ -548,6 +548,7 @@ const struct driver seven_e_aa_driver = {
 	.name = "seven-e-aa",
 	.title = N_("Enzyme readers with 7E-AA frames, asked by date or by batch"),
 	.line = "115200/8n1",
+	.item = "PR-OPCB", /* inhibition of cholinesterase shows organophosphates and carbamates, nothing else */
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,
 	.options = options_table,

@@ -35,7 +35,7 @@ static const char limits_text[] = "item,samples,op,value,unit,source\n"
 static const char operators_text[] = "id,name,aliases,certificate,valid_from,valid_until\n"
 				     "01,张三,ZS,A-1,2024-03-01,2027-02-28\n02,李四,,A-2,2024-03-01,2026-03-04\n";
 
-static const struct driver reader = { .name = "seven-e-aa", .version = 1 };
+static const struct driver reader = { .name = "seven-e-aa", .item = "PR-OPCB", .version = 1 };
 static const struct driver modbus = { .name = "modbus", .version = 1 };
 static struct config station;
 
