@@ -3,7 +3,9 @@
  * The driver here is a small one of the test's own: it reads one register as the running number of a result and stores
  * it with the number as cursor, which makes every step of the line visible.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pty.h>
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -445,6 +448,48 @@ static void a_pushing_instrument_is_heard_at_once_and_found_again_after_repluggi
 	close(other_tty);
 }
 
+static int dial(int number)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number) };
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	return fd;
+}
+
+static int free_port(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	getsockname(fd, (struct sockaddr *)&at, &size);
+	close(fd);
+	return ntohs(at.sin_port);
+}
+
+/* An instrument that dials in for each result is not lost whenever it hangs up. */
+static void an_instrument_that_dials_in_is_heard_each_time(void **state)
+{
+	struct stage *stage = *state;
+	struct instrument_config *config = add_instrument(stage, &ticket, PORT_TCP_LISTEN, "");
+	config->port.number = free_port();
+	snprintf(config->port.host, sizeof(config->port.host), "127.0.0.1");
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_NO_LINK, 2);
+	for (unsigned result = 1; result <= 3; result++) {
+		int fd = dial(config->port.number);
+		char text[8];
+		int length = snprintf(text, sizeof(text), "<%u>", result);
+		assert_int_equal(write(fd, text, (size_t)length), length);
+		WAIT_FOR(stats(stage, 0)->stored == result, 3);
+		assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+		close(fd);
+		WAIT_FOR(stats(stage, 0)->health == HEALTH_NO_LINK, 3);
+	}
+	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 0);
+}
+
 static void half_a_ticket_is_noise_once_its_time_is_over(void **state)
 {
 	struct stage *stage = *state;
@@ -579,6 +624,7 @@ int main(void)
 		STAGED(one_dead_unit_leaves_the_others_95_percent_of_their_rate),
 		STAGED(a_silent_instrument_is_announced_once_and_so_is_its_return),
 		STAGED(a_pushing_instrument_is_heard_at_once_and_found_again_after_replugging),
+		STAGED(an_instrument_that_dials_in_is_heard_each_time),
 		STAGED(half_a_ticket_is_noise_once_its_time_is_over),
 		STAGED(a_line_stops_within_a_second_whatever_it_waits_for),
 		STAGED(what_cannot_be_stored_waits_at_the_instrument_and_nothing_more_is_asked),
