@@ -96,6 +96,16 @@ void broker_begin(struct publisher *publisher)
 		broker_ended(publisher, fault.text, 0);
 }
 
+/* The library's own words for a connection that did not come about say too little. */
+static const char *plain_words(const struct publisher *publisher, const char *words)
+{
+	if (strncmp(words, "TCP", 3) != 0)
+		return words;
+	if (uses_tls(publisher))
+		return _("no connection, or its certificate is for another host");
+	return _("no connection; is the broker running, and are its address and port right?");
+}
+
 /* Why it failed, as far as the broker, the library and the clock let us know. */
 static void explain(struct publisher *publisher, const char *why, int reason, char *out, size_t size)
 {
@@ -109,10 +119,10 @@ static void explain(struct publisher *publisher, const char *why, int reason, ch
 	else if (publisher->up)
 		snprintf(out, size, "%s", *words ? words : _("the connection ended"));
 	else if (!uses_tls(publisher))
-		snprintf(out, size, "%s", *words ? words : _("no answer"));
+		snprintf(out, size, "%s", *words ? plain_words(publisher, words) : _("no answer"));
 	else
 		snprintf(out, size, _("%s; its certificate must be valid, name this host and be signed by %s"),
-			*words ? words : _("no answer, or its certificate is for another host"),
+			plain_words(publisher, *words ? words : "TCP"),
 			*publisher->target->ca_file ? publisher->target->ca_file : "/etc/ssl/certs");
 	size_t used = strlen(out);
 	char now[CLOCK_TEXT_MAX];
@@ -144,7 +154,9 @@ static void tell_down(struct publisher *publisher, const char *text, int reason)
 static int judge_link(struct publisher *publisher, const char *why, int reason, long lived_ms)
 {
 	publisher->stats.losses++;
-	publisher->short_links = !why && lived_ms < SHORT_MS ? publisher->short_links + 1 : 0;
+	/* mosquitto 2.0.11 with max_queued_messages 0 ends the link after each refusal: that is nobody else's doing */
+	bool explained = why || publisher->stats.refused != publisher->refused_before;
+	publisher->short_links = !explained && lived_ms < SHORT_MS ? publisher->short_links + 1 : 0;
 	if (lived_ms >= STEADY_MS)
 		backoff_reset(&publisher->backoff);
 	if (reason || publisher->short_links < SHORT_LINKS)
@@ -194,8 +206,10 @@ void broker_came_up(struct publisher *publisher)
 	publisher->up = true;
 	publisher->since_ms = clock_ms();
 	publisher->limit = (size_t)target->window < limits.in_flight ? (size_t)target->window : limits.in_flight;
+	publisher->limit += publisher->limit == 0; /* no broker may mean none at all */
 	publisher->stats.state = PUBLISHER_UP;
 	publisher->stats.connects++;
+	publisher->refused_before = publisher->stats.refused;
 	set_fault(publisher, "");
 	bool again = complaint_over(&publisher->down);
 	if (again || publisher->stats.connects == 1)

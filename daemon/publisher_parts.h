@@ -79,7 +79,8 @@ struct publisher {
 	long since_ms; /* of the present state */
 	long retry_ms; /* when to try again */
 	struct backoff backoff;
-	unsigned short_links; /* in a row, ended without a reason soon after they came up */
+	unsigned short_links;         /* in a row, ended without a reason soon after they came up */
+	unsigned long refused_before; /* this link came up */
 
 	struct stream streams[STREAM_COUNT];
 	size_t limit;         /* messages in flight on this connection */

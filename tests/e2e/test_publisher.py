@@ -1,0 +1,115 @@
+"""What the platform may ask of a running station, and what it is told."""
+import json
+import os
+import sys
+import threading
+
+import harness
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+sys.path.insert(0, os.path.join(harness.ROOT, "tests/contract"))
+import judges  # noqa: E402
+
+READER = "[instrument reader-1]\ndriver = seven-e-aa\nport = {serial}\npoll = 200ms\n"
+TARGET = "broker = mqtt://127.0.0.1:{port}\nreconnect-min = 100ms\nreconnect-max = 1s\n{extra}"
+
+
+class Platform:
+    """Asks with a response topic and correlation data, and waits for the answer."""
+
+    def __init__(self, port):
+        self.answers, self.came = {}, threading.Condition()
+        self.client = mqtt.Client("platform", protocol=mqtt.MQTTv5)
+        self.client.on_message = self.heard
+        self.client.connect("127.0.0.1", port)
+        self.client.subscribe("platform/answers", qos=1)
+        self.client.loop_start()
+
+    def heard(self, _client, _userdata, message):
+        with self.came:
+            self.answers[message.properties.CorrelationData] = json.loads(message.payload)
+            self.came.notify_all()
+
+    def say(self, topic, payload):
+        self.client.publish(f"{harness.PREFIX}/{topic}", json.dumps(payload), qos=1).wait_for_publish()
+
+    def ask(self, name, payload, number):
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.ResponseTopic = "platform/answers"
+        properties.CorrelationData = b"question-%d" % number
+        self.client.publish(f"{harness.PREFIX}/request/{name}", json.dumps(payload), qos=1, properties=properties)
+        with self.came:
+            assert self.came.wait_for(lambda: properties.CorrelationData in self.answers, 10), f"no answer to {name}"
+            return self.answers[properties.CorrelationData]
+
+
+def start(room, extra="", results="20"):
+    broker = room.broker()
+    subscriber = room.subscriber(broker.port)
+    sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "3", "--rate", "20", "--results", results)
+    daemon = room.daemon(READER.format(serial=room.path("reader")), TARGET.format(port=broker.port, extra=extra))
+    daemon.start()
+    harness.wait_for(lambda: len(sim.truth()) >= int(results), 30, "all results finished")
+    assert harness.settle([sim], subscriber).lost == []
+    platform = Platform(broker.port)
+    return subscriber, daemon, platform
+
+
+def test_status_and_replay_are_answered_and_keep_the_contract():
+    with harness.Room() as room:
+        subscriber, _, platform = start(room)
+        status = platform.ask("status", {}, 1)
+        assert status["online"] is True and judges.faults("status", status) == []
+        assert status["seq"] >= 20
+
+        first = {json.loads(m.payload)["seq"]: m.payload for m in subscriber.of("result", "qc", "event")}
+        before = len(subscriber.of("result", "qc", "event"))
+        accepted = platform.ask("replay", {"epoch": status["epoch"], "from": 3, "to": 7}, 2)
+        assert accepted == {"accepted": True, "epoch": status["epoch"], "from": 3, "to": 7}
+        harness.wait_for(lambda: subscriber.of("result", "qc", "event")[before + 4:], 10, "five entries again")
+        again = subscriber.of("result", "qc", "event")[before:]
+        assert [m.payload for m in again] == [first[seq] for seq in range(3, 8)]
+
+        for number, (name, payload) in enumerate([("replay", {"epoch": "x", "from": 1, "to": 1}), ("erase", {}),
+                                                  ("replay", {"epoch": status["epoch"], "from": 9, "to": 1})], 3):
+            answer = platform.ask(name, payload, number)
+            assert "error" in answer and judges.faults("response", answer) == []
+        assert judges.faults("response", accepted) == []
+        platform.client.disconnect()
+
+
+def test_with_receipts_required_only_a_receipt_ends_the_backlog():
+    with harness.Room() as room:
+        subscriber, daemon, platform = start(room, extra="receipts = required\n")
+        status = platform.ask("status", {}, 1)
+        assert status["backlog"] == status["seq"] > 0
+        platform.say("receipt", {"epoch": status["epoch"], "through": status["seq"], "missing": [[5, 6]]})
+        harness.wait_for(lambda: daemon.status()["backlog"] == status["seq"] - 4, 10, "the backlog to begin at the gap")
+        harness.wait_for(lambda: [json.loads(m.payload)["seq"] for m in subscriber.of("result", "qc", "event")][-2:] == [5, 6],
+                         10, "the gap to be filled")
+        platform.say("receipt", {"epoch": status["epoch"], "through": status["seq"]})
+        harness.wait_for(lambda: daemon.status()["backlog"] == 0, 10, "no backlog")
+        platform.client.disconnect()
+
+
+def test_what_the_broker_refuses_is_counted_and_the_rest_arrives():
+    with harness.Room() as room:
+        acl = room.path("acl")
+        with open(acl, "w", encoding="utf-8") as rules:
+            rules.write(f"topic readwrite {harness.PREFIX}/result\ntopic readwrite {harness.PREFIX}/status\ntopic read #\n"
+                        f"topic readwrite {harness.PREFIX}/request/status\ntopic write platform/answers\n")
+        # with max_queued_messages 0 mosquitto 2.0.11 ends the link after each refusal
+        broker = room.broker(extra=f"acl_file {acl}\nmax_queued_messages 10000\n")
+        subscriber = room.subscriber(broker.port)
+        sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "3", "--rate", "20", "--results", "40")
+        daemon = room.daemon(READER.format(serial=room.path("reader")), TARGET.format(port=broker.port, extra=""))
+        daemon.start()
+        harness.wait_for(lambda: len(sim.truth()) >= 40, 30, "all results finished")
+        harness.wait_for(lambda: daemon.status()["seq"] >= 40 and daemon.status()["backlog"] == 0, 20, "no backlog")
+        status = daemon.status()
+        samples = [truth for truth in sim.truth() if truth["kind"] == "sample"]
+        harness.wait_for(lambda: len(subscriber.of("result")) >= len(samples), 10, "every sample")
+        assert status["targets"]["county"]["refused"] == status["seq"] - len(samples) > 0
+        assert "not authorised" in daemon.log()

@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+"""A broker that misbehaves as told: enough MQTT 5 for one publisher, on a loopback port.
+
+hostile_broker.py PORT FILE MODE
+
+FILE gets each PUBLISH payload as one line. Modes: quota (every third entry is refused with 0x97 the first time),
+backwards (acknowledges each handful in reverse order), twice (every acknowledgement twice, and some for packets that were
+never sent), once-silent (does not acknowledge on its first connection), garbage (answers its first connections with bytes
+that are no MQTT), huge (announces a packet of 256 MB on its first connections), takeover (ends the first connection
+with DISCONNECT 0x8E), small-window (Receive Maximum 3; dies when there are more)
+"""
+import os
+import select
+import socket
+import sys
+
+PORT, PATH, MODE = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+CONNACK, PUBACK, SUBACK, PINGRESP = 0x20, 0x40, 0x90, 0xD0
+out = open(PATH, "a", buffering=1, encoding="utf-8")
+refused = set()
+
+
+def length_of(data):
+    """(value, bytes used) of a variable byte integer at data[1:], or None when it is not all there."""
+    value = 0
+    for i in range(4):
+        if len(data) < 2 + i:
+            return None
+        value |= (data[1 + i] & 0x7F) << 7 * i
+        if not data[1 + i] & 0x80:
+            return value, i + 1
+    raise ValueError("length")
+
+
+class Connection:
+    attempts = 0
+
+    def __init__(self, sock):
+        self.sock, self.number, self.buffer, self.waiting = sock, 0, b"", []
+
+    def send(self, kind, body):
+        self.sock.sendall(bytes([kind, len(body)]) + body)
+
+    def puback(self, packet, reason=0):
+        self.send(PUBACK, packet.to_bytes(2, "big") + bytes([reason, 0]))
+
+    def packets(self):
+        while True:
+            size = length_of(self.buffer) if self.buffer else None
+            if not size or len(self.buffer) < 1 + size[1] + size[0]:
+                return
+            start, end = 1 + size[1], 1 + size[1] + size[0]
+            packet = self.buffer[0], self.buffer[start:end]
+            self.buffer = self.buffer[end:]
+            yield packet
+
+    def connect(self):
+        Connection.attempts += 1
+        self.number = Connection.attempts
+        if MODE == "garbage" and self.number <= 3:
+            self.sock.sendall([b"HTTP/1.1 400 Bad Request\r\n\r\n", os.urandom(4000), b"\x20\x03\x00\x00\xff"][self.number - 1])
+            raise ConnectionError
+        if MODE == "huge" and self.number <= 2:
+            self.sock.sendall(b"\x20\xff\xff\xff\x7f" + b"\x00" * 1000 if self.number == 1 else b"\x30\xff\xff\xff\x7f\x00\x01a")
+            raise ConnectionError
+        window = b"\x03\x21\x00\x03" if MODE == "small-window" else b"\x00"
+        self.send(CONNACK, b"\x00\x00" + window)
+
+    def publish(self, flags, body):
+        topic = int.from_bytes(body[:2], "big")
+        at = 2 + topic
+        packet = int.from_bytes(body[at:at + 2], "big")
+        size, used = length_of(b"\x00" + body[at + 2:])
+        payload = body[at + 2 + used + size:].decode()
+        if b"/status" in body[:at]:
+            self.puback(packet)
+            if MODE == "takeover" and self.number == 1:
+                self.send(0xE0, b"\x8e\x00")
+                raise ConnectionError
+            return
+        self.answer(packet, payload)
+
+    def answer(self, packet, payload):
+        if MODE == "once-silent" and self.number == 1:
+            return
+        if MODE == "quota" and hash(payload) % 3 == 0 and payload not in refused:
+            refused.add(payload)
+            self.puback(packet, 0x97)
+            return
+        out.write(payload + "\n")
+        if MODE == "twice":
+            self.puback(packet)
+            self.puback(packet)
+            self.puback((packet + 1000) % 65535 + 1)
+        elif MODE in ("backwards", "small-window"):
+            self.waiting.append(packet)
+        else:
+            self.puback(packet)
+
+    def settle(self):
+        if MODE == "small-window" and len(self.waiting) > 3:
+            out.write("too many in flight\n")
+            raise ConnectionError
+        for packet in reversed(self.waiting):
+            self.puback(packet)
+        self.waiting = []
+
+    def run(self):
+        while True:
+            ready, _, _ = select.select([self.sock], [], [], 0.05)
+            if not ready:
+                self.settle()
+                continue
+            got = self.sock.recv(65536)
+            if not got:
+                return
+            self.buffer += got
+            for kind, body in self.packets():
+                if kind >> 4 == 1:
+                    self.connect()
+                elif kind >> 4 == 3:
+                    self.publish(kind, body)
+                elif kind >> 4 == 8:
+                    self.send(SUBACK, body[:2] + b"\x00\x01")
+                elif kind >> 4 == 12:
+                    self.send(PINGRESP, b"")
+                elif kind >> 4 == 14:
+                    return
+
+
+listener = socket.create_server(("127.0.0.1", PORT))
+while True:
+    sock, _ = listener.accept()
+    try:
+        Connection(sock).run()
+    except (ConnectionError, ValueError):
+        pass
+    sock.close()
