@@ -146,7 +146,7 @@ int files_settle_log(const char *path, off_t size, struct fault *fault)
 
 static int move_beside(const char *path, const char *name, const char *suffix)
 {
-	char from[PATH_ROOM], to[PATH_ROOM];
+	char from[PATH_ROOM + 8], to[PATH_ROOM + 8];
 	snprintf(from, sizeof(from), "%s%s", path, suffix);
 	snprintf(to, sizeof(to), "%s%s", name, suffix);
 	return rename(from, to) == 0 || errno == ENOENT ? 0 : -errno;

@@ -82,7 +82,7 @@ void modbus_cursor_write(const struct modbus_state *state, char out[static CURSO
 		snprintf(mark, sizeof(mark), " mark=%04X", state->mark);
 	if (state->told)
 		snprintf(told, sizeof(told), " told=%x", state->told);
-	snprintf(out, CURSOR_MAX, "serial=%.47s%s%s%s", state->serial, last, mark, told);
+	snprintf(out, CURSOR_MAX, "serial=%.47s%.16s%.10s%.14s", state->serial, last, mark, told);
 }
 
 static void identity_text(struct instrument *instrument, enum modbus_role role, char *out, size_t size)
