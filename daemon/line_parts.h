@@ -62,8 +62,12 @@ enum turn {
 /* line_turn.c: one question and everything that answers it, stored before it returns. */
 enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault);
 
-/* line_store.c: gives one reply to the driver and stores what it made of it. */
-int line_take(struct line *line, struct unit *unit, const struct reply *reply, enum next *ret_next);
+/* line_store.c: gives replies to the driver, and stores what it made of them in one transaction. What arrived together
+ * is stored together; the replies' bytes must stay where they are until then. */
+void line_begin(struct line *line, struct unit *unit);
+enum next line_take(struct line *line, struct unit *unit, const struct reply *reply);
+bool line_full(const struct line *line);               /* commit before the next take */
+int line_commit(struct line *line, struct unit *unit); /* 0, or -ECANCELED when told to stop meanwhile */
 int line_readings_new(struct readings *readings);
 void line_readings_free(struct readings *readings);
 

@@ -8,7 +8,8 @@
 
 #define STORE_WAIT_MS     200 /* first wait after a failed store, doubled up to the next */
 #define STORE_WAIT_MAX_MS 5000
-#define LIST_SIZE         (READINGS_AT_ONCE * sizeof(struct reading))
+#define LIST_ROOM         (2 * READINGS_AT_ONCE) /* a batch is stored before a frame more might not fit */
+#define LIST_SIZE         (LIST_ROOM * sizeof(struct reading))
 #define LIST_KEPT         4 /* readings whose pages are kept for the next reply */
 
 /* Room for the most that one frame can hold, in pages that cost nothing before they are used: most instruments of a
@@ -72,22 +73,37 @@ static int store(struct line *line, struct unit *unit)
 	return 0;
 }
 
-int line_take(struct line *line, struct unit *unit, const struct reply *reply, enum next *ret_next)
+void line_begin(struct line *line, struct unit *unit)
+{
+	clear(&line->readings, unit->instrument.cursor);
+}
+
+enum next line_take(struct line *line, struct unit *unit, const struct reply *reply)
 {
 	struct readings *readings = &line->readings;
-	clear(readings, unit->instrument.cursor);
-	*ret_next = unit->instrument.driver->take(&unit->instrument, reply, readings);
+	readings->room = readings->count + READINGS_AT_ONCE;
+	enum next next = unit->instrument.driver->take(&unit->instrument, reply, readings);
 	if (memcmp(&unit->maker, &unit->instrument.maker, sizeof(unit->maker)) != 0) {
 		pthread_mutex_lock(&line->lock);
 		unit->maker = unit->instrument.maker;
 		pthread_mutex_unlock(&line->lock);
 	}
-	if (readings->blanks)
-		unit->stats.blanks += readings->blanks;
-	if (readings->rejected)
-		unit->stats.rejected += readings->rejected;
-	if (readings->count == 0 && readings->notice_count == 0 &&
-		strcmp(readings->cursor, unit->instrument.cursor) == 0)
+	unit->stats.blanks += readings->blanks;
+	unit->stats.rejected += readings->rejected;
+	readings->blanks = readings->rejected = 0;
+	return next;
+}
+
+bool line_full(const struct line *line)
+{
+	return line->readings.count > LIST_ROOM - READINGS_AT_ONCE || line->readings.notice_count > 0;
+}
+
+int line_commit(struct line *line, struct unit *unit)
+{
+	const struct readings *readings = &line->readings;
+	bool moved = strcmp(readings->cursor, unit->instrument.cursor) != 0;
+	if (readings->count == 0 && readings->notice_count == 0 && !moved)
 		return 0;
 	return store(line, unit);
 }

@@ -14,8 +14,9 @@ static enum turn told(enum next next)
 
 static enum turn take(struct line *line, struct unit *unit, const struct reply *reply)
 {
-	enum next next;
-	return line_take(line, unit, reply, &next) < 0 ? TURN_STOP : told(next);
+	line_begin(line, unit);
+	enum next next = line_take(line, unit, reply);
+	return line_commit(line, unit) < 0 ? TURN_STOP : told(next);
 }
 
 static enum turn silence(struct line *line, struct unit *unit)
@@ -82,12 +83,14 @@ static enum turn exchange(struct line *line, struct unit *unit, const struct req
 }
 
 /* Gives every whole frame to the driver until it has what it wants: that, or NEXT_WAIT when it wants more, or
- * -ECANCELED. */
+ * -ECANCELED. A burst that arrived together becomes one commit. */
 static int take_frames(struct line *line, struct unit *unit, bool final, bool *ret_any)
 {
 	struct cut cut;
 	enum cut_kind kind;
-	while ((kind = cutter_next(&line->cutter, &unit->instrument, final, &cut)) != CUT_MORE) {
+	enum next next = NEXT_WAIT;
+	line_begin(line, unit);
+	while (next == NEXT_WAIT && (kind = cutter_next(&line->cutter, &unit->instrument, final, &cut)) != CUT_MORE) {
 		if (kind == CUT_NOISE) {
 			unit->stats.noise_bytes += cut.length;
 			continue;
@@ -95,15 +98,16 @@ static int take_frames(struct line *line, struct unit *unit, bool final, bool *r
 		struct reply reply = {
 			.kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length, .offset = cut.offset
 		};
-		enum next next;
 		*ret_any = true;
 		line_heard(line, unit);
-		if (line_take(line, unit, &reply, &next) < 0)
-			return -ECANCELED;
-		if (next != NEXT_WAIT)
-			return (int)next;
+		next = line_take(line, unit, &reply);
+		if (line_full(line)) {
+			if (line_commit(line, unit) < 0)
+				return -ECANCELED;
+			line_begin(line, unit);
+		}
 	}
-	return NEXT_WAIT;
+	return line_commit(line, unit) < 0 ? -ECANCELED : (int)next;
 }
 
 /* Until when to wait for the next byte: an answer that is owed or begun has its time; without one we listen, but not

@@ -3,11 +3,11 @@
  * A driver owns no socket, thread, clock or heap and prints nothing; it can be run on paper. The line that owns the
  * instrument calls, always from one thread and always in this order:
  *
- *     setup -> ask -> (the line sends, waits) -> frame* -> take -> *the journal stores what take produced* -> ask ...
+ *     setup -> ask -> (the line sends, waits) -> (frame -> take)* -> *the journal stores what was taken* -> ask ...
  *
  * What acknowledges, erases or releases something on the instrument may therefore be asked only by the ask() that
- * follows the take() that delivered it: by then it is durable. If storing fails the instrument is set up afresh from
- * the last durable cursor, and nothing was acknowledged. The same table serves the daemon, `assayctl decode` and
+ * follows the take() that delivered it: by then it is durable. Until storing succeeds nothing is asked; after a restart
+ * or a broken link the instrument is set up afresh from the last durable cursor. The same table serves the daemon, `assayctl decode` and
  * `probe`, the fuzzers and the golden tests.
  */
 #ifndef ASSAYD_DRIVER_H

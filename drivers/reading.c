@@ -74,7 +74,7 @@ const char *notice_name(enum notice_kind kind)
 
 struct reading *readings_add(struct readings *readings)
 {
-	if (readings->count == READINGS_AT_ONCE)
+	if (readings->count == (readings->room ? readings->room : READINGS_AT_ONCE))
 		return NULL;
 	struct reading *reading = &readings->list[readings->count++];
 	memset(reading, 0, sizeof(*reading));

@@ -113,10 +113,11 @@ struct maker { /* what the instrument says of itself */
 #define NOTICES_MAX      8
 #define READINGS_AT_ONCE 64 /* the most readings one frame may hold */
 
-/* What one take() produced. All of it is stored in one transaction before the driver is asked again. */
+/* What take() produced, from one frame or from several that arrived together. All of it is stored in one transaction
+ * before the driver is asked again. */
 struct readings {
-	struct reading *list; /* room for READINGS_AT_ONCE, the caller's */
-	size_t count;
+	struct reading *list; /* the caller's, with room for `room` (0: READINGS_AT_ONCE) */
+	size_t room, count;
 	struct notice notices[NOTICES_MAX];
 	size_t notice_count;
 	char cursor[CURSOR_MAX]; /* the driver's place in the instrument's memory, plain text; stored with the readings
@@ -125,7 +126,7 @@ struct readings {
 	unsigned rejected;       /* frames or blocks refused: checksum, length, identity */
 };
 
-/* The next free reading, cleared, with kind sample, channel -1 and verdict none; NULL when READINGS_AT_ONCE are taken.
+/* The next free reading, cleared, with kind sample, channel -1 and verdict none; NULL when the room is taken.
  */
 struct reading *readings_add(struct readings *readings);
 /* The next free notice, cleared but for its kind; NULL when NOTICES_MAX are taken. */
