@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../drivers/bytes.h"
@@ -74,19 +75,29 @@ static void take_frame(struct log *log, const uint8_t *frame)
 		log->commits_after++;
 }
 
+static int take_log(struct log *log, FILE *file, uint8_t *frame)
+{
+	int state = fread(frame, LOG_HEADER, 1, file) == 1 ? take_header(log, frame) : 0;
+	while (state == 1 && log->commits_after < 2 && fread(frame, FRAME_HEADER + log->page, 1, file) == 1)
+		take_frame(log, frame);
+	return state;
+}
+
 int log_suspect(const char *path, struct fault *fault)
 {
-	static _Thread_local uint8_t frame[FRAME_HEADER + PAGE_MAX];
 	char name[PATH_ROOM];
 	struct log log = { 0 };
 	snprintf(name, sizeof(name), "%s-wal", path);
 	FILE *file = fopen(name, "rbe");
 	if (!file)
 		return 0; /* none: the journal was closed in order, or is new */
-	int state = fread(frame, LOG_HEADER, 1, file) == 1 ? take_header(&log, frame) : 0;
-	while (state == 1 && log.commits_after < 2 && fread(frame, FRAME_HEADER + log.page, 1, file) == 1)
-		take_frame(&log, frame);
+	/* from the heap and given back: were it thread-local, each thread of the daemon would carry one */
+	uint8_t *frame = malloc(FRAME_HEADER + PAGE_MAX);
+	int state = frame ? take_log(&log, file, frame) : -ENOMEM;
+	free(frame);
 	fclose(file);
+	if (state == -ENOMEM)
+		return fault_set(fault, ENOMEM, _("%s: no memory left"), name);
 	if (state < 0 || log.commits_after >= 2)
 		return fault_set(fault, EUCLEAN, _("%s: the write-ahead log is damaged before its end"), name);
 	return 0;
