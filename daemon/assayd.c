@@ -166,7 +166,8 @@ static int serve(const char *directory)
 			daemon.config->station.code, daemon.config->instrument_count, daemon.config->target_count);
 		failed = !run(&daemon);
 		if (failed)
-			log_error(_("the journal is damaged: ending, so that the next start sets it aside and begins a new one"));
+			log_error(_(
+				"the journal is damaged: ending, so that the next start sets it aside and begins a new one"));
 		notify_send("STOPPING=1");
 	}
 	stop(&daemon);

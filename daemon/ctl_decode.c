@@ -106,7 +106,9 @@ int ctl_decode(const struct ctl *ctl, int argc, char **argv)
 	char **sets = calloc((size_t)argc, sizeof(*sets));
 	size_t set_count = 0;
 	struct decoding decoding = { .in = -1 };
-	int code = sets ? EXIT_DONE : ctl_fail(EXIT_FAILED, _("out of memory"));
+	int code = EXIT_DONE;
+	if (!sets)
+		return ctl_fail(EXIT_FAILED, _("out of memory"));
 	optind = 1;
 	for (int option; code == EXIT_DONE && (option = getopt_long(argc, argv, "p:s:", options, NULL)) != -1;) {
 		if (option == 'p')

@@ -125,7 +125,7 @@ struct journal {
 	char path[PATH_ROOM];
 	char station[STATION_MAX], epoch[EPOCH_MAX];
 	bool unsafe_sync;
-	bool doubtful; /* a commit failed: what the log holds may not be on the disk */
+	bool doubtful;        /* a commit failed: what the log holds may not be on the disk */
 	_Atomic bool damaged; /* found while in use: only a new start helps */
 	int lock_fd;
 	struct store store;

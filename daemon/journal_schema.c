@@ -15,38 +15,39 @@
 #define TEXT_OF(value) #value
 #define TEXT(macro)    TEXT_OF(macro)
 
-/* One row a version: what makes the schema of that version from the one before. Rows are never edited once released. */
-static const char *const migrations[] = {
-	[1] = "CREATE TABLE state(kind TEXT, name TEXT, number INTEGER NOT NULL, value ANY NOT NULL,"
-	      " PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;"
-	      "CREATE TABLE station(first_seq INTEGER PRIMARY KEY, code TEXT NOT NULL) STRICT;"
-	      "CREATE TABLE entry(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, received_ms INTEGER NOT NULL,"
-	      " id BLOB NOT NULL CHECK(length(id) = 16), prev BLOB NOT NULL CHECK(length(prev) = 32),"
-	      " body TEXT NOT NULL) STRICT;"
-	      "CREATE UNIQUE INDEX entry_id ON entry(id);"
-	      "CREATE TABLE parked(target TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
-	      " reason TEXT NOT NULL, PRIMARY KEY(target, seq)) STRICT, WITHOUT ROWID;"
-	      "CREATE VIEW payload(seq, bytes) AS WITH h AS (SELECT *, lower(hex(id)) AS i FROM entry)"
-	      " SELECT seq, '{\"v\":1,\"id\":\"' || substr(i, 1, 8) || '-' || substr(i, 9, 4) || '-' ||"
-	      " substr(i, 13, 4) || '-' || substr(i, 17, 4) || '-' || substr(i, 21) || '\",\"station\":\"' ||"
-	      " (SELECT code FROM station WHERE first_seq <= h.seq ORDER BY first_seq DESC LIMIT 1) ||"
-	      " '\",\"epoch\":\"' || (SELECT value FROM state WHERE kind = 'epoch') || '\",\"seq\":' || seq ||"
-	      " ',\"prev\":\"sha256:' || lower(hex(prev)) || '\",' || body FROM h;"
-	      "INSERT INTO state VALUES('head', '', 0, zeroblob(32));"
-	      "INSERT INTO state SELECT 'epoch', '', 0, lower(hex(randomblob(16)));",
+/* One row a version, the first for version 1: what makes that schema from the one before. Rows are never edited once
+ * released. */
+static const char *const migrations[JOURNAL_SCHEMA] = {
+	"CREATE TABLE state(kind TEXT, name TEXT, number INTEGER NOT NULL, value ANY NOT NULL,"
+	" PRIMARY KEY(kind, name)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE station(first_seq INTEGER PRIMARY KEY, code TEXT NOT NULL) STRICT;"
+	"CREATE TABLE entry(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, received_ms INTEGER NOT NULL,"
+	" id BLOB NOT NULL CHECK(length(id) = 16), prev BLOB NOT NULL CHECK(length(prev) = 32),"
+	" body TEXT NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX entry_id ON entry(id);"
+	"CREATE TABLE parked(target TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+	" reason TEXT NOT NULL, PRIMARY KEY(target, seq)) STRICT, WITHOUT ROWID;"
+	"CREATE VIEW payload(seq, bytes) AS WITH h AS (SELECT *, lower(hex(id)) AS i FROM entry)"
+	" SELECT seq, '{\"v\":1,\"id\":\"' || substr(i, 1, 8) || '-' || substr(i, 9, 4) || '-' ||"
+	" substr(i, 13, 4) || '-' || substr(i, 17, 4) || '-' || substr(i, 21) || '\",\"station\":\"' ||"
+	" (SELECT code FROM station WHERE first_seq <= h.seq ORDER BY first_seq DESC LIMIT 1) ||"
+	" '\",\"epoch\":\"' || (SELECT value FROM state WHERE kind = 'epoch') || '\",\"seq\":' || seq ||"
+	" ',\"prev\":\"sha256:' || lower(hex(prev)) || '\",' || body FROM h;"
+	"INSERT INTO state VALUES('head', '', 0, zeroblob(32));"
+	"INSERT INTO state SELECT 'epoch', '', 0, lower(hex(randomblob(16)));",
 };
 
 static int migrate(struct db *db, int64_t from, struct fault *fault)
 {
-	for (int64_t version = from + 1; version <= JOURNAL_SCHEMA; version++) {
+	for (size_t done = (size_t)from; done < JOURNAL_SCHEMA; done++) {
 		char stamp[200];
 		snprintf(stamp, sizeof(stamp),
-			"REPLACE INTO state VALUES('schema', '', %" PRId64 ", ''); PRAGMA application_id = %d;"
-			"PRAGMA user_version = %" PRId64 "; COMMIT",
-			version, (int)JOURNAL_APPLICATION_ID, version);
+			"REPLACE INTO state VALUES('schema', '', %zu, ''); PRAGMA application_id = %d;"
+			"PRAGMA user_version = %zu; COMMIT",
+			done + 1, (int)JOURNAL_APPLICATION_ID, done + 1);
 		int error = db_run(db, "BEGIN IMMEDIATE", fault);
 		if (!error)
-			error = db_run(db, migrations[version], fault);
+			error = db_run(db, migrations[done], fault);
 		if (!error)
 			error = db_run(db, stamp, fault);
 		if (error) {

@@ -52,15 +52,18 @@ static bool play_line(struct replay_link *replay, const char *line)
 static int load(struct replay_link *replay, FILE *file, struct fault *fault)
 {
 	char *line = NULL;
-	size_t room = 0, number = 0, held = 0;
+	size_t room = 0, number = 0;
 	ssize_t length;
 	int error = 0;
 	while (!error && (length = getline(&line, &room, file)) >= 0) {
 		number++;
-		uint8_t *more = realloc(replay->bytes, held = replay->length + (size_t)length / 2 + 1);
-		if (!more)
+		uint8_t *more = realloc(replay->bytes, replay->length + (size_t)length / 2 + 1);
+		if (!more) {
 			error = fault_set(fault, ENOMEM, _("%s: out of memory"), replay->link.port->text);
-		else if (replay->bytes = more, !play_line(replay, line))
+			break;
+		}
+		replay->bytes = more;
+		if (!play_line(replay, line))
 			error = fault_set(fault, EINVAL,
 				_("%s:%zu: not a capture: wanted pairs of hexadecimal digits, after < or > at most"),
 				replay->link.port->path, number);

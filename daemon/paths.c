@@ -59,15 +59,17 @@ const char *paths_locale(void)
 const char *paths_state(void)
 {
 	static const char *path;
+	const char *given = getenv("STATE_DIRECTORY");
 	if (!path)
-		path = getenv("STATE_DIRECTORY") ? first_of(getenv("STATE_DIRECTORY")) : "/var/lib/assayd";
+		path = given ? first_of(given) : "/var/lib/assayd";
 	return path;
 }
 
 const char *paths_runtime(void)
 {
 	static const char *path;
+	const char *given = getenv("RUNTIME_DIRECTORY");
 	if (!path)
-		path = getenv("RUNTIME_DIRECTORY") ? first_of(getenv("RUNTIME_DIRECTORY")) : "/run/assayd";
+		path = given ? first_of(given) : "/run/assayd";
 	return path;
 }

@@ -105,7 +105,7 @@ static bool place(char out[static DECIMAL_MAX], bool negative, const char *digit
 /* Takes "d<radix>ddde[+-]xx" apart (the radix character depends on the locale) and writes it without exponent. */
 static bool unfold(char out[static DECIMAL_MAX], const char *scientific)
 {
-	char digits[24];
+	char digits[24] = "";
 	size_t count = 0;
 	bool negative = *scientific == '-';
 	const char *at = scientific;
@@ -132,7 +132,9 @@ bool decimal_from_f32(char out[static DECIMAL_MAX], uint32_t bits)
 	for (int digits = 1; digits <= 9; digits++) { /* nine always suffice for a single */
 		snprintf(text, sizeof(text), "%.*e", digits - 1, (double)value);
 		float back = strtof(text, NULL);
-		if (memcmp(&back, &value, sizeof(value)) == 0)
+		uint32_t back_bits;
+		memcpy(&back_bits, &back, sizeof(back_bits));
+		if (back_bits == bits)
 			break;
 	}
 	return unfold(out, text);
@@ -149,7 +151,9 @@ bool decimal_from_f64(char out[static DECIMAL_MAX], uint64_t bits)
 	for (int digits = 1; digits <= 17; digits++) { /* seventeen always suffice for a double */
 		snprintf(text, sizeof(text), "%.*e", digits - 1, value);
 		double back = strtod(text, NULL);
-		if (memcmp(&back, &value, sizeof(value)) == 0)
+		uint64_t back_bits;
+		memcpy(&back_bits, &back, sizeof(back_bits));
+		if (back_bits == bits)
 			break;
 	}
 	return unfold(out, text);

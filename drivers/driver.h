@@ -7,8 +7,8 @@
  *
  * What acknowledges, erases or releases something on the instrument may therefore be asked only by the ask() that
  * follows the take() that delivered it: by then it is durable. Until storing succeeds nothing is asked; after a restart
- * or a broken link the instrument is set up afresh from the last durable cursor. The same table serves the daemon, `assayctl decode` and
- * `probe`, the fuzzers and the golden tests.
+ * or a broken link the instrument is set up afresh from the last durable cursor. The same table serves the daemon,
+ * `assayctl decode` and `probe`, the fuzzers and the golden tests.
  */
 #ifndef ASSAYD_DRIVER_H
 #define ASSAYD_DRIVER_H
