@@ -17,6 +17,7 @@ struct journal_reader {
 	size_t offsets[CHUNK_ENTRIES];
 	char *buffer;
 	size_t used, room;
+	bool at_end; /* the last chunk came to the end of what there was */
 };
 
 #define COLUMNS                                                                                                        \
@@ -135,14 +136,17 @@ static long read_chunk(struct journal_reader *reader, struct db_query *query, si
 	int row = 0;
 	reader->used = 0;
 	while (count < limit && reader->used < CHUNK_BYTES && (row = db_step(query, fault)) == 1) {
-		row = keep_row(reader, query, count, fault);
-		if (row < 0)
+		int error = keep_row(reader, query, count, fault);
+		if (error) {
+			row = error;
 			break;
+		}
 		count++;
 	}
 	db_reset(query);
 	if (row < 0)
 		return row;
+	reader->at_end = row == 0; /* else the limit or the room ended it */
 	for (size_t i = 0; i < count; i++) /* only now: the buffer may have moved while it grew */
 		reader->chunk[i].payload = reader->buffer + reader->offsets[i];
 	return (long)count;
@@ -166,6 +170,8 @@ long journal_read(struct journal_reader *reader, uint64_t from, size_t limit,
 			if (each(context, &reader->chunk[i]))
 				return (long)given;
 		}
+		if (reader->at_end)
+			break;
 		from = reader->chunk[count - 1].seq + 1;
 	}
 	return (long)given;

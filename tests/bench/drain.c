@@ -40,16 +40,30 @@ static void fill(struct journal *journal, unsigned count, unsigned bytes)
 	free(body);
 }
 
-static void report(unsigned count, long window, unsigned bytes, long ms)
+/* What is resident now, in KiB; VmHWM would keep what filling took. */
+static long resident_kib(void)
+{
+	char line[128];
+	long kib = -1;
+	FILE *about = fopen("/proc/self/status", "re");
+	while (about && fgets(line, sizeof(line), about))
+		if (sscanf(line, "VmRSS: %ld", &kib) == 1)
+			break;
+	if (about)
+		fclose(about);
+	return kib;
+}
+
+static void report(unsigned count, const struct target_config *target, unsigned bytes, long ms, const long *rss_kib)
 {
 	struct rusage usage;
 	getrusage(RUSAGE_SELF, &usage);
 	printf("{\"bench\":\"drain\",\"messages\":%u,\"window\":%ld,\"bytes\":%u,\"seconds\":%.3f,\"per_second\":%.0f,"
-	       "\"cpu_s\":%.2f,\"rss_kib\":%ld}\n",
-		count, window, bytes, (double)ms / 1e3, (double)count * 1e3 / (double)ms,
+	       "\"cpu_s\":%.2f,\"rss_kib\":%ld,\"rss_tenth_kib\":%ld,\"rss_end_kib\":%ld}\n",
+		count, target->window, bytes, (double)ms / 1e3, (double)count * 1e3 / (double)ms,
 		(double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
 			(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-		usage.ru_maxrss);
+		usage.ru_maxrss, rss_kib[0], rss_kib[1]);
 }
 
 int main(int argc, char **argv)
@@ -82,10 +96,15 @@ int main(int argc, char **argv)
 	}
 	while (publisher_stats(publisher)->state != PUBLISHER_UP)
 		usleep(200);
-	long start = clock_ms();
-	while (publisher_stats(publisher)->through < count)
+	long start = clock_ms(), rss_kib[2] = { 0 };
+	while (publisher_stats(publisher)->through < count) {
 		usleep(1000);
-	report(count, target.window, bytes, clock_ms() - start);
+		if (!rss_kib[0] && publisher_stats(publisher)->through >= count / 10)
+			rss_kib[0] = resident_kib();
+	}
+	long ms = clock_ms() - start;
+	rss_kib[1] = resident_kib();
+	report(count, &target, bytes, ms, rss_kib);
 	publisher_stop(publisher);
 	journal_close(journal);
 	return 0;
