@@ -59,6 +59,13 @@ $(BUILD)/%.o: %.c
 	$(call say,cc)
 	$(Q)$(CC) $(ALLC) -c $< -o $@
 
+# What is compiled in from the command line: another PREFIX than last time compiles its user anew.
+$(BUILD)/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX) $(VERSION)' | cmp -s - $@ || echo '$(PREFIX) $(VERSION)' >$@
+$(BUILD)/daemon/paths.o: $(BUILD)/prefix
+FORCE:
+
 $(BUILD)/libassay.a: $(LIBOBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -133,8 +140,11 @@ install: all
 	install -m 0755 $(BUILD)/assayctl $(BUILD)/assay-sim $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 config/profiles/*.conf $(DESTDIR)$(PREFIX)/share/assayd/profiles/
 	cp -r config/contract $(DESTDIR)$(PREFIX)/share/assayd/
-	install -m 0644 config/*.csv config/assayd.conf.example $(DESTDIR)$(PREFIX)/share/assayd/
-	install -D -m 0644 $(LOCALE) $(DESTDIR)$(PREFIX)/share/locale/zh_CN/LC_MESSAGES/assayd.mo
+	install -m 0644 config/*.csv config/*.example config/README.md $(DESTDIR)$(PREFIX)/share/assayd/
+	install -m 0644 config/profiles/README.md $(DESTDIR)$(PREFIX)/share/assayd/profiles/
+	install -d $(DESTDIR)$(PREFIX)/share/doc/assayd
+	install -m 0644 README.md README.zh-CN.md CHANGELOG.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/assayd/
+	test ! -f $(LOCALE) || install -D -m 0644 $(LOCALE) $(DESTDIR)$(PREFIX)/share/locale/zh_CN/LC_MESSAGES/assayd.mo
 	set -e; for page in $(wildcard config/man/*.[1-8]); do \
 		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	sed 's|/usr/sbin/assayd|$(PREFIX)/sbin/assayd|' systemd/assayd.service | \
@@ -145,6 +155,6 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: all units benches shims deps deps-test demo test bench kill-test fuzz coverage check install clean
+.PHONY: FORCE all units benches shims deps deps-test demo test bench kill-test fuzz coverage check install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
