@@ -19,19 +19,45 @@ static void section_name(const struct ini_section *section, char *out, size_t si
 
 /* Gives one entry to the driver; its fault gets the place of the value. */
 static void give_entry(const struct ini *ini, const struct ini_section *section, const struct ini_entry *entry,
-	const struct driver *driver, void *profile, struct faults *faults)
+	const struct driver *driver, void *profile, struct fault *before, struct faults *faults)
 {
 	char name[256];
 	section_name(section, name, sizeof(name));
 	struct fault fault = { "" };
 	if (driver->profiles->entry(profile, name, entry->key, entry->value, &fault) == 0)
 		return;
+	if (!strcmp(before->text, fault.text)) /* a misspelt section is one fault, not one for each of its lines */
+		return;
+	*before = fault;
 	ini_fault(ini, faults, FAULTS_ERROR, entry->line, entry->value_column, "%s", fault.text);
 }
 
-/* What is wrong with the whole has no place of its own, but its sentence names a [section]: the first that there is. */
+/* The one entry with whose key the sentence begins ("channel: ..."), or NULL. */
+static const struct ini_entry *named_entry(const struct ini *ini, const char *text)
+{
+	const struct ini_entry *found = NULL;
+	size_t length = strcspn(text, ": ");
+	for (size_t i = 0; i < ini->count; i++)
+		for (size_t k = 0; k < ini->sections[i].count; k++) {
+			const struct ini_entry *entry = &ini->sections[i].entries[k];
+			if (text[length] != ':' || strlen(entry->key) != length || strncmp(entry->key, text, length))
+				continue;
+			if (found)
+				return NULL;
+			found = entry;
+		}
+	return found;
+}
+
+/* What is wrong with the whole stands at the entry that its sentence begins with, else at the first [section] of those
+ * it names that there is. */
 static void whole_fault(const struct ini *ini, const char *text, struct faults *faults)
 {
+	const struct ini_entry *entry = named_entry(ini, text);
+	if (entry) {
+		ini_fault(ini, faults, FAULTS_ERROR, entry->line, entry->value_column, "%s", text);
+		return;
+	}
 	char name[256];
 	const struct ini_section *section = NULL;
 	for (const char *at = strchr(text, '['); at && !section; at = strchr(at + 1, '['))
@@ -60,9 +86,12 @@ int profile_read(const char *path, const struct driver *driver, void **ret, stru
 	void *profile = calloc(1, driver->profiles->size);
 	if (!profile)
 		abort();
-	for (size_t i = 0; i < ini->count; i++)
+	for (size_t i = 0; i < ini->count; i++) {
+		struct fault before = { "" };
 		for (size_t k = 0; k < ini->sections[i].count; k++)
-			give_entry(ini, &ini->sections[i], &ini->sections[i].entries[k], driver, profile, faults);
+			give_entry(
+				ini, &ini->sections[i], &ini->sections[i].entries[k], driver, profile, &before, faults);
+	}
 	struct fault fault = { "" };
 	if (faults->errors == errors_before && driver->profiles->finish &&
 		driver->profiles->finish(profile, &fault) != 0)

@@ -351,16 +351,18 @@ static enum next tell_refused(struct instrument *instrument, int exception, stru
 	struct modbus_state *state = instrument->state;
 	struct request request = { 0 };
 	modbus_ask(instrument, &request);
+	/* as the profile writes them: its author compares them with the maker's table */
+	long first = ((const struct modbus_profile *)instrument->profile)->first + request.address;
 	if (request.kind == REQUEST_READ)
 		modbus_tell(state, readings, MODBUS_TOLD_REFUSED, NOTICE_INSTRUMENT_FAULT,
-			_("the instrument refuses to have registers 0x%04X to 0x%04X read (Modbus exception %d); check table, "
-			  "first and addresses of the profile"),
-			request.address, request.address + request.count - 1, exception);
+			_("the instrument refuses to have registers %ld to %ld (0x%04lX to 0x%04lX) read (Modbus exception %d); "
+			  "check table, first and addresses of the profile"),
+			first, first + request.count - 1, first, first + request.count - 1, exception);
 	else
 		modbus_tell(state, readings, MODBUS_TOLD_REFUSED, NOTICE_INSTRUMENT_FAULT,
-			_("the instrument refuses to have register 0x%04X written (Modbus exception %d); check [control] of the "
-			  "profile"),
-			request.address, exception);
+			_("the instrument refuses to have register %ld (0x%04lX) written (Modbus exception %d); check [control] "
+			  "of the profile"),
+			first, first, exception);
 	start_anew(instrument);
 	return NEXT_IDLE;
 }

@@ -2,6 +2,7 @@
 #include "modbus.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,24 @@ static int resolve_identity(struct modbus_profile *profile, struct fault *fault)
 	return 0;
 }
 
+/* A field that the window's end cuts is a slip in its address or length, or in the window's. */
+static int check_window_end(const struct modbus_profile *profile, struct fault *fault)
+{
+	long start = profile->window.address, end = start + profile->window.length;
+	for (size_t i = 0; i < profile->field_count; i++) {
+		const struct modbus_field *field = &profile->fields[i];
+		long last = field->address + field->count - 1;
+		bool begins = field->address >= start && field->address < end, ends = last >= start && last < end;
+		if (field->group == MODBUS_RECORD && begins != ends)
+			return fault_set(fault, EINVAL,
+				_("%s: its registers %ld to %ld lie half outside the [window], which has %ld to %ld; check its "
+				  "address and type, and the window's at and length"),
+				field->name, field->documented, field->documented + field->count - 1,
+				profile->window.documented, profile->window.documented + profile->window.length - 1);
+	}
+	return 0;
+}
+
 static int resolve_window(struct modbus_profile *profile, struct fault *fault)
 {
 	if (!profile->window.given)
@@ -94,7 +113,8 @@ static int resolve_window(struct modbus_profile *profile, struct fault *fault)
 				_("crc in [window] is not a register of the window behind the first; the one that holds the "
 				  "checksum of those before it would be right"));
 	}
-	return error < 0 ? error : resolve_identity(profile, fault);
+	error = error < 0 ? error : resolve_identity(profile, fault);
+	return error < 0 ? error : check_window_end(profile, fault);
 }
 
 static int check_guard(struct modbus_profile *profile, struct fault *fault)
@@ -125,11 +145,16 @@ static int check_counters(struct modbus_profile *profile, struct fault *fault)
 		return fault_set(fault, EINVAL,
 			_("[status] lacks newest = ADDRESS TYPE, the running number of the newest result; without it a new "
 			  "result cannot be told from an old one"));
-	if (profile->wrap_given)
-		return 0;
-	profile->wrap_last = newest->form == MODBUS_BCD ? (newest->bits == 16 ? 9999 : 99999999)
-	                     : newest->bits == 32       ? UINT32_MAX
-	                                                : (UINT32_C(1) << newest->bits) - 1;
+	uint32_t most = newest->form == MODBUS_BCD ? (newest->bits == 16 ? 9999 : 99999999)
+	                : newest->bits == 32       ? UINT32_MAX
+	                                           : (UINT32_C(1) << newest->bits) - 1;
+	if (!profile->wrap_given)
+		profile->wrap_last = most;
+	if (profile->wrap_last > most)
+		return fault_set(fault, EINVAL,
+			_("wrap: the type of newest holds no number over %" PRIu32
+			  "; that or less would be right behind the dots"),
+			most);
 	return 0;
 }
 
@@ -191,6 +216,12 @@ static int check_fields(const struct modbus_profile *profile, struct fault *faul
 		if (field->role == MODBUS_VALID && (!has_good || field->form == MODBUS_TEXT))
 			return fault_set(fault, EINVAL,
 				_("valid does not say which code is good; u16 good=1 blank=0xFFFF for one"));
+		for (size_t k = 0; k < field->sentinel_count; k++)
+			if (field->role != MODBUS_VALID && field->sentinels[k].meaning == MODBUS_MEANS_GOOD)
+				return fault_set(fault, EINVAL,
+					_("%s: good= is for valid only, which marks a whole result; invalid= or absent= would be "
+					  "right here"),
+					field->name);
 		if (field->role == MODBUS_MAGIC && field->expected == 0)
 			return fault_set(fault, EINVAL,
 				_("magic does not say which number is right; u16 equals=0xA55D for one"));

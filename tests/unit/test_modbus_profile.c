@@ -237,6 +237,14 @@ static void a_profile_that_does_not_fit_together_is_refused(void **state)
 		{ { NEWEST, VALUE, { "field", "valid", "21 u16" }, END }, "good=1" },
 		{ { NEWEST, VALUE, { "identity", "magic", "1 u16" }, END }, "equals=" },
 		{ { NEWEST, VALUE, { "registers", "max-read", "1" }, { "said", "x", "30 u32" }, END }, "max-read" },
+		{ { NEWEST, VALUE, { "status", "wrap", "0..99999" }, END }, "over 65535" },
+		{ { NEWEST, VALUE, { "window", "at", "20" }, { "window", "length", "4" },
+			  { "field", "sample-no", "22 ascii[8]" }, END },
+			"sample-no: its registers 22 to 25" },
+		{ { NEWEST, { "field", "value", "19 u32" }, { "window", "at", "20" }, { "window", "length", "4" },
+			  END },
+			"half outside" },
+		{ { NEWEST, VALUE, { "field", "channel", "21 u16 good=1" }, END }, "valid only" },
 	};
 	static struct modbus_profile profile;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

@@ -22,6 +22,8 @@ struct sheet {
 static int take_entry(void *profile, const char *section, const char *key, const char *value, struct fault *fault)
 {
 	struct sheet *sheet = profile;
+	if (!strcmp(section, "misspelt"))
+		return fault_set(fault, EINVAL, "there is no section [%s]; [read] is", section);
 	if (!strcmp(value, "wrong"))
 		return fault_set(fault, EINVAL, "%s is wrong; another value is right", key);
 	sheet->entries++;
@@ -32,6 +34,8 @@ static int take_entry(void *profile, const char *section, const char *key, const
 static int finish(void *profile, struct fault *fault)
 {
 	const struct sheet *sheet = profile;
+	if (strstr(sheet->last, "half"))
+		return fault_set(fault, EINVAL, "item: half of it lies outside [read]; move it");
 	return sheet->entries ? 0 : fault_set(fault, EINVAL, "[nothing] and [read] are empty; add a field");
 }
 
@@ -108,6 +112,32 @@ static void every_fault_has_its_place(void **state)
 	faults_free(&faults);
 }
 
+static void a_misspelt_section_is_one_fault(void **state)
+{
+	(void)state;
+	write_file(shipped, "a.conf", "[misspelt]\na = 1\nb = 2\n[misspelt x]\nc = wrong\nd = wrong\n");
+	struct faults faults = { 0 };
+	void *profile;
+	assert_int_equal(profile_read(path, &with_profiles, &profile, &faults), -EINVAL);
+	assert_int_equal(faults.errors, 3);
+	faults_free(&faults);
+}
+
+static void a_fault_of_the_whole_stands_at_the_entry_it_names(void **state)
+{
+	(void)state;
+	struct faults faults = { 0 };
+	void *profile;
+	write_file(shipped, "a.conf", "[read]\nitem = 1\nb = half\n");
+	assert_int_equal(profile_read(path, &with_profiles, &profile, &faults), -EINVAL);
+	assert_int_equal(faults.list[0].line, 2);
+	faults_free(&faults);
+	write_file(shipped, "a.conf", "[read]\nitem = 1\n[b]\nitem = half\n"); /* which of the two? */
+	assert_int_equal(profile_read(path, &with_profiles, &profile, &faults), -EINVAL);
+	assert_int_equal(faults.list[0].line, 1);
+	faults_free(&faults);
+}
+
 static void a_station_s_own_profile_goes_first(void **state)
 {
 	(void)state;
@@ -134,6 +164,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries_reach_the_driver),
 		cmocka_unit_test(every_fault_has_its_place),
+		cmocka_unit_test(a_misspelt_section_is_one_fault),
+		cmocka_unit_test(a_fault_of_the_whole_stands_at_the_entry_it_names),
 		cmocka_unit_test(a_station_s_own_profile_goes_first),
 	};
 	return cmocka_run_group_tests(tests, make_directories, remove_directories);
