@@ -23,7 +23,8 @@ static void usage(FILE *out)
 {
 	fprintf(out, _("usage: assayctl [-c DIR] [--json] COMMAND ...   (default DIR: %s)\n\n"), ASSAYD_CONFDIR);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(out, "  %s %s\n      %s\n", commands[i].name, commands[i].arguments, _(commands[i].help));
+		fprintf(out, "  %s%s%s\n      %s\n", commands[i].name, *commands[i].arguments ? " " : "",
+			commands[i].arguments, _(commands[i].help));
 	fprintf(out, _("\nExit: 0 done, 1 failed, 64 usage, 69 assayd does not run, 78 configuration.\n"));
 }
 

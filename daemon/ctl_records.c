@@ -87,7 +87,8 @@ static void print_event(const struct json *entry)
 		*separator = ' ';
 	ctl_column(when, 19);
 	ctl_column(instrument_of(entry), 12);
-	printf("* %s\n", text_in(entry, "event"));
+	const char *reason = text_in(entry, "reason");
+	printf("* %s%s%s\n", text_in(entry, "event"), *reason ? ": " : "", reason);
 }
 
 static int print_entry(void *context, const char *line, size_t length)

@@ -120,10 +120,13 @@ static int print_status(void *context, const char *line, size_t length)
 
 int ctl_status(const struct ctl *ctl, int argc, char **argv)
 {
-	if (argc > 1)
-		return ctl_fail(EXIT_USAGE, _("status takes no '%s'"), argv[1]);
+	struct ctl given = *ctl;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") != 0)
+			return ctl_fail(EXIT_USAGE, _("status takes no '%s'; --json is known"), argv[i]);
+		given.json = true;
+	}
 	struct json *request = js_new_object();
 	js_put_text(request, "command", "status");
-	struct ctl given = *ctl;
-	return ctl_ask(ctl, request, print_status, &given);
+	return ctl_ask(&given, request, print_status, &given);
 }

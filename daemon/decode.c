@@ -27,7 +27,7 @@ static void put_named(struct json *line, const char *key, const struct named *li
 		return;
 	struct json *object = js_new_object();
 	for (size_t i = 0; i < count; i++)
-		js_put_text(object, list[i].name, list[i].value);
+		js_put_text_too(object, list[i].name, list[i].value);
 	js_put(line, key, object);
 }
 

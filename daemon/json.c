@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,15 @@ void js_put_text_if(struct json *object, const char *key, const char *utf8)
 {
 	if (utf8 && utf8[0])
 		js_put_text(object, key, utf8);
+}
+
+void js_put_text_too(struct json *object, const char *key, const char *text)
+{
+	char numbered[64];
+	snprintf(numbered, sizeof(numbered), "%s", key);
+	for (unsigned n = 2; js_get(object, numbered); n++)
+		snprintf(numbered, sizeof(numbered), "%s_%u", key, n);
+	js_put_text_if(object, numbered, text);
 }
 
 void js_put_integer(struct json *object, const char *key, int64_t value)

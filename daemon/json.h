@@ -25,6 +25,8 @@ void js_free(struct json *value); /* NULL is fine */
 void js_put(struct json *object, const char *key, struct json *value); /* takes `value` over */
 void js_put_text(struct json *object, const char *key, const char *utf8);
 void js_put_text_if(struct json *object, const char *key, const char *utf8); /* nothing when NULL or empty */
+/* As js_put_text_if, under `key`, or key_2, key_3 ... when that is taken: nothing said twice vanishes. */
+void js_put_text_too(struct json *object, const char *key, const char *text);
 void js_put_integer(struct json *object, const char *key, int64_t value);
 void js_put_bool(struct json *object, const char *key, bool value);
 void js_put_null(struct json *object, const char *key);

@@ -38,6 +38,16 @@ static void clear(struct readings *readings, const char *cursor)
 	memcpy(readings->cursor, cursor, sizeof(readings->cursor)); /* a driver writes it when it moves on */
 }
 
+/* What is no result and must not pass silently stands in the log too. */
+static void tell_notices(const struct line *line, const struct unit *unit)
+{
+	for (size_t i = 0; i < line->readings.notice_count; i++) {
+		const struct notice *notice = &line->readings.notices[i];
+		log_warning("%s: %s%s%s", unit->config->id, notice_name(notice->kind), *notice->reason ? ": " : "",
+			notice->reason);
+	}
+}
+
 /* Tries until it is stored or the line is stopped: until then the instrument keeps its results, and nothing is asked.
  */
 static int store(struct line *line, struct unit *unit)
@@ -66,6 +76,7 @@ static int store(struct line *line, struct unit *unit)
 	memcpy(unit->instrument.cursor, line->readings.cursor, sizeof(unit->instrument.cursor));
 	if (complaint_over(&line->store_complaint))
 		log_notice(_("%s: results are stored again"), unit->config->id);
+	tell_notices(line, unit);
 	if (unit->stats.health == HEALTH_FAULTY) {
 		unit->stats.health = HEALTH_OK;
 		line_note(line, unit, NULL);

@@ -28,16 +28,6 @@ static void put_filled(struct json *record, const char *key, struct json *object
 		js_free(object);
 }
 
-/* Puts a text under its name, or under name_2, name_3 ... when that is taken: nothing said vanishes. */
-static void put_named(struct json *object, const char *name, const char *value)
-{
-	char key[40];
-	snprintf(key, sizeof(key), "%s", name);
-	for (unsigned n = 2; js_get(object, key); n++)
-		snprintf(key, sizeof(key), "%s_%u", name, n);
-	js_put_text_if(object, key, value);
-}
-
 static const char *first_of(const char *one, const char *other)
 {
 	return *one ? one : other;
@@ -98,7 +88,7 @@ static void put_value(struct json *record, const struct making *making)
 		js_put_text_if(record, "unit_as_sent", reading->unit);
 	struct json *signals = js_new_object();
 	for (size_t i = 0; i < reading->signal_count; i++)
-		put_named(signals, reading->signals[i].name, reading->signals[i].value);
+		js_put_text_too(signals, reading->signals[i].name, reading->signals[i].value);
 	put_filled(record, "signals", signals);
 }
 
@@ -192,7 +182,7 @@ static void put_said_limit(struct json *said, const struct reading *reading)
 		if (*parts[i])
 			snprintf(limit + strlen(limit), sizeof(limit) - strlen(limit), "%s%s", *limit ? " " : "",
 				parts[i]);
-	put_named(said, "limit", limit);
+	js_put_text_too(said, "limit", limit);
 }
 
 /* What the instrument said and no other member shows. */
@@ -202,20 +192,20 @@ static void put_said(struct json *record, const struct making *making)
 	const struct judgement *judgement = &making->judgement;
 	struct json *said = js_new_object(), *operator= js_get(record, "operator");
 	for (size_t i = 0; i < reading->said_count; i++)
-		put_named(said, reading->said[i].name, reading->said[i].value);
+		js_put_text_too(said, reading->said[i].name, reading->said[i].value);
 	if (*reading->operator_id && !shown(reading->operator_id, operator))
-		put_named(said, "operator_id", reading->operator_id);
+		js_put_text_too(said, "operator_id", reading->operator_id);
 	if (*reading->operator_name && !shown(reading->operator_name, operator))
-		put_named(said, "operator_name", reading->operator_name);
+		js_put_text_too(said, "operator_name", reading->operator_name);
 	if (!judgement->tested)
-		put_named(said, "tested_at", reading->tested_at);
+		js_put_text_too(said, "tested_at", reading->tested_at);
 	if (!judgement->limit_said)
 		put_said_limit(said, reading);
 	if (!*judgement->value && *reading->value_as_sent)
-		put_named(said, "value", reading->value);
+		js_put_text_too(said, "value", reading->value);
 	if (!*judgement->qualifier)
-		put_named(said, "qualifier", reading->qualifier);
-	put_named(said, "firmware", making->maker->firmware);
+		js_put_text_too(said, "qualifier", reading->qualifier);
+	js_put_text_too(said, "firmware", making->maker->firmware);
 	put_filled(record, "said", said);
 }
 

@@ -329,6 +329,7 @@ static void talk_everything(struct reading *reading)
 	reading_signal(reading, "c", "1200");
 	reading_signal(reading, "t", "300");
 	reading_said(reading, "lot", "A1");
+	reading_said(reading, "lot", "A2"); /* twice under one name: both are kept */
 }
 
 static enum next talk_take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
@@ -361,7 +362,7 @@ static void lines_hold_the_promised_keys_in_the_promised_order(void **state)
 		"\"method\":\"T/C\",\"basis\":\"KJ\",\"verdict_as_sent\":\"可疑\",\"value_as_sent\":\"<0.50\","
 		"\"limit\":{\"op\":\"<=\",\"value\":\"1\",\"unit\":\"ug/kg\",\"source\":\"GB\"},"
 		"\"signals\":{\"c\":\"1200\",\"t\":\"300\"},\"operator\":{\"id\":\"3\",\"name\":\"张三\"},"
-		"\"said\":{\"lot\":\"A1\"},\"marks\":[\"text_cut\",\"overrun\"],\"raw\":\"00ff21\"}\n"
+		"\"said\":{\"lot\":\"A1\",\"lot_2\":\"A2\"},\"marks\":[\"text_cut\",\"overrun\"],\"raw\":\"00ff21\"}\n"
 		"{\"sample_no\":\"\",\"item\":\"\",\"value\":\"\",\"qualifier\":\"\",\"unit\":\"\",\"verdict\":\"none\","
 		"\"tested_at\":\"\",\"kind\":\"sample\",\"instrument_seq\":\"\"}\n");
 	assert_string_equal(complaints,
