@@ -146,7 +146,7 @@ static long read_chunk(struct journal_reader *reader, struct db_query *query, si
 	db_reset(query);
 	if (row < 0)
 		return row;
-	reader->at_end = row == 0; /* else the limit or the room ended it */
+	reader->at_end = row == 0;         /* else the limit or the room ended it */
 	for (size_t i = 0; i < count; i++) /* only now: the buffer may have moved while it grew */
 		reader->chunk[i].payload = reader->buffer + reader->offsets[i];
 	return (long)count;
