@@ -1,5 +1,6 @@
 #include "clock.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/timex.h>
@@ -36,19 +37,30 @@ char *clock_text(char out[static CLOCK_TEXT_MAX], int64_t wall_ms)
 	return out;
 }
 
+/* glibc reads the zone's rule as text at every call, and each poll of each instrument asks: once a second will do. */
 struct date_time clock_local(void)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static time_t last_second;
+	static struct date_time last;
 	time_t now = (time_t)(clock_wall_ms() / 1000);
-	struct tm local;
-	localtime_r(&now, &local);
-	return (struct date_time){
-		.year = local.tm_year + 1900,
-		.month = local.tm_mon + 1,
-		.day = local.tm_mday,
-		.hour = local.tm_hour,
-		.minute = local.tm_min,
-		.second = local.tm_sec,
-	};
+	pthread_mutex_lock(&lock);
+	if (now != last_second) {
+		struct tm local;
+		localtime_r(&now, &local);
+		last = (struct date_time){
+			.year = local.tm_year + 1900,
+			.month = local.tm_mon + 1,
+			.day = local.tm_mday,
+			.hour = local.tm_hour,
+			.minute = local.tm_min,
+			.second = local.tm_sec,
+		};
+		last_second = now;
+	}
+	struct date_time copy = last;
+	pthread_mutex_unlock(&lock);
+	return copy;
 }
 
 int64_t clock_parse_local(const char *text)
