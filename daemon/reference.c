@@ -15,21 +15,67 @@
 
 /* --- annotated example ------------------------------------------------------------------------------------------- */
 
-/* Prints a text behind "# ", broken between words. */
+/* Bytes of the UTF-8 character at `at`. */
+static size_t character_length(const char *at)
+{
+	size_t length = 1;
+	while (((unsigned char)at[length] & 0xC0) == 0x80)
+		length++;
+	return length;
+}
+
+/* U+3001, U+3002 and the full-width ) , : ; ? and the closing quote, which never begin a line. */
+static bool closes(const char *at)
+{
+	static const char *const closing[] = { "\u3001", "\u3002", "\uFF09", "\uFF0C", "\uFF1A", "\uFF1B", "\uFF1F",
+		"\u201D" };
+	for (size_t i = 0; i < sizeof(closing) / sizeof(*closing); i++)
+		if (!strncmp(at, closing[i], strlen(closing[i])))
+			return true;
+	return false;
+}
+
+static bool is_wide(const char *at)
+{
+	char character[8];
+	snprintf(character, sizeof(character), "%.*s", (int)character_length(at), at);
+	return text_width(character) == 2;
+}
+
+/* The length of what must stay on one line: a word, or in Chinese a character and what closes behind it. */
+static size_t piece_length(const char *text)
+{
+	const char *at = text;
+	if (is_wide(at))
+		at += character_length(at);
+	else
+		while (*at && *at != ' ' && !is_wide(at))
+			at += character_length(at);
+	while (*at && closes(at))
+		at += character_length(at);
+	return (size_t)(at - text);
+}
+
+/* Prints a text behind "# ", broken between words, or between characters that take two columns. */
 static void print_comment(const char *text, FILE *out)
 {
-	size_t width = COMMENT_WIDTH;
+	size_t width = 1;
+	fputc('#', out);
+	bool blank = true;
 	for (const char *at = text; *at;) {
-		char word[512];
-		size_t length = strcspn(at, " ");
-		snprintf(word, sizeof(word), "%.*s", (int)length, at);
-		if (width + 1 + text_width(word) > COMMENT_WIDTH) {
-			fprintf(out, "%s#", at == text ? "" : "\n");
+		char piece[512];
+		size_t length = piece_length(at);
+		snprintf(piece, sizeof(piece), "%.*s", (int)length, at);
+		if (width > 1 && width + blank + text_width(piece) > COMMENT_WIDTH) {
+			fputs("\n#", out);
 			width = 1;
+			blank = true;
 		}
-		fprintf(out, " %s", word);
-		width += 1 + text_width(word);
-		at += length + strspn(at + length, " ");
+		fprintf(out, "%s%s", blank ? " " : "", piece);
+		width += blank + text_width(piece);
+		at += length;
+		blank = *at == ' ';
+		at += strspn(at, " ");
 	}
 	fputc('\n', out);
 }

@@ -61,6 +61,19 @@ static void print_textf(FILE *out, const char *format, ...)
 	free(text);
 }
 
+/* A help text or title, which may lack its full stop. */
+static void print_sentence(const char *text, FILE *out)
+{
+	static const char *const ends[] = { ".", "\u3002" };
+	size_t length = strlen(text);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (length >= strlen(ends[i]) && !strcmp(text + length - strlen(ends[i]), ends[i])) {
+			print_text(text, out);
+			return;
+		}
+	print_textf(out, _("%s."), text);
+}
+
 /* What a row takes, as the word behind the =. */
 static const char *type_word(const struct setting *row)
 {
@@ -90,10 +103,8 @@ static const char *type_word(const struct setting *row)
 static void print_row(const struct setting *row, FILE *out)
 {
 	char range[128];
-	const char *help = _(row->help);
-	size_t length = strlen(help);
 	fprintf(out, ".It Cm %s No = Ar %s\n", row->name, type_word(row));
-	print_textf(out, "%s%s", help, length && help[length - 1] == '.' ? "" : ".");
+	print_sentence(_(row->help), out);
 	if (row->type == SETTING_INTEGER || row->type == SETTING_DURATION)
 		print_textf(out, _("Range: %s."), settings_range(row, range, sizeof(range)));
 	if (!row->standard)
@@ -142,7 +153,7 @@ static void print_drivers(FILE *out)
 	print_text(_("A driver is named in an instrument's section; some add settings of their own to it."), out);
 	for (size_t i = 0; drivers[i]; i++) {
 		fprintf(out, ".Ss %s\n", drivers[i]->name);
-		print_textf(out, "%s.", _(drivers[i]->title));
+		print_sentence(_(drivers[i]->title), out);
 		print_links(drivers[i], out);
 		if (drivers[i]->options && drivers[i]->options->name)
 			print_rows(drivers[i]->options, out);
