@@ -133,7 +133,7 @@ class Daemon(Process):
         os.makedirs(os.path.join(self.conf, "instruments.d"), exist_ok=True)
         self.write_config(instruments, target, station)
         self.notify_path = os.path.join(directory, "notify")
-        environment = {"NOTIFY_SOCKET": self.notify_path, "LC_ALL": "C.UTF-8", **(env or {})}
+        environment = {"NOTIFY_SOCKET": self.notify_path, "LC_ALL": "C.UTF-8", "LANGUAGE": "", **(env or {})}
         # A sanitizer must be the first library of a process: there the daemon opens the pty by its own means.
         if shim and not SANITIZED and os.path.exists(SHIM) and "LD_PRELOAD" not in environment:
             environment["LD_PRELOAD"] = SHIM
@@ -176,7 +176,7 @@ class Daemon(Process):
 
     def ctl(self, *arguments, **options):
         return subprocess.run([os.path.join(BUILD, "assayctl"), "-c", self.conf, *arguments], capture_output=True, text=True,
-                              timeout=60, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"}, **options)
+                              timeout=60, check=False, env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""}, **options)
 
     def status(self):
         answer = self.ctl("--json", "status")
