@@ -1,4 +1,5 @@
 /* assayctl: the technician's tool. This file: the command line; each command lives in a ctl_*.c of its own. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +29,14 @@ static void usage(FILE *out)
 	fprintf(out, _("\nExit: 0 done, 1 failed, 64 usage, 69 assayd does not run, 78 configuration.\n"));
 }
 
+/* What could not be written (a full disk behind `>`) must not pass for done. */
+static int end(int code)
+{
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
+		return ctl_fail(EXIT_FAILED, _("the output cannot be written: %s"), strerror(errno));
+	return code;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .directory = ASSAYD_CONFDIR };
@@ -55,7 +64,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[at], commands[i].name) == 0)
-			return commands[i].run(&ctl, argc - at, argv + at);
+			return end(commands[i].run(&ctl, argc - at, argv + at));
 	ctl_fail(EXIT_USAGE, _("unknown command '%s'"), argv[at]);
 	usage(stderr);
 	return EXIT_USAGE;

@@ -330,7 +330,7 @@ static void check_whole(struct loader *loader, const char *main_path)
 		return; /* what is missing may only be misspelt */
 	if (!config->instrument_count)
 		faults_add(loader->faults, FAULTS_WARNING, main_path, 0, 0, NULL,
-			_("no instrument is configured; add an [instrument ...] section, `assayctl scan` proposes them"));
+			_("no instrument is configured; add an [instrument ...] section with its driver and port"));
 	if (!config->target_count)
 		faults_add(loader->faults, FAULTS_WARNING, main_path, 0, 0, NULL,
 			_("no target is configured, records are only kept; add a [target ...] section to send them"));

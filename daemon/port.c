@@ -148,6 +148,16 @@ static int parse_serial(const char *text, const char *scheme, const char *whole,
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
+/* What lsusb prints, with or without the "ID " before it: VENDOR:PRODUCT. */
+static const char *usb_identity(const char *text)
+{
+	text += strncmp(text, "ID ", 3) ? 0 : 3;
+	return strspn(text, "0123456789abcdefABCDEF") == 4 && text[4] == ':' &&
+	                       strspn(text + 5, "0123456789abcdefABCDEF") == 4 && !text[9]
+	               ? text
+	               : NULL;
+}
+
 /* A text that names no kind of port: what it looks like decides what is proposed. */
 static int unknown_scheme(const char *text, struct fault *fault)
 {
@@ -232,6 +242,9 @@ int port_parse(const char *text, struct port *port, struct fault *fault)
 	if (meant)
 		return fault_set(fault, EINVAL, _("port %s holds the full-width character '%s'; type '%c'"), text,
 			character, meant);
+	if (usb_identity(text))
+		return fault_set(
+			fault, EINVAL, _("port %s does not say its kind; write usb:%s"), text, usb_identity(text));
 	if (strpbrk(text, " \t"))
 		return fault_set(fault, EINVAL, _("port %s holds a blank; write it without"), text);
 	int result = parse_kind(text, &read, fault);

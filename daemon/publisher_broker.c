@@ -119,7 +119,7 @@ static void explain(struct publisher *publisher, const char *why, int reason, ch
 	else if (publisher->up)
 		snprintf(out, size, "%s", *words ? words : _("the connection ended"));
 	else if (!uses_tls(publisher))
-		snprintf(out, size, "%s", *words ? plain_words(publisher, words) : _("no answer"));
+		snprintf(out, size, "%s", plain_words(publisher, *words ? words : "TCP"));
 	else
 		snprintf(out, size, _("%s; its certificate must be valid, name this host and be signed by %s"),
 			plain_words(publisher, *words ? words : "TCP"),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "../drivers/decimal.h"
 #include "settings_words.h"
@@ -292,6 +293,45 @@ static const struct setting *find_row(
 	return NULL;
 }
 
+/* What other programs call it. */
+static const struct {
+	const char *given, *meant;
+} other_names[] = {
+	{ "address", "unit" },
+	{ "baud", "line" },
+	{ "baudrate", "line" },
+	{ "baud-rate", "line" },
+	{ "com", "port" },
+	{ "device", "port" },
+	{ "host", "broker" },
+	{ "id", "code" },
+	{ "interval", "poll" },
+	{ "password", "password-file" },
+	{ "period", "poll" },
+	{ "rate", "line" },
+	{ "server", "broker" },
+	{ "slave", "unit" },
+	{ "speed", "line" },
+	{ "tty", "port" },
+	{ "type", "driver" },
+	{ "url", "broker" },
+	{ "user", "username" },
+};
+
+static bool other_name(const char *key, const char *names, char *out, size_t size)
+{
+	for (size_t i = 0; i < sizeof(other_names) / sizeof(other_names[0]); i++) {
+		const char *meant = other_names[i].meant;
+		if (strcasecmp(key, other_names[i].given) != 0)
+			continue;
+		snprintf(out, size, "%s", meant);
+		for (const char *at = names; at; at = (at = strchr(at, '|')) ? at + 1 : NULL)
+			if (strcspn(at, "|") == strlen(meant) && !strncmp(at, meant, strlen(meant)))
+				return true;
+	}
+	return false;
+}
+
 static void unknown_key(const struct ini *ini, const struct ini_section *section, const struct ini_entry *entry,
 	const struct settings_table *tables, size_t count, struct faults *faults)
 {
@@ -301,7 +341,8 @@ static void unknown_key(const struct ini *ini, const struct ini_section *section
 			size_t used = strlen(names);
 			snprintf(names + used, sizeof(names) - used, "%s%s", used ? "|" : "", row->name);
 		}
-	if (words_nearest(entry->key, names, nearest, sizeof(nearest)))
+	if (other_name(entry->key, names, nearest, sizeof(nearest)) ||
+		words_nearest(entry->key, names, nearest, sizeof(nearest)))
 		ini_fault(ini, faults, FAULTS_ERROR, entry->line, entry->key_column,
 			_("[%s] has no setting '%s'; did you mean '%s'?"), section->word, entry->key, nearest);
 	else

@@ -100,6 +100,8 @@ static void a_wrong_port_is_told_what_would_be_right(void **state)
 	refused("tpc:10.0.0.9:4001", "did you mean tcp:10.0.0.9:4001?");
 	refused("modbus-tpc:10.0.0.9", "did you mean modbus-tcp:10.0.0.9?");
 	refused("somewhere", "is of no known kind");
+	refused("1a86:7523", "write usb:1a86:7523");
+	refused("ID 1a86:7523", "write usb:1a86:7523");
 	refused("", "is of no known kind");
 	refused("usb:1a86", "four hexadecimal digits");
 	refused("usb:0x1a86:0x7523", "four hexadecimal digits");
