@@ -41,7 +41,7 @@ static double milliseconds(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static void fail(const char *what)
+__attribute__((noreturn)) static void fail(const char *what)
 {
 	fprintf(stderr, "push: %s\n", what);
 	exit(1);
@@ -253,6 +253,8 @@ int main(int argc, char **argv)
 		faults_print(&faults, stderr);
 		return 78;
 	}
+	setenv("TZ", config->station.timezone, 1); /* as the daemon does */
+	tzset();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	arrival_fd = eventfd(0, EFD_NONBLOCK);
 	pid_t subscriber = fork(); /* before there are threads */
