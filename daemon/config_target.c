@@ -74,9 +74,11 @@ static void read_broker(const struct config_place *place, struct target_config *
 	struct port port = { 0 };
 	struct fault fault;
 	if (port_parse(address, &port, &fault) != 0) {
-		const char *reason = strstr(fault.text, ": ");
-		config_fault(place, FAULTS_ERROR, "broker", _("broker %s is not understood: %s"), target->broker,
-			reason ? reason + 2 : fault.text);
+		/* What stands before the first colon names a port; in Chinese the colon is full-width. */
+		const char *colon = strstr(fault.text, ": "), *wide = strstr(fault.text, "\uFF1A");
+		const char *reason = colon ? colon + strlen(": ") : wide ? wide + strlen("\uFF1A") : fault.text;
+		config_fault(
+			place, FAULTS_ERROR, "broker", _("broker %s is not understood: %s"), target->broker, reason);
 		return;
 	}
 	snprintf(address, sizeof(address), "%s%.240s", scheme, port.text + strlen("tcp:"));

@@ -17,7 +17,8 @@ struct fault {
 	char text[512];
 };
 
-/* Fills `fault` (which may be NULL) and returns -error, so that `return fault_set(fault, EINVAL, ...)` reads well. */
+/* Fills `fault` (which may be NULL) and returns -error, so that `return fault_set(fault, EINVAL, ...)` reads well. A
+ * sentence too long is cut at a whole character. */
 int fault_set(struct fault *fault, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif
