@@ -27,7 +27,7 @@ def latencies(sims, subscriber):
 
 
 def polled_latency():
-    seconds, rate = sized(10, 60), 2.3  # no multiple of the poll period: results finish anywhere within it
+    seconds, rate = sized(10, 45), 2.3  # no multiple of the poll period: results finish anywhere within it
     with harness.Room() as room:
         broker = room.broker()
         subscriber = room.subscriber(broker.port)

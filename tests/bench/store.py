@@ -17,7 +17,7 @@ def push():
     with harness.Room() as room:
         broker = room.broker()
         daemon = room.daemon(READER, TARGET.format(port=broker.port, window=WINDOW))  # for its configuration only
-        got = run("push", daemon.conf, sized(500, 4000))["push"]
+        got = run("push", daemon.conf, sized(500, 3000))["push"]
         more = {key: got[key] for key in ("results", "bytes", "stored_p50_ms", "max_ms", "bare_max_ms")}
         figure("push latency p50", got["p50_ms"], "ms", "<= bare commit + 0.5 ms", got["p50_ms"] <= got["bare_p50_ms"] + 0.5,
                "bare SQLite commit p50", got["bare_p50_ms"], **more)
@@ -59,9 +59,9 @@ def drain_and_start():
     try:
         with harness.Room() as room:
             broker = room.broker()
-            bare = [bare_rate(broker, count // 2)]
+            bare = [bare_rate(broker, count // 4)]
             ours = run("drain", f"mqtt://127.0.0.1:{broker.port}", state, count, WINDOW, RECORD_BYTES)["drain"]
-            bare.append(bare_rate(broker, count // 2))
+            bare.append(bare_rate(broker, count // 4))
             value, peer = ours["per_second"], median(bare)
             figure(f"draining {count:,} records", value, "records/s", ">= 0.8 x bare Paho", value >= 0.8 * peer,
                    "bare Paho publisher", peer, window=WINDOW, bytes=RECORD_BYTES, bare_before_and_after=bare)
