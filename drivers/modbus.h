@@ -100,7 +100,8 @@ struct modbus_field {
 	int decimals;                  /* rounded to this many; -1: as they come */
 	char scale[MODBUS_NUMBER_MAX]; /* factor, "" for 1 */
 	char least[MODBUS_NUMBER_MAX], most[MODBUS_NUMBER_MAX]; /* plausible magnitudes, "" when not said */
-	uint64_t expected;                                      /* MODBUS_MAGIC */
+	char unit[24];     /* MODBUS_VALUE: the unit the maker's document gives, where no register tells it */
+	uint64_t expected; /* MODBUS_MAGIC */
 	struct {
 		uint64_t bits;
 		enum modbus_meaning meaning;

@@ -247,6 +247,17 @@ static int set_order(struct modbus_field *field, const char *value, size_t lengt
 	return modbus_order_parse(value, length, &field->order, fault);
 }
 
+static int set_unit(struct modbus_field *field, const char *value, size_t length, struct fault *fault)
+{
+	if (field->role != MODBUS_VALUE || length >= sizeof(field->unit))
+		return fault_set(fault, EINVAL,
+			_("unit=%.*s does not fit; only the value of [field] has one, such as mg/kg"), (int)length,
+			value);
+	memcpy(field->unit, value, length);
+	field->unit[length] = '\0';
+	return 0;
+}
+
 static int set_equals(struct modbus_field *field, const char *value, size_t length, struct fault *fault)
 {
 	if (field->role != MODBUS_MAGIC || !is_number(field) || !modbus_parse_bits(value, length, &field->expected))
@@ -289,6 +300,7 @@ static const struct {
 	{ "decimals", set_decimals, 0 },
 	{ "plausible", set_plausible, 0 },
 	{ "equals", set_equals, 0 },
+	{ "unit", set_unit, 0 },
 	{ "invalid", NULL, MODBUS_MEANS_INVALID },
 	{ "absent", NULL, MODBUS_MEANS_ABSENT },
 	{ "blank", NULL, MODBUS_MEANS_ABSENT },
@@ -308,8 +320,8 @@ static int parse_option(struct modbus_field *field, const char *word, size_t len
 		return add_sentinels(field, options[i].meaning, equals + 1, length - name - 1, fault);
 	}
 	return fault_set(fault, EINVAL,
-		_("'%.*s' is no option of a register; order= scale= decimals= plausible= invalid= absent= over= good= blank= "
-		  "equals= are"),
+		_("'%.*s' is no option of a register; order= scale= decimals= plausible= unit= invalid= absent= over= good= "
+		  "blank= equals= are"),
 		(int)length, word);
 }
 

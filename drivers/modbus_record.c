@@ -153,6 +153,8 @@ static void take_value(struct instrument *instrument, const struct modbus_field 
 {
 	static const char *const names[] = { "ABCD", "CDAB", "BADC", "DCBA" };
 	text_copy(reading->value_as_sent, sizeof(reading->value_as_sent), value->as_sent);
+	if (!*reading->unit)
+		text_copy(reading->unit, sizeof(reading->unit), field->unit);
 	if (value->saying == MODBUS_SAYS_OVER)
 		reading->marks |= READING_OUT_OF_RANGE;
 	if (field->form == MODBUS_TEXT)

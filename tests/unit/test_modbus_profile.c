@@ -406,6 +406,28 @@ static void fill_scattered(struct flat *flat)
 	device_text(flat->registers + 300, "\xE5\x90\x88\xE6\xA0\xBC", 4); /* passes */
 }
 
+static void a_unit_that_no_register_tells_stands_in_the_profile(void **state)
+{
+	(void)state;
+	static struct modbus_profile profile;
+	static struct flat flat;
+	struct fault fault = { "" };
+	static struct line lines[] = { NEWEST, { "field", "value", "20 u16 scale=/100 unit=mg/kg" }, END };
+	assert_int_equal(build(&profile, lines, &fault), 0);
+	flat.registers[10] = 7;
+	flat.registers[20] = 635;
+	begin(&profile, "");
+	poll(&flat);
+	assert_int_equal(readings.count, 1);
+	assert_string_equal(list[0].value, "6.35");
+	assert_string_equal(list[0].unit, "mg/kg");
+	memset(&profile, 0, sizeof(profile));
+	assert_true(modbus_profiles.entry(&profile, "field", "channel", "20 u16 unit=mg/kg", &fault) < 0);
+	assert_non_null(strstr(fault.text, "only the value"));
+	assert_true(
+		modbus_profiles.entry(&profile, "field", "value", "20 u16 unit=aaaaaaaaaabbbbbbbbbbcccc", &fault) < 0);
+}
+
 static void scattered_fields_are_read_twice_and_must_agree(void **state)
 {
 	(void)state;
@@ -611,6 +633,7 @@ int main(void)
 		cmocka_unit_test(fields_too_far_apart_are_refused),
 		cmocka_unit_test(neighbours_are_read_together_up_to_the_gap_and_the_longest_request),
 		cmocka_unit_test(a_window_longer_than_a_request_is_read_in_pieces),
+		cmocka_unit_test(a_unit_that_no_register_tells_stands_in_the_profile),
 		cmocka_unit_test(scattered_fields_are_read_twice_and_must_agree),
 		cmocka_unit_test(a_value_that_changes_while_it_is_read_is_read_again),
 		cmocka_unit_test(what_only_shows_the_newest_tells_what_it_passed_over),
