@@ -182,7 +182,8 @@ static enum turn converse(struct line *line, struct unit *unit, const struct req
 		if (error < 0)
 			return TURN_BROKEN;
 	}
-	return listen_for_frames(line, unit, request->kind == REQUEST_NONE, answer_ms(unit, request), fault);
+	bool listening = request->kind == REQUEST_NONE || request->unanswered;
+	return listen_for_frames(line, unit, listening, answer_ms(unit, request), fault);
 }
 
 enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault)

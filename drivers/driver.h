@@ -42,8 +42,9 @@ enum request_kind {
 
 struct request {
 	enum request_kind kind;
-	int pause_ms;   /* rest this long before sending: "busy, ask again shortly" */
-	int timeout_ms; /* how long the answer may take; 0: the instrument's configured `timeout` */
+	int pause_ms;    /* rest this long before sending: "busy, ask again shortly" */
+	int timeout_ms;  /* how long the answer may take; 0: the instrument's configured `timeout` */
+	bool unanswered; /* REQUEST_BYTES: nothing need come in reply; listen, as after REQUEST_NONE */
 	uint8_t bytes[REQUEST_MAX];
 	size_t length;
 	enum register_table table;

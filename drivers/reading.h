@@ -55,10 +55,10 @@ struct reading {
 	char method[64]; /* as sent */
 	char basis[64];  /* test standard as sent */
 
-	char value[DECIMAL_MAX]; /* the displayed value; empty when there is none */
-	char qualifier[4];       /* "<", ">", "<=", ">=" as displayed before the value */
-	char unit[24];           /* as sent */
-	char value_as_sent[48];  /* the bytes' own form: "6350" for a displayed 63.50 */
+	char value[96];         /* the displayed value, a decimal or the words in its place; empty when there is none */
+	char qualifier[4];      /* "<", ">", "<=", ">=" as displayed before the value */
+	char unit[24];          /* as sent */
+	char value_as_sent[96]; /* the bytes' own form: "6350" for a displayed 63.50 */
 	char limit_op[4], limit_value[DECIMAL_MAX], limit_unit[24], limit_source[64];
 
 	struct named signals[READING_NAMED_MAX]; /* raw signals: abs, delta_a_control, c, t, rlu ... */

@@ -178,6 +178,7 @@ static size_t add_noise(const struct capture *capture, uint8_t *out, size_t room
 	struct cutter cutter = { 0 };
 	struct cut cut;
 	enum cut_kind kind;
+	struct readings readings = { .list = calloc(READINGS_AT_ONCE, sizeof(struct reading)) };
 	size_t length = 0;
 	assert_int_equal(cutter_feed(&cutter, capture->bytes, capture->length), 0);
 	while ((kind = cutter_next(&cutter, &instrument, true, &cut)) != CUT_MORE) {
@@ -189,7 +190,15 @@ static size_t add_noise(const struct capture *capture, uint8_t *out, size_t room
 		assert_true(length + cut.length <= room);
 		memcpy(out + length, cut.bytes, cut.length);
 		length += cut.length;
+		if (kind == CUT_FRAME) { /* a driver that takes a long frame in pieces wants no noise between them */
+			struct reply reply = {
+				.kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length, .offline = true
+			};
+			readings = (struct readings){ .list = readings.list };
+			capture->driver->take(&instrument, &reply, &readings);
+		}
 	}
+	free(readings.list);
 	cutter_reset(&cutter);
 	free(instrument.state);
 	return length;
