@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 
+import pytest
 from jsonschema import Draft202012Validator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -24,8 +25,15 @@ def faults(name, message):
     return [f"{'.'.join(map(str, error.path))}: {error.message}" for error in VALIDATORS[name].iter_errors(message)]
 
 
+def node_is_ready():
+    """False where the npm registry could not be reached: tests/run has said so."""
+    return os.path.isdir(os.path.join(ROOT, "tests/node_modules/ajv"))
+
+
 def judge_with_node(directory, messages, contract=CONTRACT):
     """Lets ajv and the AsyncAPI parser judge: (exit code, what they said). `messages` maps schema names to lists."""
+    if not node_is_ready():
+        pytest.skip("needs ajv and @asyncapi/parser from the npm registry, which could not be reached")
     arguments = []
     for name, several in messages.items():
         path = os.path.join(directory, f"{name}.jsonl")

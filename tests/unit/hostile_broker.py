@@ -6,7 +6,7 @@ hostile_broker.py PORT FILE MODE
 FILE gets each PUBLISH payload as one line. Modes: quota (every third entry is refused with 0x97 the first time),
 backwards (acknowledges each handful in reverse order), twice (every acknowledgement twice, and some for packets that were
 never sent), once-silent (does not acknowledge on its first connection), garbage (answers its first connections with bytes
-that are no MQTT), huge (announces a packet of 256 MB on its first connections), takeover (ends the first connection
+that are no MQTT), huge (announces a packet of 256 MB on its first connections), takeover (ends every connection
 with DISCONNECT 0x8E), small-window (Receive Maximum 3; dies when there are more)
 """
 import os
@@ -74,7 +74,7 @@ class Connection:
         payload = body[at + 2 + used + size:].decode()
         if b"/status" in body[:at]:
             self.puback(packet)
-            if MODE == "takeover" and self.number == 1:
+            if MODE == "takeover":
                 self.send(0xE0, b"\x8e\x00")
                 raise ConnectionError
             return
