@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../drivers/text.h"
 #include "ctl.h"
 #include "program.h"
 
@@ -43,13 +44,13 @@ static const char *text_of(const struct json *object, const char *key)
 	return text ? text : "";
 }
 
-static void print_instrument(const char *id, const struct json *it)
+static void print_instrument(const char *id, const struct json *it, size_t width)
 {
 	char heard[48], result[48], stored[24];
 	age_text(heard, sizeof(heard), js_get_integer(it, "last_heard_s", -1));
 	age_text(result, sizeof(result), js_get_integer(it, "last_result_s", -1));
 	snprintf(stored, sizeof(stored), "%lld", (long long)js_get_integer(it, "stored", 0));
-	ctl_column(id, 16);
+	ctl_column(id, width);
 	ctl_column(health_word(js_get_text(it, "health")), 10);
 	ctl_column(heard, 14);
 	ctl_column(result, 14);
@@ -59,11 +60,11 @@ static void print_instrument(const char *id, const struct json *it)
 		printf("    %s\n", js_get_text(it, "fault"));
 }
 
-static void print_target(const char *name, const struct json *it)
+static void print_target(const char *name, const struct json *it, size_t width)
 {
 	char waiting[64];
 	snprintf(waiting, sizeof(waiting), _("%lld waiting"), (long long)js_get_integer(it, "backlog", 0));
-	ctl_column(name, 16);
+	ctl_column(name, width);
 	ctl_column(health_word(js_get_text(it, "state")), 10);
 	ctl_column(waiting, 14);
 	printf("%s\n", text_of(it, "broker"));
@@ -74,13 +75,27 @@ static void print_target(const char *name, const struct json *it)
 			_("no receipts: a record counts as delivered when the broker has it, not when the platform has"));
 }
 
-static void each_member(const struct json *object, void (*print)(const char *name, const struct json *it))
+/* The first column: as wide as the longest name, so that the others stay below each other. */
+static size_t names_width(const struct json *object)
+{
+	size_t width = 16, count = js_count(object);
+	for (size_t i = 0; i < count; i++) {
+		const char *key;
+		js_member(object, i, &key);
+		if (text_width(key) > width)
+			width = text_width(key);
+	}
+	return width;
+}
+
+static void each_member(
+	const struct json *object, size_t width, void (*print)(const char *name, const struct json *it, size_t width))
 {
 	size_t count = js_count(object);
 	for (size_t i = 0; i < count; i++) {
 		const char *key;
 		const struct json *value = js_member(object, i, &key);
-		print(key, value);
+		print(key, value, width);
 	}
 }
 
@@ -101,19 +116,22 @@ static int print_status(void *context, const char *line, size_t length)
 	if (!js_get_bool(status, "clock_synced", true))
 		printf("%s\n", _("the clock is not synchronised: records say so; check the network time service"));
 	printf("\n");
-	ctl_column(_("INSTRUMENT"), 16);
+	const struct json *instruments = js_get(status, "instruments"), *targets = js_get(status, "targets");
+	size_t width = names_width(instruments);
+	ctl_column(_("INSTRUMENT"), width);
 	ctl_column(_("STATE"), 10);
 	ctl_column(_("HEARD"), 14);
 	ctl_column(_("LAST RESULT"), 14);
 	ctl_column(_("STORED"), 8);
 	printf("%s\n", _("PORT"));
-	each_member(js_get(status, "instruments"), print_instrument);
+	each_member(instruments, width, print_instrument);
 	printf("\n");
-	ctl_column(_("TARGET"), 16);
+	width = names_width(targets);
+	ctl_column(_("TARGET"), width);
 	ctl_column(_("STATE"), 10);
 	ctl_column(_("RECORDS"), 14);
 	printf("%s\n", _("BROKER"));
-	each_member(js_get(status, "targets"), print_target);
+	each_member(targets, width, print_target);
 	js_free(status);
 	return 0;
 }

@@ -40,7 +40,8 @@ static const struct ini_entry *named_entry(const struct ini *ini, const char *te
 	for (size_t i = 0; i < ini->count; i++)
 		for (size_t k = 0; k < ini->sections[i].count; k++) {
 			const struct ini_entry *entry = &ini->sections[i].entries[k];
-			if (text[length] != ':' || strlen(entry->key) != length || strncmp(entry->key, text, length))
+			if (text[length] != ':' || strlen(entry->key) != length ||
+				strncmp(entry->key, text, length) != 0)
 				continue;
 			if (found)
 				return NULL;
