@@ -60,6 +60,12 @@ enum cut_kind cutter_next(struct cutter *cutter, const struct instrument *instru
 {
 	size_t held = cutter_held(cutter), dropped = 0;
 	int length = FRAME_MORE;
+	struct instrument idle;
+	if (final) { /* a frame that only silence ends may be whole now */
+		idle = *instrument;
+		idle.idle = true;
+		instrument = &idle;
+	}
 	for (; dropped < held; dropped++) {
 		size_t left = held - dropped;
 		length = instrument->driver->frame(instrument, cutter->data + cutter->start + dropped, left);

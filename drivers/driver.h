@@ -88,6 +88,7 @@ struct instrument {
 	char cursor[CURSOR_MAX]; /* setup(): the last durable cursor, "" at the first contact */
 	struct date_time now;    /* ask(): the station's local time */
 	struct maker maker;      /* take() fills in what the instrument says of itself */
+	bool idle;               /* frame(): nothing more comes, so that a frame may end here; set by the cutter */
 };
 
 /* A profile describes one model within a family; it is an INI file read by daemon/profile.c. A driver that takes

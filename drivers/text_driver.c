@@ -1,0 +1,371 @@
+/* Instruments that write text: delimited lines, short blocks of fixed length, tickets on their way to a printer. Each
+ * model is a profile (config/profiles/README.md); this file knows how frames are told apart and how questions are
+ * asked.
+ *
+ * Lines, asked by date (profile reader-a9; source: a maker's collector)            9600 8N1, GB 2312
+ *     host        D2026-03-05D2026-03-05          results of these days, please
+ *     instrument  R,S0017,A01,甲醛,0.123,2.30,mg/kg,合格,2026-03-05 09:41:20,5A     again and again, nothing between
+ *                 R,S0018,...,6CFINISH
+ *     There is no end of line. A record ends with the two characters of its tenth column; what they check is not known
+ *     (?), so they are kept and not compared. The maker's own program splits at each "R", also inside Hanzi and words.
+ *
+ * Lines, unasked (profile balance-kern-ew; source: captures)                       1200 8N2, ASCII
+ *     instrument  +0026.90 G S CR LF              sign, number, unit in two places, S stable, U moving, E no value
+ *
+ * Blocks (profile push-a10; source: a maker's document)                            38400 8N1
+ *     instrument  FF 24 FF 24, placeholder, id[15], item[8], result[6], unit[8], low f32LE, high f32LE, number[4],
+ *                 sum-8 from the fourth byte on, 0D 0A                             57 bytes
+ *
+ * Tickets (profile ticket-a8; order of lines from a maker's program, commands ESC/POS)  9600 8N1, GBK
+ *     instrument  ESC @, lines "检测结果：12.34", GS V 0
+ *     A ticket ends with the cut, where the next begins, or when nothing comes for the idle gap.
+ *
+ * Cutting: a frame is as long as the profile says and nothing else is believed. Where a line cannot be read and another
+ * start stands inside it, it was cut off: the line ends before that start, is told as undecodable, and the next one is
+ * whole. Separators and ends are never found inside a character of GB 18030, whose second bytes may be | \ ^ ~ or R.
+ */
+#include "text_driver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calendar.h"
+
+struct options {
+	int64_t lookback_ms;
+};
+
+static const struct setting options_table[] = {
+	{
+		.name = "lookback",
+		.type = SETTING_DURATION,
+		.offset = offsetof(struct options, lookback_ms),
+		.min = 0,
+		.max = 34560000000,
+		.standard = "7d",
+		.help = N_(
+			"How many days back results are fetched at most after an absence, where the profile asks by date"),
+	},
+	{ .name = NULL },
+};
+
+#define ALIKE_MAX 256
+
+struct state {
+	bool polling;              /* the questions of one poll are not all answered */
+	bool met;                  /* a whole sweep was answered since the link came up */
+	long day, last_day;        /* being asked about, by calendar_day() */
+	long cursor_day;           /* the last day of a whole answer; 0: none */
+	uint64_t alike[ALIKE_MAX]; /* of the answer that is coming: lines alike are told apart */
+	size_t alike_at;
+	struct text_record record;
+};
+
+/* ---- frames ---- */
+
+enum match { MATCH_NONE, MATCH_MORE, MATCH };
+
+static enum match match(const struct text_literal *literal, const uint8_t *data, size_t length)
+{
+	size_t common = length < literal->length ? length : literal->length;
+	if (literal->length == 0 || memcmp(data, literal->bytes, common) != 0)
+		return MATCH_NONE;
+	return common < literal->length ? MATCH_MORE : MATCH;
+}
+
+static enum match match_start(const struct text_profile *profile, const uint8_t *data, size_t length)
+{
+	enum match best = profile->starts.count == 0 ? MATCH : MATCH_NONE;
+	for (size_t i = 0; i < profile->starts.count; i++) {
+		enum match now = match(&profile->starts.list[i], data, length);
+		best = now > best ? now : best;
+	}
+	return best;
+}
+
+/* A frame of one length, whose end and checksum are right. */
+static int block_frame(const struct text_profile *profile, const uint8_t *data, size_t length)
+{
+	size_t whole = (size_t)profile->length_least;
+	if (length < whole)
+		return FRAME_MORE;
+	const struct text_literal *end = &profile->end;
+	if (end->length > 0 && !text_stands(end, data + whole - end->length, end->length))
+		return FRAME_NONE;
+	return text_checksum_right(profile, data, whole - end->length) ? (int)whole : FRAME_NONE;
+}
+
+/* Where the line ends, by its end or by counting columns; FRAME_MORE when that is not seen yet. */
+static int line_end(const struct text_profile *profile, const uint8_t *data, size_t length)
+{
+	long columns = 1;
+	bool quoted = false;
+	for (size_t at = 0; at < length;) {
+		size_t left = length - at;
+		if (text_stands(&profile->end, data + at, left))
+			return (int)(at + profile->end.length);
+		if (at > 0 && text_stands(&profile->done, data + at, left))
+			return (int)at; /* the answer is over: a line that was not finished is not going to be */
+		if (profile->quotes && data[at] == '"')
+			quoted = !quoted;
+		size_t apart = profile->last > 0 && !quoted ? text_separation(profile, data + at, left) : 0;
+		size_t step = apart ? apart : text_step(profile->encoding, data + at, left);
+		if (step == 0)
+			return FRAME_MORE;
+		at += step;
+		columns += apart > 0;
+		if (apart > 0 && columns == profile->columns_most)
+			return length - at < (size_t)profile->last ? FRAME_MORE : (int)(at + (size_t)profile->last);
+	}
+	return FRAME_MORE;
+}
+
+/* Where another line begins inside this one, which cannot be read, or 0. Between characters first; then anywhere, since
+ * after noise nobody knows where characters begin. */
+static size_t inner_start(const struct text_profile *profile, const uint8_t *data, size_t length)
+{
+	for (int whole = 1; whole >= 0 && profile->starts.count > 0; whole--) {
+		for (size_t at = 0; at < length;) {
+			if (at > 0 && match_start(profile, data + at, length - at) == MATCH)
+				return at;
+			size_t step = whole ? text_step(profile->encoding, data + at, length - at) : 1;
+			at += step ? step : 1;
+		}
+	}
+	return 0;
+}
+
+static bool readable(const struct text_profile *profile, const uint8_t *data, size_t length)
+{
+	struct text_record record;
+	struct reading reading;
+	char reason[160];
+	return text_record_read(profile, data, length, &record, &reading, reason, sizeof(reason)) != TEXT_FAULTY;
+}
+
+static int line_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle)
+{
+	size_t most = profile->length_most > 0 ? (size_t)profile->length_most : TEXT_LINE_LONGEST;
+	int end = line_end(profile, data, length);
+	if (end == FRAME_MORE && idle && profile->end.length == 0 && profile->last == 0)
+		end = (int)length;
+	bool over = end == FRAME_MORE ? length >= most : (size_t)end > most;
+	if (end == FRAME_MORE && !over)
+		return FRAME_MORE;
+	if (!over && readable(profile, data, (size_t)end))
+		return end;
+	size_t inner = inner_start(profile, data, over ? most : (size_t)end);
+	if (inner > 0)
+		return (int)inner;
+	if (!over)
+		return end; /* told as undecodable */
+	return profile->starts.count > 0 ? FRAME_NONE : (int)most;
+}
+
+static int frame(const struct instrument *instrument, const uint8_t *data, size_t length)
+{
+	const struct text_profile *profile = instrument->profile;
+	enum match done = match(&profile->done, data, length), start = match_start(profile, data, length);
+	if (done == MATCH)
+		return (int)profile->done.length;
+	if (done == MATCH_MORE || start == MATCH_MORE)
+		return FRAME_MORE;
+	if (start == MATCH_NONE)
+		return FRAME_NONE;
+	switch (profile->shape) {
+	case TEXT_SHAPE_BLOCKS:
+		return block_frame(profile, data, length);
+	case TEXT_SHAPE_TICKETS:
+		return text_ticket_frame(profile, data, length, instrument->idle);
+	default:
+		return line_frame(profile, data, length, instrument->idle);
+	}
+}
+
+/* ---- questions ---- */
+
+/* "day=2026-03-05"; anything else is no cursor. */
+static void read_cursor(struct state *state, const char *cursor)
+{
+	struct date_time date = { 0 };
+	char rest;
+	if (sscanf(cursor, "day=%4d-%2d-%2d%c", &date.year, &date.month, &date.day, &rest) == 3 &&
+		calendar_valid(&date))
+		state->cursor_day = calendar_day(&date);
+}
+
+/* Today and yesterday each time, whose last results may have come after midnight; more after an absence. */
+static void begin_poll(struct state *state, const struct options *options, const struct date_time *now)
+{
+	long today = calendar_day(now), furthest = today - (long)(options->lookback_ms / 86400000);
+	state->last_day = today;
+	state->day = furthest;
+	if (state->met)
+		state->day = today - 1 > furthest ? today - 1 : furthest;
+	else if (state->cursor_day > 0 && state->cursor_day <= today && state->cursor_day - 1 > furthest)
+		state->day = state->cursor_day - 1;
+	state->polling = true;
+}
+
+/* "{from:yyyy-MM-dd}" and the bytes between. */
+static void write_question(const struct text_profile *profile, const struct state *state, struct request *request)
+{
+	struct date_time from = calendar_of_day(state->day), to = calendar_of_day(state->last_day);
+	for (const char *at = profile->ask; *at && request->length + 16 < REQUEST_MAX;) {
+		if (*at == '{') {
+			const char *pattern = strchr(at, ':') + 1, *end = strchr(at, '}');
+			request->length += text_time_write(pattern, (size_t)(end - pattern), at[1] == 't' ? &to : &from,
+				(char *)request->bytes + request->length, REQUEST_MAX - request->length);
+			at = end + 1;
+			continue;
+		}
+		struct text_literal literal;
+		char piece[5];
+		size_t length = *at != '\\' ? 1 : at[1] == 'x' ? 4 : 2;
+		snprintf(piece, sizeof(piece), "%.*s", (int)length, at);
+		at += length;
+		if (text_literal_parse(&literal, piece, NULL) == 0)
+			request->bytes[request->length++] = literal.bytes[0];
+	}
+	request->kind = REQUEST_BYTES;
+}
+
+static void ask(struct instrument *instrument, struct request *request)
+{
+	struct state *state = instrument->state;
+	const struct text_profile *profile = instrument->profile;
+	request->timeout_ms = (int)profile->idle_gap_ms;
+	if (!*profile->ask)
+		return; /* it speaks by itself */
+	if (!state->polling)
+		begin_poll(state, instrument->options, &instrument->now);
+	state->alike_at = 0;
+	memset(state->alike, 0, sizeof(state->alike));
+	write_question(profile, state, request);
+}
+
+/* The answer is over. */
+static enum next answered(const struct text_profile *profile, struct state *state, struct readings *readings)
+{
+	bool dated = strchr(profile->ask, '{') != NULL;
+	if (strstr(profile->ask, "{day:") && state->day < state->last_day) {
+		state->day++;
+		return NEXT_ASK;
+	}
+	state->polling = false;
+	state->met = true;
+	if (dated && state->cursor_day != state->last_day) {
+		struct date_time date = calendar_of_day(state->last_day);
+		state->cursor_day = state->last_day;
+		snprintf(readings->cursor, sizeof(readings->cursor), "day=%04d-%02d-%02d", date.year, date.month,
+			date.day);
+	}
+	return NEXT_IDLE;
+}
+
+/* ---- replies ---- */
+
+/* How many lines alike to the last byte stand before this one in the answer. */
+static unsigned count_alike(struct state *state, const uint8_t *data, size_t length)
+{
+	uint64_t print = 0xCBF29CE484222325; /* FNV-1a */
+	unsigned alike = 0;
+	for (size_t i = 0; i < length; i++)
+		print = (print ^ data[i]) * 0x100000001B3;
+	for (size_t i = 0; i < ALIKE_MAX; i++)
+		alike += state->alike[i] == print;
+	state->alike[state->alike_at++ % ALIKE_MAX] = print;
+	return alike;
+}
+
+static void tell_undecodable(struct readings *readings, const struct reply *reply, const char *reason)
+{
+	struct notice *notice = readings_notice(readings, NOTICE_UNDECODABLE);
+	if (!notice) {
+		readings->rejected++;
+		return;
+	}
+	text_copy(notice->reason, sizeof(notice->reason), reason);
+	notice->raw = reply->bytes;
+	notice->raw_length = reply->length;
+}
+
+static void take_record(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	const struct text_profile *profile = instrument->profile;
+	struct state *state = instrument->state;
+	struct reading made;
+	char reason[160] = "";
+	switch (text_record_read(profile, reply->bytes, reply->length, &state->record, &made, reason, sizeof(reason))) {
+	case TEXT_NOTHING:
+		readings->blanks++;
+		return;
+	case TEXT_FAULTY:
+		tell_undecodable(readings, reply, reason);
+		return;
+	case TEXT_RESULT:
+		break;
+	}
+	struct reading *reading = readings_add(readings);
+	if (!reading)
+		return;
+	*reading = made;
+	if (!profile->repeatable)
+		return;
+	reading->repeatable = true;
+	reading->repeat = count_alike(state, reply->bytes, reply->length);
+	reading->identity = reply->bytes;
+	reading->identity_length = reply->length;
+}
+
+static enum next take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	const struct text_profile *profile = instrument->profile;
+	struct state *state = instrument->state;
+	if (reply->kind == REPLY_SILENCE) {
+		state->polling = false;
+		return NEXT_IDLE;
+	}
+	if (reply->kind != REPLY_FRAME)
+		return NEXT_WAIT;
+	bool done = text_stands(&profile->done, reply->bytes, reply->length);
+	if (!done)
+		take_record(instrument, reply, readings);
+	else if (reply->offline) /* in a capture another answer begins here */
+		memset(state->alike, 0, sizeof(state->alike));
+	if (!*profile->ask || reply->offline || (!done && profile->done.length > 0))
+		return NEXT_WAIT;
+	return answered(profile, state, readings);
+}
+
+static int setup(struct instrument *instrument, struct fault *fault)
+{
+	const struct text_profile *profile = instrument->profile;
+	struct state *state = instrument->state;
+	if (!profile)
+		return fault_set(
+			fault, EINVAL, _("driver text needs a profile; profile = reader-a9, say, would be right"));
+	state->polling = state->met = false;
+	read_cursor(state, instrument->cursor);
+	text_copy(instrument->maker.maker, sizeof(instrument->maker.maker), profile->maker);
+	text_copy(instrument->maker.model, sizeof(instrument->maker.model), profile->model);
+	return 0;
+}
+
+const struct driver text_driver = {
+	.name = "text",
+	.title = N_("Instruments that write lines, short blocks or printer tickets, described by a profile"),
+	.line = "9600/8n1",
+	.version = 1,
+	.links = LINK_SERIAL | LINK_TCP,
+	.options = options_table,
+	.options_size = sizeof(struct options),
+	.profiles = &text_profiles,
+	.state_size = sizeof(struct state),
+	.setup = setup,
+	.ask = ask,
+	.frame = frame,
+	.take = take,
+};

@@ -1,0 +1,126 @@
+/* What only a whole text profile can get wrong. Sentences name a [section], whose place is then shown. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "text_driver.h"
+
+static int check_lines(const struct text_profile *profile, struct fault *fault)
+{
+	bool by_columns = profile->last > 0;
+	if (by_columns && (profile->columns_least == 0 || profile->columns_least != profile->columns_most))
+		return fault_set(fault, EINVAL,
+			_("[line] has last, so that a line ends with so many bytes of its last column; columns = 10, one number, "
+			  "must say which that is"));
+	if (by_columns && profile->end.length > 0)
+		return fault_set(fault, EINVAL, _("[frame] has end and [line] has last; one of them would be right"));
+	if (!by_columns && profile->end.length == 0 && profile->idle_gap_ms == 0)
+		return fault_set(fault, EINVAL,
+			_("[frame] does not tell where a line ends; end = \\r\\n, idle-gap = 500ms, or columns and last in [line] "
+			  "would be right"));
+	return 0;
+}
+
+static int check_shape(const struct text_profile *profile, struct fault *fault)
+{
+	switch (profile->shape) {
+	case TEXT_SHAPE_UNSAID:
+		return fault_set(
+			fault, EINVAL, _("[frame] lacks kind; kind = lines, blocks or tickets would be right"));
+	case TEXT_SHAPE_LINES:
+		return check_lines(profile, fault);
+	case TEXT_SHAPE_BLOCKS:
+		if (profile->starts.count == 0 || profile->length_least == 0 ||
+			profile->length_least != profile->length_most)
+			return fault_set(fault, EINVAL,
+				_("[frame] of blocks needs start, the bytes each begins with, and length, one number"));
+		break;
+	case TEXT_SHAPE_TICKETS:
+		if (profile->idle_gap_ms == 0)
+			return fault_set(fault, EINVAL,
+				_("[frame] of tickets needs idle-gap, for one that is not cut off; idle-gap = 2s would be right"));
+		break;
+	}
+	return 0;
+}
+
+/* Bytes of a record: a frame without its end. */
+static bool inside(const struct text_profile *profile, long at)
+{
+	long record = profile->length_least - (long)profile->end.length;
+	return at < 0 ? -at <= record : at < record;
+}
+
+static int check_field(const struct text_profile *profile, const struct text_field *field, struct fault *fault)
+{
+	bool tickets = profile->shape == TEXT_SHAPE_TICKETS;
+	bool column = field->source == TEXT_FROM_COLUMN;
+	if (tickets && (column || field->source == TEXT_FROM_BYTES))
+		return fault_set(fault, EINVAL,
+			_("[field] %s: a ticket has labels; label 检测结果, say, would be right"), field->name);
+	if (!tickets && field->source == TEXT_FROM_LABEL)
+		return fault_set(fault, EINVAL,
+			_("[field] %s: only tickets have labels; column 3 or bytes 5..19 would be right"), field->name);
+	if (column && !profile->separator_given)
+		return fault_set(fault, EINVAL,
+			_("[line] lacks separator, yet %s is a column; separator = comma, semicolon, tab, pipe or blanks would be "
+			  "right"),
+			field->name);
+	for (size_t i = 0; i < 2; i++)
+		if (column && profile->columns_most > 0 && field->columns[i] > profile->columns_most)
+			return fault_set(fault, EINVAL,
+				_("[field] %s: there is no column %ld; [line] says columns = %ld"), field->name,
+				field->columns[i], profile->columns_most);
+	if (field->source == TEXT_FROM_BYTES && profile->shape == TEXT_SHAPE_BLOCKS &&
+		(!inside(profile, field->first) || !inside(profile, field->last)))
+		return fault_set(fault, EINVAL,
+			_("[field] %s: bytes %ld..%ld are not inside the %ld bytes of [frame] length without its end"),
+			field->name, field->first, field->last, profile->length_least - (long)profile->end.length);
+	return 0;
+}
+
+static int check_map(const struct text_profile *profile, const struct text_map *map, struct fault *fault)
+{
+	/* a quantity may bring unit and verdict along */
+	if (strcmp(map->field, "unit") == 0 || strcmp(map->field, "verdict") == 0)
+		return 0;
+	for (size_t i = 0; i < profile->field_count; i++)
+		if (strcmp(profile->fields[i].name, map->field) == 0)
+			return 0;
+	return fault_set(fault, EINVAL,
+		_("[map %s] is for a field that is not there; %s = ... in [field] would be right"), map->field,
+		map->field);
+}
+
+static int check_query(struct text_profile *profile, struct fault *fault)
+{
+	bool dated = strchr(profile->ask, '{') != NULL;
+	if (!*profile->ask && (profile->done.length > 0 || profile->repeatable))
+		return fault_set(fault, EINVAL, _("[query] lacks ask, what is sent to the instrument"));
+	if (dated && profile->done.length == 0)
+		return fault_set(fault, EINVAL,
+			_("[query] asks by date but lacks done, the word that ends the answer; done = FINISH, say, would be right"));
+	if (!profile->repeatable_given)
+		profile->repeatable = dated;
+	return 0;
+}
+
+int text_profile_finish(void *data, struct fault *fault)
+{
+	struct text_profile *profile = data;
+	int error = check_shape(profile, fault);
+	bool result = false;
+	for (size_t i = 0; i < profile->field_count && error == 0; i++) {
+		enum text_role role = profile->fields[i].role;
+		result = result || role == TEXT_VALUE || role == TEXT_VERDICT;
+		error = check_field(profile, &profile->fields[i], fault);
+	}
+	for (size_t i = 0; i < profile->map_count && error == 0; i++)
+		error = check_map(profile, &profile->maps[i], fault);
+	if (error == 0)
+		error = check_query(profile, fault);
+	if (error == 0 && !result)
+		error = fault_set(fault, EINVAL,
+			_("[field] has neither value nor verdict; value = column 6, say, would be right"));
+	return error;
+}

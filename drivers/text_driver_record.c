@@ -1,0 +1,492 @@
+/* A frame becomes a reading, as the profile says. */
+#include <stdio.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "calendar.h"
+#include "checksum.h"
+#include "text_driver.h"
+
+/* ---- columns ---- */
+
+bool text_stands(const struct text_literal *literal, const uint8_t *at, size_t left)
+{
+	return literal->length > 0 && left >= literal->length && memcmp(at, literal->bytes, literal->length) == 0;
+}
+
+/* Bytes that separate columns at `at`, or 0. */
+size_t text_separation(const struct text_profile *profile, const uint8_t *at, size_t left)
+{
+	size_t blanks = 0;
+	if (!profile->blanks)
+		return text_stands(&profile->separator, at, left) ? profile->separator.length : 0;
+	while (blanks < left && (at[blanks] == ' ' || at[blanks] == '\t'))
+		blanks++;
+	return blanks;
+}
+
+static void end_column(struct text_record *record, const uint8_t *from, const uint8_t *to, bool quoted)
+{
+	struct text_piece piece = { from, (size_t)(to - from) };
+	if (quoted && piece.length >= 2 && piece.at[0] == '"' && piece.at[piece.length - 1] == '"')
+		piece = (struct text_piece){ piece.at + 1, piece.length - 2 };
+	if (record->column_count < TEXT_COLUMNS_MAX)
+		record->columns[record->column_count] = piece;
+	record->column_count++;
+}
+
+/* Splits what stands in record->all, never inside a character. */
+void text_split(const struct text_profile *profile, struct text_record *record)
+{
+	const uint8_t *at = record->all.at, *end = at + record->all.length;
+	bool inside = false;
+	record->column_count = 0;
+	if (profile->blanks)
+		at += text_separation(profile, at, (size_t)(end - at));
+	for (const uint8_t *from = at;; from = at) {
+		size_t apart = 0;
+		while (at < end) {
+			if (profile->quotes && *at == '"')
+				inside = !inside;
+			if (!inside && (apart = text_separation(profile, at, (size_t)(end - at))) > 0)
+				break;
+			size_t step = text_step(profile->encoding, at, (size_t)(end - at));
+			at += step ? step : (size_t)(end - at);
+		}
+		end_column(record, from, at, profile->quotes);
+		if (at >= end)
+			return;
+		at += apart;
+	}
+}
+
+/* ---- one field as text ---- */
+
+static const uint8_t *span_of(const struct text_piece *all, long first, long last, size_t *ret_length)
+{
+	long length = (long)all->length;
+	first += first < 0 ? length : 0;
+	last += last < 0 ? length : 0;
+	if (first < 0 || last < first || last >= length)
+		return NULL;
+	*ret_length = (size_t)(last - first + 1);
+	return all->at + first;
+}
+
+static bool is_label(const struct text_field *field, const char *label)
+{
+	const char *at = field->text;
+	for (size_t length; *at; at += length + (at[length] == '|')) {
+		length = strcspn(at, "|");
+		if (strlen(label) == length && strncmp(at, label, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool label_text(
+	const struct text_field *field, struct text_record *record, char *out, size_t size, unsigned *marks)
+{
+	for (size_t i = 0; i < record->label_count; i++) {
+		struct text_label *label = &record->labels[i];
+		if (!is_label(field, label->label))
+			continue;
+		label->used = true;
+		*marks |= label->marks;
+		text_copy(out, size, label->value);
+		return true;
+	}
+	return false;
+}
+
+static bool column_text(const struct text_profile *profile, const struct text_field *field,
+	const struct text_record *record, char *out, size_t size, unsigned *marks)
+{
+	size_t used = 0;
+	for (size_t i = 0; i < 2 && field->columns[i] > 0; i++) {
+		size_t column = (size_t)field->columns[i];
+		if (column > record->column_count || column > TEXT_COLUMNS_MAX)
+			return false;
+		if (used > 0 && used + 1 < size)
+			out[used++] = ' ';
+		const struct text_piece *piece = &record->columns[column - 1];
+		*marks |= text_decode(profile->encoding, piece->at, piece->length, out + used, size - used);
+		used += strlen(out + used);
+	}
+	return true;
+}
+
+static bool number_of(enum text_type type, const uint8_t *at, size_t length, char *out)
+{
+	struct bytes bytes = bytes_of(at, length);
+	switch (type) {
+	case TEXT_AS_U8:
+		return decimal_scaled(out, bytes_u8(&bytes), 0);
+	case TEXT_AS_U16LE:
+		return decimal_scaled(out, bytes_u16le(&bytes), 0);
+	case TEXT_AS_U16BE:
+		return decimal_scaled(out, bytes_u16be(&bytes), 0);
+	case TEXT_AS_U32LE:
+		return decimal_scaled(out, bytes_u32le(&bytes), 0);
+	case TEXT_AS_U32BE:
+		return decimal_scaled(out, bytes_u32be(&bytes), 0);
+	case TEXT_AS_F32LE:
+		return decimal_from_f32(out, bytes_u32le(&bytes));
+	default:
+		return decimal_from_f32(out, bytes_u32be(&bytes));
+	}
+}
+
+static bool bytes_text(const struct text_profile *profile, const struct text_field *field,
+	const struct text_record *record, char *out, size_t size, unsigned *marks)
+{
+	size_t length;
+	char number[DECIMAL_MAX];
+	const uint8_t *at = span_of(&record->all, field->first, field->last, &length);
+	if (!at)
+		return false;
+	if (field->type < TEXT_AS_U8) {
+		*marks |= text_decode(profile->encoding, at, length, out, size);
+		return true;
+	}
+	bool is_number = number_of(field->type, at, length, number);
+	text_copy(out, size, is_number ? number : "");
+	return true;
+}
+
+/* False when there is no such column, label or byte. "" when it is there and says nothing. */
+static bool text_of(const struct text_profile *profile, const struct text_field *field, struct text_record *record,
+	char *out, size_t size, unsigned *marks)
+{
+	bool there = true;
+	*out = '\0';
+	switch (field->source) {
+	case TEXT_FROM_COLUMN:
+		there = column_text(profile, field, record, out, size, marks);
+		break;
+	case TEXT_FROM_BYTES:
+		there = bytes_text(profile, field, record, out, size, marks);
+		break;
+	case TEXT_FROM_LABEL:
+		there = label_text(field, record, out, size, marks);
+		break;
+	case TEXT_FROM_PROFILE:
+		text_copy(out, size, field->text);
+		break;
+	}
+	for (size_t i = 0; i < profile->missing_count; i++)
+		if (strcmp(out, profile->missing[i]) == 0)
+			*out = '\0';
+	return there;
+}
+
+/* ---- one field's meaning ---- */
+
+struct maker_of { /* what all the functions below share */
+	const struct text_profile *profile;
+	struct reading *reading;
+	bool strict; /* lines and blocks: a field that is not what the profile says makes the frame undecodable */
+	char *reason;
+	size_t size;
+};
+
+static enum text_verdict_on_frame faulty(
+	const struct maker_of *making, const char *format, const char *name, const char *text)
+{
+	if (!making->strict)
+		return TEXT_RESULT; /* a printed line is for people: what it says is kept as said */
+	snprintf(making->reason, making->size, format, name, text);
+	return TEXT_FAULTY;
+}
+
+static void take_verdict(const struct maker_of *making, const char *text)
+{
+	struct reading *reading = making->reading;
+	const char *word = text_map_word(making->profile, "verdict", text);
+	text_copy(reading->verdict_as_sent, sizeof(reading->verdict_as_sent), text);
+	if (word)
+		text_verdict_word(word, &reading->verdict);
+}
+
+/* "0.00 ug/kg 阴性": a word of the verdict's map may stand behind the unit, or be all there is. */
+static void take_rest(const struct maker_of *making, const char *rest)
+{
+	struct reading *reading = making->reading;
+	char unit[64];
+	const char *blank = strrchr(rest, ' '), *word = blank ? blank + 1 : rest;
+	text_copy(unit, sizeof(unit), rest);
+	if (*word && text_map_word(making->profile, "verdict", word)) {
+		take_verdict(making, word);
+		if ((size_t)(word - rest) < sizeof(unit))
+			unit[word - rest] = '\0';
+		unit[strlen(unit) - (*unit && unit[strlen(unit) - 1] == ' ')] = '\0';
+	}
+	if (!*unit || *reading->unit || !*reading->value)
+		return;
+	const char *mapped = text_map_word(making->profile, "unit", unit);
+	text_copy(reading->unit, sizeof(reading->unit), mapped ? mapped : unit);
+}
+
+static enum text_verdict_on_frame take_value(
+	const struct maker_of *making, const struct text_field *field, const char *text)
+{
+	struct reading *reading = making->reading;
+	struct text_quantity quantity;
+	text_quantity_read(text, &quantity);
+	text_copy(reading->value_as_sent, sizeof(reading->value_as_sent), text);
+	if (field->type == TEXT_AS_DECIMAL && (!*quantity.number || *quantity.rest))
+		return faulty(making, _("%s: '%s' is not a number"), field->name, text);
+	text_copy(reading->value, sizeof(reading->value), quantity.number);
+	text_copy(reading->qualifier, sizeof(reading->qualifier), quantity.qualifier);
+	take_rest(making, quantity.rest);
+	return TEXT_RESULT;
+}
+
+static void take_limit(const struct maker_of *making, const struct text_field *field, const char *text)
+{
+	struct reading *reading = making->reading;
+	struct text_quantity quantity;
+	text_quantity_read(text, &quantity);
+	if (!*quantity.number) {
+		reading_said(reading, field->name, text);
+		return;
+	}
+	text_copy(reading->limit_value, sizeof(reading->limit_value), quantity.number);
+	text_copy(reading->limit_op, sizeof(reading->limit_op), quantity.qualifier);
+	text_copy(reading->limit_unit, sizeof(reading->limit_unit), quantity.rest);
+}
+
+static enum text_verdict_on_frame take_time(
+	const struct maker_of *making, const struct text_field *field, const char *text)
+{
+	struct date_time time;
+	if (text_time_read(field->format, text, &time) && calendar_text(&time, making->reading->tested_at))
+		return TEXT_RESULT;
+	reading_said(making->reading, "impossible_time", text);
+	if (text_time_read(field->format, text, &time))
+		return TEXT_RESULT;
+	return faulty(making, _("%s: '%s' is not a time as the profile says"), field->name, text);
+}
+
+static void take_kind(struct reading *reading, const char *text, const char *word)
+{
+	if (word && text_kind_word(word, &reading->kind))
+		return;
+	reading->kind = KIND_QC; /* what nobody can name is not taken for a sample */
+	reading_said(reading, "kind", text);
+}
+
+static void take_channel(const struct maker_of *making, const struct text_field *field, const char *text)
+{
+	long channel;
+	if (text_parse_long(text, strlen(text), 0, 9999, &channel))
+		making->reading->channel = (int)channel;
+	else
+		reading_said(making->reading, field->name, text);
+}
+
+static enum text_verdict_on_frame take_valid(const struct maker_of *making, const char *text, const char *word)
+{
+	if (!word) {
+		snprintf(making->reason, making->size, _("[map valid] has no line for '%s'"), text);
+		return TEXT_FAULTY;
+	}
+	return strcmp(word, "none") == 0 ? TEXT_NOTHING : TEXT_RESULT;
+}
+
+static enum text_verdict_on_frame take_signal(
+	const struct maker_of *making, const struct text_field *field, const char *text)
+{
+	struct text_quantity quantity;
+	text_quantity_read(text, &quantity);
+	if (!*quantity.number || *quantity.rest) {
+		reading_said(making->reading, field->name, text);
+		return field->type == TEXT_AS_DECIMAL ? faulty(making, _("%s: '%s' is not a number"), field->name, text)
+		                                      : TEXT_RESULT;
+	}
+	reading_signal(making->reading, field->name, quantity.number);
+	return TEXT_RESULT;
+}
+
+static enum text_verdict_on_frame take_word(
+	const struct maker_of *making, const struct text_field *field, const char *text)
+{
+	struct text_quantity quantity;
+	text_quantity_read(text, &quantity);
+	if (field->type == TEXT_AS_DECIMAL && (!*quantity.number || *quantity.rest))
+		return faulty(making, _("%s: '%s' is not a number"), field->name, text);
+	if (field->role == TEXT_SAID)
+		reading_said(making->reading, field->name, text);
+	else
+		text_copy((char *)making->reading + field->offset, field->size,
+			field->type == TEXT_AS_DECIMAL ? quantity.number : text);
+	return TEXT_RESULT;
+}
+
+static enum text_verdict_on_frame take_field(
+	const struct maker_of *making, const struct text_field *field, const char *text)
+{
+	const char *word = text_map_word(making->profile, field->name, text);
+	switch (field->role) {
+	case TEXT_VALID:
+		return take_valid(making, text, word);
+	case TEXT_CHANNEL:
+		take_channel(making, field, word ? word : text);
+		return TEXT_RESULT;
+	case TEXT_KIND:
+		take_kind(making->reading, text, word);
+		return TEXT_RESULT;
+	case TEXT_VERDICT:
+		take_verdict(making, text);
+		return TEXT_RESULT;
+	case TEXT_TIME:
+		return take_time(making, field, text);
+	case TEXT_VALUE:
+		return take_value(making, field, text);
+	case TEXT_LIMIT:
+		take_limit(making, field, text);
+		return TEXT_RESULT;
+	case TEXT_SIGNAL:
+		return take_signal(making, field, text);
+	case TEXT_WORD:
+	case TEXT_SAID:
+		break;
+	}
+	return take_word(making, field, word ? word : text);
+}
+
+/* ---- the frame ---- */
+
+/* Over a record, without its end. */
+bool text_checksum_right(const struct text_profile *profile, const uint8_t *data, size_t length)
+{
+	const struct text_checksum *checksum = &profile->checksum;
+	struct text_piece all = { data, length };
+	bool crc = checksum->kind == TEXT_CHECKSUM_CRC16;
+	long width = (crc ? 2 : 1) * (checksum->hex ? 2 : 1);
+	size_t summed_length = 0, sent_length = 0;
+	if (checksum->kind == TEXT_CHECKSUM_NONE)
+		return true;
+	const uint8_t *summed = span_of(&all, checksum->from, checksum->to, &summed_length);
+	const uint8_t *sent = span_of(&all, checksum->at, checksum->at + width - 1, &sent_length);
+	if (!summed || !sent)
+		return false;
+	unsigned sum = crc                                    ? checksum_crc16(summed, summed_length)
+	               : checksum->kind == TEXT_CHECKSUM_XOR8 ? checksum_xor8(summed, summed_length)
+	                                                      : checksum_sum8(summed, summed_length);
+	if (!checksum->hex)
+		return sent[0] == (sum & 0xFF) && (!crc || sent[1] == sum >> 8);
+	char digits[8];
+	snprintf(digits, sizeof(digits), crc ? "%04X" : "%02X", sum);
+	for (size_t i = 0; i < sent_length; i++)
+		if (digits[i] != (sent[i] >= 'a' && sent[i] <= 'f' ? sent[i] - 'a' + 'A' : sent[i]))
+			return false;
+	return true;
+}
+
+static bool length_right(
+	const struct text_profile *profile, const struct text_record *record, char *reason, size_t size)
+{
+	long length = (long)(record->all.length + profile->end.length);
+	if (profile->length_least == 0 || (length >= profile->length_least && length <= profile->length_most))
+		return true;
+	snprintf(reason, size, _("%ld bytes instead of %ld to %ld"), length, profile->length_least,
+		profile->length_most);
+	return false;
+}
+
+static enum text_verdict_on_frame open_line(
+	const struct text_profile *profile, struct text_record *record, char *reason, size_t size)
+{
+	const struct text_piece *all = &record->all;
+	for (size_t i = 0; i < profile->ignored.count; i++)
+		if (text_stands(&profile->ignored.list[i], all->at, all->length))
+			return TEXT_NOTHING;
+	bool blank = true;
+	for (size_t i = 0; i < all->length && blank; i++)
+		blank = memchr(" \t\r\n", all->at[i], 4) != NULL;
+	if (blank)
+		return TEXT_NOTHING;
+	if (!length_right(profile, record, reason, size))
+		return TEXT_FAULTY;
+	if (!text_checksum_right(profile, all->at, all->length)) {
+		snprintf(reason, size, "%s", _("the checksum is wrong"));
+		return TEXT_FAULTY;
+	}
+	record->column_count = 0;
+	if (profile->separator_given)
+		text_split(profile, record);
+	long columns = (long)record->column_count;
+	if (profile->columns_least > 0 && (columns < profile->columns_least || columns > profile->columns_most)) {
+		snprintf(reason, size, _("%ld columns instead of %ld to %ld"), columns, profile->columns_least,
+			profile->columns_most);
+		return TEXT_FAULTY;
+	}
+	return TEXT_RESULT;
+}
+
+static void finish_ticket(const struct text_record *record, struct reading *reading)
+{
+	for (size_t i = 0; i < record->label_count; i++)
+		if (!record->labels[i].used && *record->labels[i].value)
+			reading_said(reading, record->labels[i].label, record->labels[i].value);
+}
+
+static void note_marks(struct reading *reading, unsigned marks)
+{
+	if (marks & TEXT_CUT)
+		reading->marks |= READING_TEXT_CUT;
+	if (marks & TEXT_BAD)
+		reading->marks |= READING_TEXT_BAD;
+}
+
+static enum text_verdict_on_frame read_fields(const struct maker_of *making, struct text_record *record)
+{
+	struct reading *reading = making->reading;
+	bool said = false, kind_said = false;
+	for (size_t i = 0; i < making->profile->field_count; i++) {
+		const struct text_field *field = &making->profile->fields[i];
+		char text[256];
+		unsigned marks = 0;
+		if (!text_of(making->profile, field, record, text, sizeof(text), &marks))
+			continue;
+		said = said || field->role == TEXT_VALUE || field->role == TEXT_VERDICT;
+		if (!*text)
+			continue;
+		note_marks(reading, marks);
+		kind_said = kind_said || field->role == TEXT_KIND;
+		enum text_verdict_on_frame verdict = take_field(making, field, text);
+		if (verdict != TEXT_RESULT)
+			return verdict;
+	}
+	if (!said) {
+		snprintf(making->reason, making->size, "%s", _("neither value nor verdict"));
+		return making->strict ? TEXT_FAULTY : TEXT_NOTHING;
+	}
+	if (!kind_said && strcmp(reading->sample_name, "对照样") == 0)
+		reading->kind = KIND_CONTROL; /* the makers' own name for the control */
+	if (!*reading->value && reading->verdict == VERDICT_NONE && !*reading->verdict_as_sent)
+		reading->verdict = VERDICT_INVALID;
+	return TEXT_RESULT;
+}
+
+enum text_verdict_on_frame text_record_read(const struct text_profile *profile, const uint8_t *data, size_t length,
+	struct text_record *record, struct reading *reading, char *reason, size_t size)
+{
+	struct maker_of making = { profile, reading, profile->shape != TEXT_SHAPE_TICKETS, reason, size };
+	enum text_verdict_on_frame verdict = TEXT_RESULT;
+	size_t end = profile->end.length;
+	*reading = (struct reading){ .channel = -1, .raw = data, .raw_length = length };
+	record->column_count = record->label_count = 0;
+	bool ended = length >= end && text_stands(&profile->end, data + length - end, end);
+	record->all = (struct text_piece){ data, ended ? length - end : length };
+	if (profile->shape == TEXT_SHAPE_TICKETS)
+		text_ticket_open(profile, data, length, record);
+	else
+		verdict = open_line(profile, record, reason, size);
+	if (verdict == TEXT_RESULT)
+		verdict = read_fields(&making, record);
+	if (verdict == TEXT_RESULT && profile->shape == TEXT_SHAPE_TICKETS)
+		finish_ticket(record, reading);
+	return verdict;
+}
