@@ -151,11 +151,13 @@ static void tell_down(struct publisher *publisher, const char *text, int reason)
 }
 
 /* How long the link lived tells whether to be patient, and whether someone else keeps taking our place. */
-static int judge_link(struct publisher *publisher, const char *why, int reason, long lived_ms)
+static int judge_link(struct publisher *publisher, const char *why, int reason, long now_ms)
 {
+	long lived_ms = now_ms - publisher->since_ms;
 	publisher->stats.losses++;
 	/* mosquitto 2.0.11 with max_queued_messages 0 ends the link after each refusal: that is nobody else's doing */
 	bool explained = why || publisher->stats.refused != publisher->refused_before;
+	explained = doubt_link_lost(publisher, why, reason, now_ms) || explained;
 	publisher->short_links = !explained && lived_ms < SHORT_MS ? publisher->short_links + 1 : 0;
 	if (lived_ms >= STEADY_MS)
 		backoff_reset(&publisher->backoff);
@@ -170,7 +172,7 @@ void broker_ended(struct publisher *publisher, const char *why, int reason)
 	char text[400];
 	long now = clock_ms();
 	if (publisher->up)
-		reason = judge_link(publisher, why, reason, now - publisher->since_ms);
+		reason = judge_link(publisher, why, reason, now);
 	explain(publisher, why, reason, text, sizeof(text));
 	set_fault(publisher, text);
 	tell_down(publisher, text, reason);
@@ -218,6 +220,7 @@ void broker_came_up(struct publisher *publisher)
 			publisher->limit);
 	publisher->status_due = true;
 	subscribe(publisher);
+	doubt_link_up(publisher);
 	send_start(publisher);
 }
 

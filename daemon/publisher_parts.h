@@ -3,6 +3,7 @@
  *     publisher.c          starting, stopping, the thread's loop, what others may ask
  *     publisher_broker.c   connecting, losing, backing off, and saying so
  *     publisher_send.c     which entry goes next, and what its answer means
+ *     publisher_doubt.c    which entry makes the broker end the link, where it does that instead of refusing
  *     publisher_platform.c the status, the platform's requests and receipts
  *
  * Everything runs in the publisher's own thread unless it says otherwise.
@@ -48,6 +49,15 @@ struct receipts {
 	long missing_since_ms;
 };
 
+/* A broker may end the link over an entry it does not like, each time it is sent. */
+struct doubt {
+	unsigned links;    /* in a row, lost soon after entries were sent, before one of them was acknowledged */
+	size_t one_by_one; /* so many entries more are sent alone, each when nothing else is in flight */
+	uint64_t suspect;  /* the entry with which the link was last lost while it was alone in flight; 0: none */
+	unsigned losses;   /* links lost with it */
+	bool acknowledged; /* an entry was, or refused, on this link */
+};
+
 enum publisher_stream {
 	STREAM_ORDERED, /* in order from the target's cursor; everything, unless there is a long backlog */
 	STREAM_LIVE,    /* what was appended after connecting, while MAIN works off a long backlog */
@@ -89,6 +99,7 @@ struct publisher {
 	uint64_t reported; /* the `through` last given to the journal */
 	struct outbox outbox;
 	struct receipts receipts;
+	struct doubt doubt;
 
 	struct complaint down, refused, unread, odd, uncovered;
 };
@@ -105,10 +116,20 @@ void send_start(struct publisher *publisher);  /* a connection came up: what is 
 void send_rewind(struct publisher *publisher); /* a connection ended: what was in flight is to be sent again */
 void send_what_fits(struct publisher *publisher);
 void send_answered(struct publisher *publisher, const struct mqtt_event *event);
+/* Writes down that the broker does not take an entry in flight, or in a replay passes over it; false when that failed.
+ */
+bool send_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
 void send_report_progress(struct publisher *publisher);
 size_t send_in_flight(const struct publisher *publisher);
 long send_oldest_ms(const struct publisher *publisher);                  /* -1: nothing in flight */
 int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms); /* until something becomes due by itself */
+
+/* publisher_doubt.c */
+void doubt_link_up(struct publisher *publisher);
+void doubt_acknowledged(struct publisher *publisher);  /* an entry was, or was refused */
+size_t doubt_limit(const struct publisher *publisher); /* how much may be in flight now */
+/* The link is lost, and what was in flight still known. True where an entry may be the reason. */
+bool doubt_link_lost(struct publisher *publisher, const char *why, int reason, long now_ms);
 
 /* publisher_platform.c */
 void platform_message(struct publisher *publisher, const struct mqtt_incoming *message);

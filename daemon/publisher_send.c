@@ -173,7 +173,7 @@ static void retry_failed(struct publisher *publisher)
 
 void send_what_fits(struct publisher *publisher)
 {
-	while (!publisher->stop && send_in_flight(publisher) < publisher->limit) {
+	while (!publisher->stop && send_in_flight(publisher) < doubt_limit(publisher)) {
 		long now = clock_ms();
 		publisher->beat++;
 		if (platform_send(publisher, now))
@@ -199,15 +199,19 @@ static struct stream *stream_of(struct publisher *publisher, int token)
 	return NULL;
 }
 
-static void refused(struct publisher *publisher, struct stream *stream, const struct mqtt_event *event)
+bool send_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason)
 {
 	bool replay = stream == &publisher->streams[STREAM_REPLAY];
+	return (replay || park(publisher, window_find(&stream->window, token), reason)) &&
+	       window_delivered(&stream->window, token);
+}
+
+static void refused(struct publisher *publisher, struct stream *stream, const struct mqtt_event *event)
+{
 	if (event->reason == REFUSED_QUOTA || event->reason == REFUSED_ID_IN_USE) {
 		window_failed(&stream->window, event->token);
 		pause_sending(publisher, QUOTA_PAUSE_MS);
-	} else if (replay || park(publisher, window_find(&stream->window, event->token), mqtt_reason(event->reason))) {
-		window_delivered(&stream->window, event->token);
-	} else {
+	} else if (!send_set_aside(publisher, stream, event->token, mqtt_reason(event->reason))) {
 		window_failed(&stream->window, event->token);
 		pause_sending(publisher, JOURNAL_PAUSE_MS);
 	}
@@ -218,6 +222,7 @@ void send_answered(struct publisher *publisher, const struct mqtt_event *event)
 	struct stream *stream = stream_of(publisher, event->token);
 	if (!stream)
 		return;
+	doubt_acknowledged(publisher);
 	if (event->kind == MQTT_REFUSED) {
 		refused(publisher, stream, event);
 		return;

@@ -79,12 +79,18 @@ bool window_failed(struct window *window, int token)
 	return true;
 }
 
-long window_oldest_ms(const struct window *window)
+const struct flight *window_oldest(const struct window *window)
 {
 	for (size_t i = 0; i < window->count; i++)
 		if (flight_at(window, i)->state == FLIGHT_OPEN)
-			return flight_at(window, i)->sent_ms;
-	return -1;
+			return flight_at(window, i);
+	return NULL;
+}
+
+long window_oldest_ms(const struct window *window)
+{
+	const struct flight *oldest = window_oldest(window);
+	return oldest ? oldest->sent_ms : -1;
 }
 
 void window_clear(struct window *window)

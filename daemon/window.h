@@ -47,7 +47,8 @@ uint64_t window_find(const struct window *window, int token);
 bool window_delivered(struct window *window, int token);
 bool window_failed(struct window *window, int token);
 
-/* When the oldest open flight was sent; -1 when none is open. */
+/* The oldest open flight, NULL when none is open; and when it was sent, -1. */
+const struct flight *window_oldest(const struct window *window);
 long window_oldest_ms(const struct window *window);
 
 /* Forgets all flights; `through` stays: everything after it is to be sent again. */

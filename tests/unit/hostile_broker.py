@@ -7,7 +7,9 @@ FILE gets each PUBLISH payload as one line. Modes: quota (every third entry is r
 backwards (acknowledges each handful in reverse order), twice (every acknowledgement twice, and some for packets that were
 never sent), once-silent (does not acknowledge on its first connection), garbage (answers its first connections with bytes
 that are no MQTT), huge (announces a packet of 256 MB on its first connections), takeover (ends every connection
-with DISCONNECT 0x8E), small-window (Receive Maximum 3; dies when there are more)
+with DISCONNECT 0x8E), small-window (Receive Maximum 3; dies when there are more), poison (ends the connection each time it
+is sent entry 7, and what it had still to acknowledge is lost with it), flapping (ends the first five connections before it
+acknowledged anything), weary (acknowledges the status and ends the first five with the first entry)
 """
 import os
 import select
@@ -72,6 +74,8 @@ class Connection:
         packet = int.from_bytes(body[at:at + 2], "big")
         size, used = length_of(b"\x00" + body[at + 2:])
         payload = body[at + 2 + used + size:].decode()
+        if MODE == "flapping" and self.number <= 5:
+            return
         if b"/status" in body[:at]:
             self.puback(packet)
             if MODE == "takeover":
@@ -81,6 +85,8 @@ class Connection:
         self.answer(packet, payload)
 
     def answer(self, packet, payload):
+        if MODE == "poison" and '"number":7,' in payload or MODE == "weary" and self.number <= 5:
+            raise ConnectionError
         if MODE == "once-silent" and self.number == 1:
             return
         if MODE == "quota" and hash(payload) % 3 == 0 and payload not in refused:
@@ -92,12 +98,14 @@ class Connection:
             self.puback(packet)
             self.puback(packet)
             self.puback((packet + 1000) % 65535 + 1)
-        elif MODE in ("backwards", "small-window"):
+        elif MODE in ("backwards", "small-window", "poison"):
             self.waiting.append(packet)
         else:
             self.puback(packet)
 
     def settle(self):
+        if MODE == "flapping" and 0 < self.number <= 5:
+            raise ConnectionError
         if MODE == "small-window" and len(self.waiting) > 3:
             out.write("too many in flight\n")
             raise ConnectionError

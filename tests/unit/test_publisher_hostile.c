@@ -121,6 +121,35 @@ static void a_takeover_is_named_and_answered_with_a_long_pause(void **state)
 	stage_free(stage);
 }
 
+static void an_entry_the_broker_dies_of_is_set_aside_and_the_rest_goes_on(void **state)
+{
+	(void)state;
+	struct stage *stage = hostile_stage("poison");
+	assert_true(stage_publish(stage));
+	assert_true(eventually(all_delivered, stage, 60000));
+	assert_int_equal(publisher_stats(stage->publisher)->refused, 1);
+	assert_int_equal(count_of(stage, "\"number\":7,"), 0);
+	for (unsigned number = 1; number <= ENTRIES; number++) {
+		char what[40];
+		snprintf(what, sizeof(what), "\"number\":%u,", number);
+		if (number != 7 && count_of(stage, what) == 0)
+			fail_msg("entry %u was not heard", number);
+	}
+	stage_free(stage);
+}
+
+static void no_entry_is_set_aside_for_a_network_that_comes_and_goes(void **state)
+{
+	(void)state;
+	static const char *const modes[] = { "flapping", "weary" };
+	for (size_t i = 0; i < 2; i++) {
+		struct stage *stage = deliver(modes[i], 60000);
+		assert_true(publisher_stats(stage->publisher)->losses >= 5);
+		assert_int_equal(publisher_stats(stage->publisher)->refused, 0);
+		stage_free(stage);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +161,8 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_mqtt_are_survived),
 		cmocka_unit_test(a_packet_of_256_megabytes_is_survived),
 		cmocka_unit_test(a_takeover_is_named_and_answered_with_a_long_pause),
+		cmocka_unit_test(an_entry_the_broker_dies_of_is_set_aside_and_the_rest_goes_on),
+		cmocka_unit_test(no_entry_is_set_aside_for_a_network_that_comes_and_goes),
 	};
 	cmocka_set_test_filter(getenv("TEST")); /* one of them alone */
 	return cmocka_run_group_tests(tests, NULL, NULL);
