@@ -71,7 +71,7 @@ static int block_signals(void)
 static int start(struct daemon *daemon)
 {
 	struct fault fault = { "" };
-	log_set_level(daemon->config->log_level);
+	log_set_level((enum log_level)daemon->config->log_level);
 	setenv("TZ", daemon->config->station.timezone, 1);
 	tzset();
 	if (room_start(daemon->config, &daemon->room, &fault) == 0 &&
@@ -107,7 +107,7 @@ static void reload(struct daemon *daemon)
 			log_notice(_("reload: the new configuration is in force"));
 			config_release(daemon->config);
 			daemon->config = config;
-			log_set_level(config->log_level);
+			log_set_level((enum log_level)config->log_level);
 		}
 	}
 	notify_send("READY=1");

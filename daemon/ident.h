@@ -11,13 +11,16 @@
  *        the instrument's time, as it says it, no zone      2026-03-05T09:41:20
  *        the channel in decimal digits                      3
  *        the item as sent                                   农药残留
- *        how many equal readings came before, decimal       0
+ *        `repeat` of reading.h in decimal digits            0
  *        the identifying bytes, as they were on the wire
  *      What the instrument did not say is a length of 0.
  *   2. Take the SHA-256 of that. The UUID's 16 bytes are: bytes 0-5 the instrument's time read in the station's time
  *      zone, as milliseconds since 1970 in 48 bits, big-endian (0 when it says none, or none that exists); bytes 6-15
  *      the digest's bytes 0-9.
  *   3. Set the upper four bits of byte 6 to 8 (version), the upper two bits of byte 8 to binary 10 (variant).
+ *
+ * A test that was stored under "id:" before somebody wrote the serial number into the configuration keeps that id: the
+ * journal looks for both.
  *
  * Where each message is its own event the id is a UUID version 7 of the time of reception. Any thread may call.
  */

@@ -141,6 +141,8 @@ static int check_entry(const struct entry *entry, struct fault *fault)
 	uint8_t id[UUID_SIZE];
 	if (!uuid_parse(entry->id, id))
 		return fault_set(fault, EINVAL, _("entry id \"%s\" is not a UUID in lower case"), entry->id);
+	if (*entry->other_id && !uuid_parse(entry->other_id, id))
+		return fault_set(fault, EINVAL, _("entry id \"%s\" is not a UUID in lower case"), entry->other_id);
 	size_t length = strlen(entry->body);
 	if (length < 2 || entry->body[0] != '"' || entry->body[length - 1] != '}')
 		return fault_set(

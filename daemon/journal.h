@@ -25,10 +25,11 @@ enum entry_kind { ENTRY_RESULT, ENTRY_QC, ENTRY_EVENT }; /* the topics result, q
 struct entry { /* to be appended */
 	enum entry_kind kind;
 	char id[ENTRY_ID_MAX];
-	char *body; /* UTF-8, `"kind":"sample",...}` */
+	char other_id[ENTRY_ID_MAX]; /* under which the same may be in the journal already; "": none */
+	char *body;                  /* UTF-8, `"kind":"sample",...}` */
 	/* out */
 	uint64_t seq;
-	bool known; /* this id is in the journal already: nothing was appended, `seq` is where it stands */
+	bool known; /* it is in the journal already: nothing was appended, `seq` is where it stands */
 };
 
 struct stored { /* as read back; `payload` is good until `each` returns */

@@ -195,21 +195,30 @@ static int digest_entry(
 	return 0;
 }
 
+/* 1 and sets `entry->seq` when an entry with this id is there, 0, or -errno. */
+static int find(struct store *store, const uint8_t id[static UUID_SIZE], struct entry *entry, struct fault *fault)
+{
+	db_put_bytes(store->find, 1, id, UUID_SIZE);
+	int row = db_step(store->find, fault);
+	if (row != 1)
+		return row;
+	entry->seq = (uint64_t)db_integer(store->find, 0);
+	int error = db_reset(store->find);
+	return error ? error : 1;
+}
+
 int store_entry(struct journal *journal, struct entry *entry, int64_t received_ms, struct fault *fault)
 {
 	struct store *store = &journal->store;
-	uint8_t id[UUID_SIZE], hash[DIGEST_SIZE];
+	uint8_t id[UUID_SIZE], other[UUID_SIZE], hash[DIGEST_SIZE];
 	if (!uuid_parse(entry->id, id))
 		return fault_set(fault, EINVAL, _("entry id %s is not a UUID in lower case"), entry->id);
-	db_put_bytes(store->find, 1, id, sizeof(id));
-	int row = db_step(store->find, fault);
-	if (row < 0)
-		return row;
-	entry->known = row == 1;
-	if (entry->known) {
-		entry->seq = (uint64_t)db_integer(store->find, 0);
-		return db_reset(store->find);
-	}
+	int found = find(store, id, entry, fault);
+	if (found == 0 && uuid_parse(entry->other_id, other))
+		found = find(store, other, entry, fault);
+	entry->known = found == 1;
+	if (found != 0)
+		return found < 0 ? found : 0;
 	int error = digest_entry(journal, entry, hash, fault);
 	if (error)
 		return error;

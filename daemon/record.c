@@ -248,10 +248,13 @@ int record_make(const struct config *config, const struct instrument_config *ins
 	memmove(text, text + 1, strlen(text)); /* the journal writes the head, with the opening brace */
 
 	struct entry entry = { .kind = reading->kind == KIND_SAMPLE ? ENTRY_RESULT : ENTRY_QC, .body = text };
-	if (reading->repeatable)
+	if (reading->repeatable) {
 		ident_of_reading(entry.id, config->station.code, serial_of(&making), instrument->id, reading);
-	else
+		if (!*maker->serial && *instrument->maker.serial) /* it may have been read before that was written */
+			ident_of_reading(entry.other_id, config->station.code, "", instrument->id, reading);
+	} else {
 		ident_random(entry.id, reception->received_ms);
+	}
 	*ret = entry;
 	return 0;
 }

@@ -147,6 +147,7 @@ static enum next go_on(struct instrument *instrument)
 
 static void advance(struct modbus_state *state, struct readings *readings)
 {
+	state->rounds += state->have_last && state->next < state->last;
 	state->last = state->next;
 	state->have_last = true;
 	state->tries = 0;

@@ -204,9 +204,10 @@ struct modbus_state {
 	unsigned busy, tries, rests;
 	int pause_ms;
 	bool have_last, have_mark, cannot_acknowledge;
-	bool checking; /* is the last result still the one we know? or did the numbers start again? */
-	uint32_t last; /* the last result that is stored for good */
-	uint32_t next; /* the result being fetched */
+	bool checking;   /* is the last result still the one we know? or did the numbers start again? */
+	uint32_t last;   /* the last result that is stored for good */
+	uint32_t rounds; /* how often the running numbers began anew: they wrapped, or were counted from the start */
+	uint32_t next;   /* the result being fetched */
 	uint32_t newest, oldest, count;
 	bool erased;                 /* something was, since the last status */
 	bool after_erasing;          /* `checking` because what was erased is still held */

@@ -243,6 +243,7 @@ static void take_bytes(const struct modbus_profile *profile, const struct modbus
 	reading->raw = state->image;
 	reading->raw_length = MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
 	reading->repeatable = true;
+	reading->repeat = *reading->tested_at ? 0 : state->rounds;
 	reading->identity = reading->raw;
 	reading->identity_length = reading->raw_length;
 	if (profile->window.given) {

@@ -2,11 +2,12 @@
  *
  * The cursor names the last result that is stored for good, and enough to know it again:
  *
- *     serial=SN42 last=41 mark=5C1E told=1
+ *     serial=SN42 last=41 mark=5C1E told=1 rounds=2
  *
  * `mark` is a digest of that result's words: after every break the instrument is asked for it once more where it still
  * holds it, because an instrument that lost power may have begun counting again and be past our number already. `told`
- * are complaints that were made and still hold.
+ * are complaints that were made and still hold. `rounds` counts how often the running numbers began anew: an instrument
+ * without a clock gives the same number again for another test, and two tests must not become one.
  *
  * An instrument that kept its memory over a power cycle may hold two series of numbers at once, the old ones first:
  * oldest 40, newest 3. The old ones are read until the instrument refuses a number, then the new from their beginning.
@@ -53,17 +54,18 @@ static bool cursor_number(const char *cursor, const char *name, int base, uint32
 
 void modbus_cursor_read(struct modbus_state *state, const char *cursor)
 {
-	static const char *const names[] = { " last=", " mark=", " told=" };
+	static const char *const names[] = { " last=", " mark=", " told=", " rounds=" };
 	uint32_t mark = 0, told = 0;
 	state->have_last = cursor_number(cursor, names[0], 10, &state->last);
 	state->have_mark = cursor_number(cursor, names[1], 16, &mark);
 	cursor_number(cursor, names[2], 16, &told);
+	cursor_number(cursor, names[3], 10, &state->rounds);
 	state->mark = (uint16_t)mark;
 	state->told = told;
 	if (strncmp(cursor, "serial=", 7) != 0)
 		return;
 	size_t length = strlen(cursor);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		const char *at = find_last(cursor, names[i]);
 		if (at && (size_t)(at - cursor) < length)
 			length = (size_t)(at - cursor);
@@ -75,14 +77,16 @@ void modbus_cursor_read(struct modbus_state *state, const char *cursor)
 
 void modbus_cursor_write(const struct modbus_state *state, char out[static CURSOR_MAX])
 {
-	char last[24] = "", mark[16] = "", told[16] = "";
+	char last[24] = "", mark[16] = "", told[16] = "", rounds[24] = "";
 	if (state->have_last)
 		snprintf(last, sizeof(last), " last=%u", state->last);
 	if (state->have_last && state->have_mark)
 		snprintf(mark, sizeof(mark), " mark=%04X", state->mark);
 	if (state->told)
 		snprintf(told, sizeof(told), " told=%x", state->told);
-	snprintf(out, CURSOR_MAX, "serial=%.47s%.16s%.10s%.14s", state->serial, last, mark, told);
+	if (state->rounds)
+		snprintf(rounds, sizeof(rounds), " rounds=%u", state->rounds);
+	snprintf(out, CURSOR_MAX, "serial=%.47s%.16s%.10s%.14s%.18s", state->serial, last, mark, told, rounds);
 }
 
 static void identity_text(struct instrument *instrument, enum modbus_role role, char *out, size_t size)
@@ -138,6 +142,7 @@ bool modbus_identity_take(struct instrument *instrument, struct readings *readin
 	if (other) {
 		state->have_last = state->have_mark = state->checking = false;
 		state->told = 0;
+		state->rounds++;
 		modbus_tell(state, readings, 0, NOTICE_COUNTER_RESTARTED,
 			_("another instrument answers: serial number %s, was %s; its results are read from the oldest"),
 			serial, before);
@@ -264,6 +269,7 @@ static void missed(struct instrument *instrument, uint32_t last, const char *rea
 		notice->last = last;
 		snprintf(notice->reason, sizeof(notice->reason), "%s", reason);
 	}
+	state->rounds += last < state->last;
 	state->last = last;
 	state->have_mark = false;
 	modbus_cursor_write(state, readings->cursor);
@@ -281,6 +287,7 @@ void modbus_restarted(struct instrument *instrument, struct readings *readings)
 			state->last, state->newest, state->oldest);
 	}
 	state->have_last = state->have_mark = state->checking = false;
+	state->rounds++;
 	modbus_cursor_write(state, readings->cursor);
 }
 

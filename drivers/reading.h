@@ -75,7 +75,7 @@ struct reading {
 	/* True where the instrument can be read twice: the record's id is then derived from serial, running number,
 	 * time, channel, item, `repeat` and the identifying bytes, so that a second reading of the same test is
 	 * recognised. False where each message is its own event. `repeat` counts readings that are alike to the last
-	 * bit. */
+	 * bit: earlier in the listing, or where running numbers began anew and no time tells old from new. */
 	bool repeatable;
 	unsigned repeat;
 	const uint8_t
@@ -109,7 +109,7 @@ struct maker { /* what the instrument says of itself */
 	char maker[48], model[48], serial[48], firmware[32];
 };
 
-#define CURSOR_MAX       96
+#define CURSOR_MAX       128
 #define NOTICES_MAX      8
 #define READINGS_AT_ONCE 64 /* the most readings one frame may hold */
 

@@ -173,6 +173,22 @@ static void a_test_read_again_is_known_and_an_equal_one_is_not(void **state)
 	assert_int_equal(journal_head(room->fixture->journal), 10);
 }
 
+static void a_serial_number_written_later_doubles_nothing(void **state)
+{
+	struct room *room = *state;
+	clear(room);
+	add_test(room, 1);
+	assert_int_equal(store(room).stored, 1);
+	text_copy(room->reader.maker.serial, sizeof(room->reader.maker.serial), "SN42");
+	assert_int_equal(store(room).known, 1);
+	add_test(room, 2);
+	struct intake_result result = store(room);
+	assert_int_equal(result.stored, 1);
+	assert_int_equal(result.known, 1);
+	assert_int_equal(store(room).known, 2);
+	assert_int_equal(journal_head(room->fixture->journal), 2);
+}
+
 static void messages_are_each_their_own_event(void **state)
 {
 	struct room *room = *state;
@@ -330,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(readings_notices_and_cursor_are_stored_together),
 		TEST(a_test_read_again_is_known_and_an_equal_one_is_not),
+		TEST(a_serial_number_written_later_doubles_nothing),
 		TEST(messages_are_each_their_own_event),
 		TEST(nothing_new_costs_no_commit),
 		TEST(every_notice_becomes_an_event_of_its_name),

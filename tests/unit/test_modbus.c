@@ -235,6 +235,49 @@ static void the_running_number_wraps_without_a_gap(void **state)
 	assert_int_equal(bench->notice_count, 0);
 }
 
+static void without_a_time_the_same_number_again_is_another_test(void **state)
+{
+	struct bench *bench = *state;
+	for (int i = 0; i < 3; i++)
+		device_add(&bench->device, TWELVE)->second = 99;
+	bench_poll(bench);
+	bench->device.newest = 0;
+	device_add(&bench->device, TWELVE)->second = 99;
+	bench_setup(bench); /* what was counted is durable */
+	for (int i = 0; i < 3; i++)
+		bench_poll(bench);
+	assert_int_equal(bench->kept_count, 4);
+	const struct reading *first = &bench->kept[0].reading, *again = &bench->kept[3].reading;
+	assert_string_equal(first->tested_at, "");
+	assert_string_equal(again->instrument_seq, first->instrument_seq);
+	assert_memory_equal(bench->kept[3].raw, bench->kept[0].raw, first->raw_length);
+	assert_int_not_equal(again->repeat, first->repeat); /* else they were one record */
+}
+
+static void without_a_time_numbers_that_wrapped_are_other_tests(void **state)
+{
+	struct bench *bench = *state;
+	bench->device.newest = UINT32_MAX - 1;
+	for (int i = 0; i < 4; i++)
+		device_add(&bench->device, TWELVE)->second = 99;
+	bench_poll(bench);
+	assert_int_equal(bench->kept_count, 4);
+	assert_string_equal(bench->kept[2].reading.instrument_seq, "1");
+	assert_int_not_equal(bench->kept[2].reading.repeat, bench->kept[0].reading.repeat);
+}
+
+static void with_a_time_an_id_needs_no_count_of_rounds(void **state)
+{
+	struct bench *bench = *state;
+	bench->device.newest = UINT32_MAX - 1;
+	for (int i = 0; i < 4; i++)
+		device_add(&bench->device, TWELVE);
+	bench_poll(bench);
+	assert_int_equal(bench->kept_count, 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(bench->kept[i].reading.repeat, 0);
+}
+
 static void a_counter_that_went_back_is_told_and_read_from_the_oldest(void **state)
 {
 	struct bench *bench = *state;
@@ -807,6 +850,9 @@ int main(void)
 		PROMISE(what_the_instrument_no_longer_holds_is_told),
 		PROMISE(results_erased_unread_are_told),
 		PROMISE(the_running_number_wraps_without_a_gap),
+		PROMISE(without_a_time_the_same_number_again_is_another_test),
+		PROMISE(without_a_time_numbers_that_wrapped_are_other_tests),
+		PROMISE(with_a_time_an_id_needs_no_count_of_rounds),
 		PROMISE(a_counter_that_went_back_is_told_and_read_from_the_oldest),
 		PROMISE(a_counter_that_began_again_and_passed_us_is_noticed),
 		PROMISE(the_same_last_result_means_the_counter_went_on),
