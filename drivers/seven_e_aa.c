@@ -111,6 +111,7 @@ struct state {
 
 	/* a2: days are counted by calendar_day() */
 	long cursor_day, today, day, last_day; /* `day` to `last_day` are still to be looked at in this sweep */
+	long skipped_day, skipped_last;        /* not asked about, because the absence was longer than `lookback` */
 	unsigned cursor_count, day_count;
 	bool started, sweeping, whole;
 	struct {
@@ -234,12 +235,12 @@ static void read_cursor(struct state *state, const char *cursor)
 	know_count(state, state->cursor_day, count);
 }
 
-/* While catching up the cursor moves forward only; today's count is written as it stands. */
+/* The cursor moves forward only, so that a box that starts without knowing the date loses nothing: a cursor on a day to
+ * come is none until that day. Today's count is written as it stands. */
 static void write_cursor(struct state *state, struct readings *readings)
 {
 	unsigned count = known_count(state, state->day);
-	bool forward = state->day > state->cursor_day && state->day < state->today;
-	if (!forward && state->day != state->today)
+	if (state->day < state->cursor_day || state->day > state->today)
 		return;
 	if (state->day == state->cursor_day && count == state->cursor_count)
 		return;
@@ -260,20 +261,31 @@ static bool reconcile_due(const struct state *state, const struct options *optio
 	return now_s < state->reconciled_s || (now_s - state->reconciled_s) * 1000 >= options->reconcile_ms;
 }
 
+static void look_back(struct state *state, long since, long furthest)
+{
+	state->day = latest(since, furthest);
+	if (since + 1 >= furthest)
+		return;
+	state->skipped_day = since + 1;
+	state->skipped_last = furthest - 1;
+}
+
 /* Decides which days this poll looks at. */
 static void plan_days(struct state *state, const struct options *options, long today, int64_t now_s)
 {
 	long furthest = today - (long)(options->lookback_ms / 1000 / SECONDS_OF_DAY);
 	long before = state->today;
+	bool cursor = state->cursor_day > 0 && state->cursor_day <= today;
 	state->day = state->last_day = state->today = today;
 	state->whole = false;
 	if (!state->started) {
-		bool cursor = state->cursor_day > 0 && state->cursor_day <= today;
-		state->day = cursor ? latest(state->cursor_day - 1, furthest) : furthest;
+		look_back(state, cursor ? state->cursor_day - 1 : furthest, furthest);
 		state->last_day = today + 1;
 	} else if (before < today) {
-		/* yesterday once more, however short the look back */
-		state->day = latest(before, furthest < today ? furthest : today - 1);
+		/* yesterday once more, however short the look back; where our clock only now says the true date, all
+		 * since the cursor */
+		look_back(state, cursor && before < state->cursor_day ? state->cursor_day - 1 : before,
+			furthest < today ? furthest : today - 1);
 		state->whole = true;
 	} else if (reconcile_due(state, options, now_s)) {
 		state->day = today - 1;
@@ -321,6 +333,19 @@ static void day_unanswered(struct state *state, struct readings *readings)
 	leave_day(state);
 }
 
+/* Days that stay unread must not pass silently. */
+static void tell_skipped(struct state *state, struct readings *readings)
+{
+	struct notice *notice = state->skipped_day ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
+	if (!notice)
+		return;
+	struct date_time first = calendar_of_day(state->skipped_day), last = calendar_of_day(state->skipped_last);
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("the days %04d-%02d-%02d to %04d-%02d-%02d were not asked for: the absence was longer than lookback"),
+		first.year, first.month, first.day, last.year, last.month, last.day);
+	state->skipped_day = 0;
+}
+
 static enum next take_count(struct state *state, const struct reply *reply, struct readings *readings)
 {
 	struct bytes bytes = bytes_of(reply->bytes, reply->length);
@@ -331,6 +356,7 @@ static enum next take_count(struct state *state, const struct reply *reply, stru
 		state->phase != PHASE_COUNT)
 		return NEXT_WAIT;
 	state->told = false;
+	tell_skipped(state, readings);
 	unsigned count = bytes_u16le(&bytes), known = known_count(state, state->day);
 	if (count < known) {
 		struct notice *notice = readings_notice(readings, NOTICE_COUNTER_RESTARTED);
