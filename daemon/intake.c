@@ -100,50 +100,57 @@ static struct entry notice_entry(const char *instrument, const struct notice *no
 	return make_event(notice_name(notice->kind), instrument, details, now_ms);
 }
 
-/* Everything one take() produced, as entries: readings first, in their order. Returns how many, or -errno. */
-static int make_entries(const struct config *config, const struct instrument_config *instrument,
-	const struct maker *maker, const struct readings *readings, struct entry *entries, struct fault *fault)
+struct intake_batch {
+	char instrument[CONFIG_NAME_MAX], cursor[CURSOR_MAX];
+	size_t count;
+	struct entry entries[];
+};
+
+/* Everything one take() produced, as entries: readings first, in their order. */
+struct intake_batch *intake_judge(struct intake *intake, const struct instrument_config *config,
+	const struct instrument *instrument, const struct readings *readings)
 {
 	const struct reception reception = { .received_ms = clock_wall_ms(), .clock_synced = clock_synced() };
-	size_t count = 0;
-	for (size_t i = 0; i < readings->count; i++) {
-		int result =
-			record_make(config, instrument, maker, &readings->list[i], &reception, &entries[count], fault);
-		if (result < 0)
-			return result;
-		count++;
-	}
-	for (size_t i = 0; i < readings->notice_count; i++)
-		entries[count++] = notice_entry(instrument->id, &readings->notices[i], reception.received_ms);
-	return (int)count;
-}
-
-int intake_store(struct intake *intake, const struct instrument_config *config, const struct instrument *instrument,
-	const struct readings *readings, struct intake_result *ret_result, struct fault *fault)
-{
 	size_t count = readings->count + readings->notice_count;
-	struct intake_result stored = { 0 };
-	struct entry *entries = calloc(count + 1, sizeof(*entries));
-	if (!entries)
+	struct intake_batch *batch = calloc(1, sizeof(*batch) + count * sizeof(batch->entries[0]));
+	if (!batch)
 		abort();
 	struct config *held = hold(intake);
-	int result = make_entries(held, config, &instrument->maker, readings, entries, fault);
+	for (size_t i = 0; i < readings->count; i++)
+		record_make(held, config, &instrument->maker, &readings->list[i], &reception,
+			&batch->entries[batch->count++]);
 	config_release(held);
-	if (result >= 0)
-		result = journal_append(intake->journal, entries, count, config->id,
-			*readings->cursor ? readings->cursor : NULL, fault);
-	if (result >= 0) {
-		for (size_t i = 0; i < count; i++)
-			if (entries[i].known)
-				stored.known++;
-			else
-				stored.stored++;
-		*ret_result = stored;
-	}
-	for (size_t i = 0; i < count; i++)
-		free(entries[i].body);
-	free(entries);
-	return result < 0 ? result : 0;
+	for (size_t i = 0; i < readings->notice_count; i++)
+		batch->entries[batch->count++] = notice_entry(config->id, &readings->notices[i], reception.received_ms);
+	memcpy(batch->instrument, config->id, sizeof(batch->instrument));
+	memcpy(batch->cursor, readings->cursor, sizeof(batch->cursor));
+	return batch;
+}
+
+void intake_batch_free(struct intake_batch *batch)
+{
+	if (!batch)
+		return;
+	for (size_t i = 0; i < batch->count; i++)
+		free(batch->entries[i].body);
+	free(batch);
+}
+
+int intake_store(
+	struct intake *intake, struct intake_batch *batch, struct intake_result *ret_result, struct fault *fault)
+{
+	struct intake_result stored = { 0 };
+	int error = journal_append(intake->journal, batch->entries, batch->count, batch->instrument,
+		*batch->cursor ? batch->cursor : NULL, fault);
+	if (error)
+		return error;
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->entries[i].known)
+			stored.known++;
+		else
+			stored.stored++;
+	*ret_result = stored;
+	return 0;
 }
 
 int intake_event(

@@ -1,7 +1,7 @@
 /* Intake: what an instrument said becomes durable entries of the journal, or the line is told that it did not.
  *
- * Lines call intake_store() with everything one take() produced, and only after it returned 0 ask the driver again:
- * store, then acknowledge. Any line's thread may call.
+ * Lines call intake_judge() with everything one take() produced, then intake_store() until it returns 0, and only then
+ * ask the driver again: store, then acknowledge. Any line's thread may call.
  */
 #ifndef ASSAYD_INTAKE_H
 #define ASSAYD_INTAKE_H
@@ -21,9 +21,16 @@ struct intake_result {
 	unsigned known;  /* readings that were in the journal already */
 };
 
-/* Judges and appends all readings, notices and the cursor in one transaction. */
-int intake_store(struct intake *intake, const struct instrument_config *config, const struct instrument *instrument,
-	const struct readings *readings, struct intake_result *ret_result, struct fault *fault);
+/* Readings and notices as entries of the journal: judged once, so that ids and the time of reception stay what they
+ * were however often storing has to be tried. After a failure the entries may be in the journal all the same. */
+struct intake_batch;
+struct intake_batch *intake_judge(struct intake *intake, const struct instrument_config *config,
+	const struct instrument *instrument, const struct readings *readings);
+void intake_batch_free(struct intake_batch *batch); /* NULL is fine */
+
+/* Appends all of it and the instrument's new cursor in one transaction. */
+int intake_store(
+	struct intake *intake, struct intake_batch *batch, struct intake_result *ret_result, struct fault *fault);
 
 /* Appends one event of the station: `details` (taken over; may be NULL) are members beside "event" and "instrument". */
 int intake_event(

@@ -50,20 +50,12 @@ static void tell_notices(const struct line *line, const struct unit *unit)
 
 /* Tries until it is stored or the line is stopped: until then the instrument keeps its results, and nothing is asked.
  */
-static int store(struct line *line, struct unit *unit)
+static int store_batch(struct line *line, struct unit *unit, struct intake_batch *batch)
 {
+	struct intake_result result = { 0 };
+	struct fault fault = { "" };
 	long wait_ms = STORE_WAIT_MS;
-	for (;;) {
-		struct fault fault = { "" };
-		struct intake_result result = { 0 };
-		if (intake_store(line->intake, unit->config, &unit->instrument, &line->readings, &result, &fault) ==
-			0) {
-			unit->stats.stored += result.stored;
-			unit->stats.known += result.known;
-			if (result.stored)
-				unit->stats.last_result_ms = clock_ms();
-			break;
-		}
+	while (intake_store(line->intake, batch, &result, &fault) != 0) {
 		unit->stats.health = HEALTH_FAULTY;
 		line_note(line, unit, &fault);
 		if (complaint_due(&line->store_complaint))
@@ -73,6 +65,20 @@ static int store(struct line *line, struct unit *unit)
 			return -ECANCELED;
 		wait_ms = wait_ms * 2 < STORE_WAIT_MAX_MS ? wait_ms * 2 : STORE_WAIT_MAX_MS;
 	}
+	unit->stats.stored += result.stored;
+	unit->stats.known += result.known;
+	if (result.stored)
+		unit->stats.last_result_ms = clock_ms();
+	return 0;
+}
+
+static int store(struct line *line, struct unit *unit)
+{
+	struct intake_batch *batch = intake_judge(line->intake, unit->config, &unit->instrument, &line->readings);
+	int error = store_batch(line, unit, batch);
+	intake_batch_free(batch);
+	if (error)
+		return error;
 	memcpy(unit->instrument.cursor, line->readings.cursor, sizeof(unit->instrument.cursor));
 	if (complaint_over(&line->store_complaint))
 		log_notice(_("%s: results are stored again"), unit->config->id);

@@ -231,8 +231,8 @@ static struct json *make_json(const struct making *making)
 	return record;
 }
 
-int record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
-	const struct reading *reading, const struct reception *reception, struct entry *ret, struct fault *fault)
+void record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
+	const struct reading *reading, const struct reception *reception, struct entry *ret)
 {
 	struct making making = {
 		.instrument = instrument,
@@ -240,7 +240,6 @@ int record_make(const struct config *config, const struct instrument_config *ins
 		.reading = reading,
 		.reception = reception,
 	};
-	(void)fault; /* whatever an instrument says can be recorded; only memory can fail, and that ends the process */
 	judge(config, instrument, reading, reception, &making.judgement);
 	struct json *record = make_json(&making);
 	char *text = js_dump(record);
@@ -256,5 +255,4 @@ int record_make(const struct config *config, const struct instrument_config *ins
 		ident_random(entry.id, reception->received_ms);
 	}
 	*ret = entry;
-	return 0;
 }

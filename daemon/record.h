@@ -16,8 +16,9 @@ struct reception {           /* when and how well we know it */
 };
 
 /* Makes the entry (id, kind, body) of one reading. `body` is the caller's to free. The id is a UUIDv8 derived from what
- * the protocol gives as identity when `reading->repeatable`, else a UUIDv7. */
-int record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
-	const struct reading *reading, const struct reception *reception, struct entry *ret, struct fault *fault);
+ * the protocol gives as identity when `reading->repeatable`, else a UUIDv7. Whatever an instrument says can be
+ * recorded. */
+void record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
+	const struct reading *reading, const struct reception *reception, struct entry *ret);
 
 #endif

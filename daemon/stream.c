@@ -46,19 +46,18 @@ void stream_rewind(struct stream *stream)
 	stream->count = stream->at = 0;
 }
 
-static bool make_room(struct stream *stream, size_t length)
+static void make_room(struct stream *stream, size_t length)
 {
 	if (stream->used + length <= stream->size)
-		return true;
+		return;
 	size_t size = stream->size ? stream->size : 4096;
 	while (size < stream->used + length)
 		size *= 2;
 	char *grown = realloc(stream->bytes, size);
 	if (!grown)
-		return false;
+		abort(); /* a run cut short here would be taken for a hole in the journal, and passed over */
 	stream->bytes = grown;
 	stream->size = size;
-	return true;
 }
 
 static int keep(void *context, const struct stored *stored)
@@ -68,8 +67,7 @@ static int keep(void *context, const struct stored *stored)
 		return 1;
 	if (stream->count && stream->used + stored->length > STREAM_READ_BYTES)
 		return 1;
-	if (!make_room(stream, stored->length))
-		return 1;
+	make_room(stream, stored->length);
 	struct stream_entry *entry = &stream->entries[stream->count++];
 	entry->stored = *stored;
 	entry->offset = stream->used;

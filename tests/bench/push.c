@@ -157,8 +157,10 @@ static double push(struct intake *intake, const struct config *config, struct re
 	readings->count = 0;
 	finish_test(readings, number, raw, sizeof(raw));
 	double finished = milliseconds();
-	if (intake_store(intake, &config->instruments[0], &instrument, readings, &result, &fault) != 0)
+	struct intake_batch *batch = intake_judge(intake, &config->instruments[0], &instrument, readings);
+	if (intake_store(intake, batch, &result, &fault) != 0)
 		fail(fault.text);
+	intake_batch_free(batch);
 	*ret_stored = milliseconds() - finished;
 	while (shared->arrived[number] == 0) {
 		if (poll(&poller, 1, PATIENCE_MS) == 0)

@@ -84,11 +84,12 @@ static void add_test(struct room *room, unsigned number)
 static struct intake_result store(struct room *room)
 {
 	struct intake_result result = { 99, 99 };
-	int error = intake_store(
-		room->intake, &room->reader, &room->instrument, &room->readings, &result, &room->fixture->fault);
+	struct intake_batch *batch = intake_judge(room->intake, &room->reader, &room->instrument, &room->readings);
+	int error = intake_store(room->intake, batch, &result, &room->fixture->fault);
 	if (error)
 		print_error("%s\n", room->fixture->fault.text);
 	assert_int_equal(error, 0);
+	intake_batch_free(batch);
 	return result;
 }
 
@@ -200,6 +201,25 @@ static void messages_are_each_their_own_event(void **state)
 	assert_int_equal(journal_head(room->fixture->journal), 2);
 }
 
+/* A commit that failed may be there all the same: what is tried again must be known by its id. */
+static void what_is_stored_twice_is_there_once(void **state)
+{
+	struct room *room = *state;
+	struct intake_result result;
+	clear(room);
+	add_test(room, 1);
+	room->list[0].repeatable = false; /* a message, its own event */
+	readings_notice(&room->readings, NOTICE_OVERRUN);
+	struct intake_batch *batch = intake_judge(room->intake, &room->reader, &room->instrument, &room->readings);
+	assert_int_equal(intake_store(room->intake, batch, &result, &room->fixture->fault), 0);
+	assert_int_equal(result.stored, 2);
+	assert_int_equal(intake_store(room->intake, batch, &result, &room->fixture->fault), 0);
+	assert_int_equal(result.stored, 0);
+	assert_int_equal(result.known, 2);
+	assert_int_equal(journal_head(room->fixture->journal), 2);
+	intake_batch_free(batch);
+}
+
 static void nothing_new_costs_no_commit(void **state)
 {
 	struct room *room = *state;
@@ -308,9 +328,11 @@ static void *take_results(void *context)
 		snprintf(reading->instrument_seq, sizeof(reading->instrument_seq), "%u", worker->first + i);
 		reading->repeatable = true;
 		snprintf(readings.cursor, sizeof(readings.cursor), "%u", i);
-		if (intake_store(worker->room->intake, &worker->room->reader, &worker->room->instrument, &readings,
-			    &result, &fault) < 0 ||
-			result.stored != 1)
+		struct intake_batch *batch =
+			intake_judge(worker->room->intake, &worker->room->reader, &worker->room->instrument, &readings);
+		int error = intake_store(worker->room->intake, batch, &result, &fault);
+		intake_batch_free(batch);
+		if (error < 0 || result.stored != 1)
 			return "a result was not stored";
 	}
 	return NULL;
@@ -348,6 +370,7 @@ int main(void)
 		TEST(a_test_read_again_is_known_and_an_equal_one_is_not),
 		TEST(a_serial_number_written_later_doubles_nothing),
 		TEST(messages_are_each_their_own_event),
+		TEST(what_is_stored_twice_is_there_once),
 		TEST(nothing_new_costs_no_commit),
 		TEST(every_notice_becomes_an_event_of_its_name),
 		TEST(the_stations_own_events_carry_their_details),
