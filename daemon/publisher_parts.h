@@ -3,7 +3,7 @@
  *     publisher.c          starting, stopping, the thread's loop, what others may ask
  *     publisher_broker.c   connecting, losing, backing off, and saying so
  *     publisher_send.c     which entry goes next, and what its answer means
- *     publisher_doubt.c    which entry makes the broker end the link, where it does that instead of refusing
+ *     publisher_refusal.c  what the broker does not take, by refusing it or by ending the link
  *     publisher_platform.c the status, the platform's requests and receipts
  *
  * Everything runs in the publisher's own thread unless it says otherwise.
@@ -116,15 +116,16 @@ void send_start(struct publisher *publisher);  /* a connection came up: what is 
 void send_rewind(struct publisher *publisher); /* a connection ended: what was in flight is to be sent again */
 void send_what_fits(struct publisher *publisher);
 void send_answered(struct publisher *publisher, const struct mqtt_event *event);
-/* Writes down that the broker does not take an entry in flight, or in a replay passes over it; false when that failed.
- */
-bool send_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
 void send_report_progress(struct publisher *publisher);
 size_t send_in_flight(const struct publisher *publisher);
 long send_oldest_ms(const struct publisher *publisher);                  /* -1: nothing in flight */
 int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms); /* until something becomes due by itself */
 
-/* publisher_doubt.c */
+/* publisher_refusal.c */
+/* Written down as refused, so that it neither blocks the rest nor is forgotten. False when that failed. */
+bool refusal_park(struct publisher *publisher, uint64_t seq, const char *reason);
+/* The same for an entry in flight; in a replay it is only passed over. */
+bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
 void doubt_link_up(struct publisher *publisher);
 void doubt_acknowledged(struct publisher *publisher);  /* an entry was, or was refused */
 size_t doubt_limit(const struct publisher *publisher); /* how much may be in flight now */

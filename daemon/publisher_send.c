@@ -99,23 +99,6 @@ static int publish_entry(struct publisher *publisher, const struct stored *store
 	return mqtt_publish(publisher->mqtt, &message, ret_token, fault);
 }
 
-/* Written down as refused, so that it neither blocks the rest nor is forgotten. False when that failed. */
-static bool park(struct publisher *publisher, uint64_t seq, const char *reason)
-{
-	struct fault fault;
-	const char *name = publisher->target->name;
-	if (journal_park(publisher->journal, name, seq, reason, &fault) != 0) {
-		if (complaint_due(&publisher->unread))
-			log_error(_("target %s: a refusal cannot be written down: %s"), name, fault.text);
-		return false;
-	}
-	publisher->stats.refused++;
-	if (complaint_due(&publisher->refused))
-		log_warning(_("target %s: the broker does not take entry %llu: %s; it is set aside, the rest goes on"),
-			name, (unsigned long long)seq, reason);
-	return true;
-}
-
 static void pause_sending(struct publisher *publisher, long ms)
 {
 	publisher->paused_until_ms = clock_ms() + ms;
@@ -145,7 +128,7 @@ static bool send_one(struct publisher *publisher, enum publisher_stream which)
 		complaint_over(&publisher->unread);
 		return true;
 	}
-	if (rc == -EMSGSIZE && (which == STREAM_REPLAY || park(publisher, stored->seq, fault.text))) {
+	if (rc == -EMSGSIZE && (which == STREAM_REPLAY || refusal_park(publisher, stored->seq, fault.text))) {
 		stream_skipped(stream);
 		return true;
 	}
@@ -199,19 +182,12 @@ static struct stream *stream_of(struct publisher *publisher, int token)
 	return NULL;
 }
 
-bool send_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason)
-{
-	bool replay = stream == &publisher->streams[STREAM_REPLAY];
-	return (replay || park(publisher, window_find(&stream->window, token), reason)) &&
-	       window_delivered(&stream->window, token);
-}
-
 static void refused(struct publisher *publisher, struct stream *stream, const struct mqtt_event *event)
 {
 	if (event->reason == REFUSED_QUOTA || event->reason == REFUSED_ID_IN_USE) {
 		window_failed(&stream->window, event->token);
 		pause_sending(publisher, QUOTA_PAUSE_MS);
-	} else if (!send_set_aside(publisher, stream, event->token, mqtt_reason(event->reason))) {
+	} else if (!refusal_set_aside(publisher, stream, event->token, mqtt_reason(event->reason))) {
 		window_failed(&stream->window, event->token);
 		pause_sending(publisher, JOURNAL_PAUSE_MS);
 	}

@@ -1,4 +1,5 @@
-/* Which entry makes the broker end the link.
+/* Entries the broker does not take: they are written down and set aside, so that the rest goes on. And which entry
+ * makes the broker end the link.
  *
  * MQTT lets a broker refuse an entry in its acknowledgement; some end the connection instead, each time they are sent
  * it, and everything behind it would wait for ever. So when several links in a row were lost over entries none of which
@@ -16,6 +17,29 @@
 #define SOON_MS     3000 /* after sending: later losses have other reasons */
 #define LINKS_LOST  3    /* in a row, before entries are sent one by one */
 #define LOSSES_EACH 3    /* with the same entry alone in flight, before it is set aside */
+
+bool refusal_park(struct publisher *publisher, uint64_t seq, const char *reason)
+{
+	struct fault fault;
+	const char *name = publisher->target->name;
+	if (journal_park(publisher->journal, name, seq, reason, &fault) != 0) {
+		if (complaint_due(&publisher->unread))
+			log_error(_("target %s: a refusal cannot be written down: %s"), name, fault.text);
+		return false;
+	}
+	publisher->stats.refused++;
+	if (complaint_due(&publisher->refused))
+		log_warning(_("target %s: the broker does not take entry %llu: %s; it is set aside, the rest goes on"),
+			name, (unsigned long long)seq, reason);
+	return true;
+}
+
+bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason)
+{
+	bool replay = stream == &publisher->streams[STREAM_REPLAY];
+	return (replay || refusal_park(publisher, window_find(&stream->window, token), reason)) &&
+	       window_delivered(&stream->window, token);
+}
 
 void doubt_link_up(struct publisher *publisher)
 {
@@ -73,7 +97,7 @@ static void suspect(struct publisher *publisher, struct stream *stream, int reas
 		return;
 	snprintf(text, sizeof(text), _("the broker ended the link each of the %u times it was sent alone: %s"),
 		doubt->losses, reason ? mqtt_reason(reason) : _("it said no reason"));
-	if (send_set_aside(publisher, stream, flight->token, text))
+	if (refusal_set_aside(publisher, stream, flight->token, text))
 		*doubt = (struct doubt){ 0 };
 }
 
