@@ -12,6 +12,11 @@ size_t cutter_held(const struct cutter *cutter)
 	return cutter->end - cutter->start;
 }
 
+void cutter_peek(const struct cutter *cutter, struct cut *ret)
+{
+	*ret = (struct cut){ cutter->data ? cutter->data + cutter->start : NULL, cutter_held(cutter), cutter->offset };
+}
+
 static int make_room(struct cutter *cutter, size_t length)
 {
 	size_t held = cutter_held(cutter);

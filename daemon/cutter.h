@@ -41,6 +41,9 @@ enum cut_kind cutter_next(struct cutter *cutter, const struct instrument *instru
 /* Bytes held: more than 0 after CUT_MORE means that a frame has begun. */
 size_t cutter_held(const struct cutter *cutter);
 
+/* All that is held, as one cut. */
+void cutter_peek(const struct cutter *cutter, struct cut *ret);
+
 void cutter_reset(struct cutter *cutter); /* forgets everything held and frees it; the cutter can be used again */
 
 #endif

@@ -19,9 +19,12 @@ static enum turn take(struct line *line, struct unit *unit, const struct reply *
 	return line_commit(line, unit) < 0 ? TURN_STOP : told(next);
 }
 
-static enum turn silence(struct line *line, struct unit *unit)
+/* `broken` is what came instead of a whole answer. */
+static enum turn silence(struct line *line, struct unit *unit, const struct cut *broken)
 {
-	struct reply reply = { .kind = REPLY_SILENCE };
+	struct reply reply = {
+		.kind = REPLY_SILENCE, .bytes = broken->bytes, .length = broken->length, .offset = broken->offset
+	};
 	return take(line, unit, &reply) == TURN_STOP ? TURN_STOP : TURN_SILENT;
 }
 
@@ -60,6 +63,7 @@ static enum turn exchange(struct line *line, struct unit *unit, const struct req
 {
 	uint16_t registers[REGISTERS_MAX];
 	uint8_t bytes[REQUEST_MAX];
+	static const struct cut nothing;
 	struct reply reply = { .kind = REPLY_DONE };
 	if (request->kind == REQUEST_NONE)
 		return take(line, unit, &reply);
@@ -79,7 +83,7 @@ static enum turn exchange(struct line *line, struct unit *unit, const struct req
 		unit->stats.timeouts++;
 	else
 		unit->stats.rejected++;
-	return silence(line, unit) == TURN_STOP ? TURN_STOP : quarantine(line, unit, error, fault);
+	return silence(line, unit, &nothing) == TURN_STOP ? TURN_STOP : quarantine(line, unit, error, fault);
 }
 
 /* Gives every whole frame to the driver until it has what it wants: that, or NEXT_WAIT when it wants more, or
@@ -137,13 +141,14 @@ static int hear(struct line *line, long until_ms, struct fault *fault)
 	return cutter_feed(&line->cutter, bytes, (size_t)got) < 0 ? fault_set(fault, ENOMEM, _("out of memory")) : 1;
 }
 
-static enum turn unanswered(struct line *line, struct unit *unit, bool listening, struct fault *fault)
+static enum turn unanswered(
+	struct line *line, struct unit *unit, bool listening, const struct cut *broken, struct fault *fault)
 {
 	fault_set(fault, ETIMEDOUT,
 		_("no whole answer in time; check cable, line settings and that the instrument is on"));
 	if (!listening)
 		unit->stats.timeouts++;
-	enum turn turn = silence(line, unit);
+	enum turn turn = silence(line, unit, broken);
 	return turn == TURN_SILENT && listening ? TURN_AGAIN : turn;
 }
 
@@ -151,6 +156,7 @@ static enum turn listen_for_frames(
 	struct line *line, struct unit *unit, bool listening, int timeout_ms, struct fault *fault)
 {
 	bool owed = !listening, heard = false, final = false;
+	struct cut broken = { 0 };
 	long since_ms = clock_ms();
 	for (;;) {
 		int next = take_frames(line, unit, final, &heard);
@@ -160,7 +166,7 @@ static enum turn listen_for_frames(
 			return listening ? TURN_AGAIN : told((enum next)next);
 		owed = owed || heard || cutter_held(&line->cutter) > 0;
 		if (final)
-			return owed ? unanswered(line, unit, listening, fault) : TURN_AGAIN;
+			return owed ? unanswered(line, unit, listening, &broken, fault) : TURN_AGAIN;
 		if (listening)
 			line_listening(line, unit);
 		int got = hear(line, patience(line, unit, owed, since_ms, timeout_ms), fault);
@@ -169,6 +175,7 @@ static enum turn listen_for_frames(
 		if (got < 0)
 			return TURN_BROKEN;
 		final = got == 0; /* what is held will not become whole: what stands behind its first byte may be */
+		cutter_peek(&line->cutter, &broken);
 		since_ms = clock_ms();
 	}
 }

@@ -63,7 +63,9 @@ enum reply_kind {
 
 struct reply {
 	enum reply_kind kind;
-	const uint8_t *bytes; /* FRAME and RAW: the whole frame. REGISTERS: the same registers as bytes, big-endian */
+	/* FRAME and RAW: the whole frame. REGISTERS: the same registers as bytes, big-endian. SILENCE: what came and
+	 * did not become whole, in `length` bytes. */
+	const uint8_t *bytes;
 	size_t length;
 	const uint16_t *registers;
 	size_t count;

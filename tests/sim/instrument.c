@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "atp.h"
 #include "produce.h"
 
 static void begin_memory(struct instrument *instrument)
@@ -31,6 +32,8 @@ void instrument_start(
 		snprintf(instrument->serial, sizeof instrument->serial, "A6B%05u-%05u",
 			(unsigned)(options->seed % 100000), index % 100000);
 	}
+	if (options->archetype == ARCHETYPE_A5)
+		snprintf(instrument->serial, sizeof instrument->serial, "%u", ATP_SERIAL + index % 60000);
 	instrument->place = (struct truth_place){ options->archetype, unit, port, instrument->serial };
 	begin_memory(instrument);
 	a6b_start(&instrument->a6b);
@@ -109,11 +112,17 @@ bool instrument_finish_batch(struct instrument *instrument, int truth_fd)
 	struct moment now = instrument_clock(instrument);
 
 	instrument->batch++;
+	if (options->archetype == ARCHETYPE_A1) { /* finished together: one group, its wells from the first on */
+		instrument->group = instrument->next_number;
+		instrument->next_channel = 1;
+	}
 	for (unsigned i = 0; i < options->burst; i++) {
 		if (options->results >= 0 && instrument->finished >= options->results)
 			return false;
 		finish_one(instrument, now, truth_fd);
 	}
+	if (options->archetype == ARCHETYPE_A1)
+		instrument->next_number = instrument->group % 0xFFFF + 1;
 	return options->results < 0 || instrument->finished < options->results;
 }
 
@@ -125,6 +134,7 @@ void instrument_power_up(struct instrument *instrument)
 		memory_drop(&instrument->memory, instrument->memory.count);
 		begin_memory(instrument);
 	}
+	instrument->dump8 = (struct dump8){ 0 };
 	a6b_start(&instrument->a6b);
 	instrument->a6b.new_data = instrument->memory.count > 0;
 }

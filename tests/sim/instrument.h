@@ -4,6 +4,7 @@
 
 #include "a6b.h"
 #include "dice.h"
+#include "dump8.h"
 #include "memory.h"
 #include "options.h"
 #include "truth.h"
@@ -26,6 +27,8 @@ struct instrument {
 	bool measuring;
 	bool powered;
 	struct a6b a6b;
+	struct dump8 dump8;
+	uint32_t group; /* A1: number of the group that is being measured */
 };
 
 /* `index` tells the instruments of one process apart: it decides dice and serial number. */

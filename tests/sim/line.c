@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "atp.h"
 #include "modbus.h"
 #include "seven.h"
 
@@ -134,6 +135,35 @@ static void request_seven(void *context, struct peer *peer, const uint8_t *data,
 	send_answer(line, peer);
 }
 
+static void add_frame(void *context, const uint8_t *frame, size_t length)
+{
+	mischief_add(context, &answer, frame, length, length - 1);
+}
+
+static void request_dump8(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	struct line *line = context;
+
+	echo(line, peer, data, length);
+	if (!answers(line, line->instruments) || mischief_swallows(&line->mischief))
+		return;
+	int64_t takes_ns = dump8_answer(line->instruments, data, length, loop_now_ns(), add_frame, &line->mischief);
+	if (answer.length > 0)
+		peer_send(peer, answer.bytes, answer.length, mischief_delay_ns(&line->mischief) + takes_ns);
+	answer.length = 0;
+}
+
+static void request_atp(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	struct line *line = context;
+
+	echo(line, peer, data, length);
+	if (!answers(line, line->instruments) || mischief_swallows(&line->mischief))
+		return;
+	atp_answer(line->instruments, data[0], add_frame, &line->mischief);
+	send_answer(line, peer);
+}
+
 static void accept_peers(void *context, uint32_t events)
 {
 	struct line *line = context;
@@ -161,7 +191,13 @@ static int listen_again(struct line *line)
 static void choose_dialogue(struct line *line)
 {
 	line->owner = (struct peer_owner){ .gone = remove_peer, .context = line, .split = line->options->split };
-	if (line->options->archetype != ARCHETYPE_A6B) {
+	if (line->options->archetype == ARCHETYPE_A1) {
+		line->owner.frame = dump8_frame;
+		line->owner.request = request_dump8;
+	} else if (line->options->archetype == ARCHETYPE_A5) {
+		line->owner.frame = atp_frame;
+		line->owner.request = request_atp;
+	} else if (line->options->archetype != ARCHETYPE_A6B) {
 		line->owner.frame = seven_frame;
 		line->owner.request = request_seven;
 	} else if (line->options->serial) {

@@ -18,6 +18,8 @@ static const char help[] =
 	"ARCHETYPE\n"
 	"  a2   (seven-e-aa)        enzyme reader, 7E-AA frames, polled by date\n"
 	"  a2b  (tl-310)            the same maker's 24-well reader: well, standard, verdict, absent values\n"
+	"  a1   (dump8)             enzyme reader that dumps its memory when the user wants it, and then clears it\n"
+	"  a5   (atp)               ATP luminometer\n"
 	"  a6b  (analyzer-a6b, modbus)  analyzer with latch, window and acknowledge: Modbus RTU over --serial,\n"
 	"                           Modbus TCP over --tcp\n"
 	"\n"
@@ -37,13 +39,21 @@ static const char help[] =
 	"  --seed S                 decides everything left to chance (default 1)\n"
 	"  --truth FILE             append one JSON line for every result, at the moment it is finished\n"
 	"  --first-seq N            the first running number (default 1; 4294967290 shows the wrap)\n"
-	"  --capacity N             results the memory holds before the oldest goes (default a2 5000, a2b 3000, a6b 500)\n"
+	"  --capacity N             results the memory holds before the oldest goes (default a2 5000, a2b 3000, a6b 500,\n"
+	"                           a1 4000, a5 1000)\n"
 	"  --same P                 share of results that repeat the one before to the last digit (default 0.05)\n"
 	"  --controls P             share of controls (a6b: blanks and calibrations too; default 0.0833)\n"
 	"  --blank-wells P          a6b: share of places that hold nothing (default 0.03)\n"
 	"  --sentinels P            a2b: share of results without a value, 7FFE or 7FFF (default 0.05)\n"
 	"  --memory-first-dummy     a6b: the memory's first place is all FF until it is erased or overwritten\n"
 	"  --order ABCD|CDAB        a6b: order of the two registers of a float (default ABCD)\n"
+	"  --layout NAME            a1: 8, 16, multi or z24 (default 8)\n"
+	"  --mask-order lsb|msb     a1: which bit of the mask is well 1 (default lsb)\n"
+	"  --press S                a1: the user presses \"transfer\" S seconds after the last one (default 2)\n"
+	"  --link-window S          a1: link mode ends S seconds after the last command (default 10)\n"
+	"  --group-gap S            a1: seconds before the next group (default 3 with z24, else 0)\n"
+	"  --reboot S               a1: seconds of silence after the memory was cleared (default 2)\n"
+	"  --cancel P               a1: the user cancels instead of a group\n"
 	"  --clock-offset S         the instrument's clock is S seconds ahead (negative: behind)\n"
 	"  --timezone TZ            of the instrument's clock, as in tzset(3) (default CST-8, China)\n"
 	"\n"
@@ -88,6 +98,13 @@ enum choice {
 	OPTION_SENTINELS,
 	OPTION_FIRST_DUMMY,
 	OPTION_ORDER,
+	OPTION_LAYOUT,
+	OPTION_MASK_ORDER,
+	OPTION_PRESS,
+	OPTION_LINK_WINDOW,
+	OPTION_GROUP_GAP,
+	OPTION_REBOOT,
+	OPTION_CANCEL,
 	OPTION_CLOCK_OFFSET,
 	OPTION_TIMEZONE,
 	OPTION_LATE,
@@ -127,6 +144,13 @@ static const struct option names[] = {
 	{ "sentinels", required_argument, NULL, OPTION_SENTINELS },
 	{ "memory-first-dummy", no_argument, NULL, OPTION_FIRST_DUMMY },
 	{ "order", required_argument, NULL, OPTION_ORDER },
+	{ "layout", required_argument, NULL, OPTION_LAYOUT },
+	{ "mask-order", required_argument, NULL, OPTION_MASK_ORDER },
+	{ "press", required_argument, NULL, OPTION_PRESS },
+	{ "link-window", required_argument, NULL, OPTION_LINK_WINDOW },
+	{ "group-gap", required_argument, NULL, OPTION_GROUP_GAP },
+	{ "reboot", required_argument, NULL, OPTION_REBOOT },
+	{ "cancel", required_argument, NULL, OPTION_CANCEL },
 	{ "clock-offset", required_argument, NULL, OPTION_CLOCK_OFFSET },
 	{ "timezone", required_argument, NULL, OPTION_TIMEZONE },
 	{ "late", required_argument, NULL, OPTION_LATE },
@@ -157,6 +181,10 @@ static const struct {
 	{ "a6b", ARCHETYPE_A6B, 500 },
 	{ "analyzer-a6b", ARCHETYPE_A6B, 500 },
 	{ "modbus", ARCHETYPE_A6B, 500 },
+	{ "a1", ARCHETYPE_A1, 4000 },
+	{ "dump8", ARCHETYPE_A1, 4000 },
+	{ "a5", ARCHETYPE_A5, 1000 },
+	{ "atp", ARCHETYPE_A5, 1000 },
 };
 
 static bool complained;
@@ -251,6 +279,26 @@ static void take_order(struct options *options, const char *text)
 	options->low_word_first = strcmp(text, "CDAB") == 0;
 }
 
+static void take_layout(struct options *options, const char *text)
+{
+	static const char *const layouts[] = { "8", "16", "multi", "z24" };
+
+	for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
+		if (strcmp(text, layouts[i]) == 0) {
+			options->layout = (enum sim_layout)i;
+			return;
+		}
+	}
+	complain("--layout %s: neither 8, 16, multi nor z24", text);
+}
+
+static void take_mask_order(struct options *options, const char *text)
+{
+	if (strcmp(text, "lsb") != 0 && strcmp(text, "msb") != 0)
+		complain("--mask-order %s: neither lsb nor msb", text);
+	options->mask_msb = strcmp(text, "msb") == 0;
+}
+
 static double share(const char *option, const char *text)
 {
 	return number(option, text, 0, 1);
@@ -338,6 +386,36 @@ static bool take_quirk_option(struct options *options, int choice, const char *o
 	}
 }
 
+/* How a dump8 and its user behave; false when the option is none of them. */
+static bool take_dump8_option(struct options *options, int choice, const char *option, char *value)
+{
+	switch (choice) {
+	case OPTION_LAYOUT:
+		take_layout(options, value);
+		return true;
+	case OPTION_MASK_ORDER:
+		take_mask_order(options, value);
+		return true;
+	case OPTION_PRESS:
+		options->press_ns = seconds(option, value);
+		return true;
+	case OPTION_LINK_WINDOW:
+		options->link_window_ns = seconds(option, value);
+		return true;
+	case OPTION_GROUP_GAP:
+		options->group_gap_ns = seconds(option, value);
+		return true;
+	case OPTION_REBOOT:
+		options->reboot_ns = seconds(option, value);
+		return true;
+	case OPTION_CANCEL:
+		options->cancel = share(option, value);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void take_fault_option(struct options *options, int choice, const char *option, char *value)
 {
 	switch (choice) {
@@ -395,7 +473,7 @@ static void take_archetype(struct options *options, const char *name)
 			return;
 		}
 	}
-	complain("%s: no archetype of that name; there are a2, a2b and a6b", name);
+	complain("%s: no archetype of that name; there are a1, a2, a2b, a5 and a6b", name);
 }
 
 static void check_together(const struct options *options, bool with_tcp)
@@ -408,6 +486,8 @@ static void check_together(const struct options *options, bool with_tcp)
 		complain("--units: only the a6b shares a line");
 	else if (options->port + options->ports - 1 > 65535)
 		complain("--ports %d: there are no %d ports from %d on", options->ports, options->ports, options->port);
+	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)
+		complain("--burst %u: a group of the a1 has 8 wells", options->burst);
 	for (size_t i = 0; i < options->unit_count; i++) {
 		for (size_t k = 0; k < i; k++) {
 			if (options->units[i] == options->units[k])
@@ -434,6 +514,10 @@ int options_parse(int argc, char **argv, struct options *options)
 		.controls = 1.0 / 12,
 		.blank_wells = -1,
 		.sentinels = 0.05,
+		.press_ns = INT64_C(2000000000),
+		.link_window_ns = INT64_C(10000000000),
+		.group_gap_ns = -1,
+		.reboot_ns = INT64_C(2000000000),
 		.late_every = 1 };
 	complained = false;
 	optind = 0; /* start afresh: tests call this more than once */
@@ -446,15 +530,18 @@ int options_parse(int argc, char **argv, struct options *options)
 			return EXIT_USAGE; /* getopt_long has said it */
 		with_tcp |= choice == OPTION_TCP;
 		if (!take_result_option(options, choice, names[index].name, optarg) &&
-			!take_quirk_option(options, choice, names[index].name, optarg))
+			!take_quirk_option(options, choice, names[index].name, optarg) &&
+			!take_dump8_option(options, choice, names[index].name, optarg))
 			take_fault_option(options, choice, names[index].name, optarg);
 	}
 	if (argc - optind != 1)
-		complain("name one archetype: a2, a2b or a6b (assay-sim --help)");
+		complain("name one archetype: a1, a2, a2b, a5 or a6b (assay-sim --help)");
 	else
 		take_archetype(options, argv[optind]);
 	check_together(options, with_tcp);
 	if (options->blank_wells < 0)
 		options->blank_wells = options->archetype == ARCHETYPE_A6B ? 0.03 : 0;
+	if (options->group_gap_ns < 0)
+		options->group_gap_ns = options->layout == SIM_LAYOUT_Z24 ? INT64_C(3000000000) : 0;
 	return complained ? EXIT_USAGE : -1;
 }

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum archetype { ARCHETYPE_A2, ARCHETYPE_A2B, ARCHETYPE_A6B };
+enum archetype { ARCHETYPE_A2, ARCHETYPE_A2B, ARCHETYPE_A6B, ARCHETYPE_A1, ARCHETYPE_A5 };
+enum sim_layout { SIM_LAYOUT_8, SIM_LAYOUT_16, SIM_LAYOUT_MULTI, SIM_LAYOUT_Z24 }; /* A1 */
 
 enum { UNITS_MAX = 32, OUTAGES_MAX = 32, PORTS_MAX = 10000 };
 
@@ -44,6 +45,11 @@ struct options {
 	bool first_dummy;    /* A6b: the first place of the memory is all FF */
 	bool low_word_first; /* A6b: CDAB */
 	double busy, torn;   /* A6b */
+
+	enum sim_layout layout; /* A1, as the next six */
+	bool mask_msb;
+	int64_t press_ns, link_window_ns, group_gap_ns, reboot_ns;
+	double cancel;
 
 	int64_t late_ns;
 	unsigned late_every;

@@ -11,7 +11,7 @@ static const char *const samples[] = { "菠菜", "韭菜", "青菜", "芹菜", "
 	"A区大白菜", "3号鸡毛菜", "结球甘蓝" };
 static const char *const operators[] = { "张三", "李小芳", "王建国", "陈伟" };
 
-enum { UNIT_NONE, UNIT_PERCENT, UNIT_MG_KG, UNIT_UG_KG };
+enum { UNIT_NONE, UNIT_PERCENT, UNIT_MG_KG, UNIT_UG_KG, UNIT_RLU };
 enum { A2B_CHANNELS = 24 };
 
 struct test { /* one entry of the A6b's menu */
@@ -31,7 +31,9 @@ static const struct test menu[] = {
 /* Wells are filled one after the other. */
 static uint8_t take_channel(struct instrument *instrument)
 {
-	unsigned channels = instrument->options->archetype == ARCHETYPE_A6B ? A6B_CHANNELS : A2B_CHANNELS;
+	unsigned channels = instrument->options->archetype == ARCHETYPE_A6B  ? A6B_CHANNELS
+	                    : instrument->options->archetype == ARCHETYPE_A1 ? DUMP8_WELLS_MAX
+	                                                                     : A2B_CHANNELS;
 	unsigned channel = instrument->next_channel;
 
 	instrument->next_channel = channel % channels + 1;
@@ -112,6 +114,41 @@ static void produce_a2b(struct instrument *instrument, struct result *out)
 	out->number &= 0xFFFF;
 }
 
+/* Where it is wished for, the first well of a group is the control. */
+static void produce_a1(struct instrument *instrument, struct result *out)
+{
+	bool control = instrument->options->controls > 0 && instrument->next_channel == 1;
+	int32_t percent = control ? 0 : inhibition(&instrument->dice);
+
+	out->number = instrument->group;
+	out->channel = take_channel(instrument);
+	out->item = 1;
+	out->unit = UNIT_PERCENT;
+	out->decimals = 1;
+	out->value = percent / 10;
+	out->kind = control ? RESULT_NEGATIVE_CONTROL : RESULT_SAMPLE;
+	/* one control for the wells of a group */
+	out->control = (uint16_t)(400 + instrument->batch * 37 % 550);
+	out->signal = (uint16_t)(out->control * (10000 - percent) / 10000);
+	if (instrument->options->layout == SIM_LAYOUT_Z24) {
+		name_sample(instrument, out);
+		snprintf(out->sample_no, sizeof out->sample_no, "%u", out->channel);
+	}
+}
+
+/* Surfaces are mostly clean; the point within the hygiene plan takes the place of a channel. */
+static void produce_a5(struct instrument *instrument, struct result *out)
+{
+	uint32_t luck = dice_below(&instrument->dice, 100);
+
+	out->number &= 0xFFFF;
+	out->channel = take_channel(instrument);
+	out->unit = UNIT_RLU;
+	out->value = luck < 70   ? dice_between(&instrument->dice, 0, 10)
+	             : luck < 90 ? dice_between(&instrument->dice, 11, 30)
+	                         : dice_between(&instrument->dice, 31, 9999);
+}
+
 static void give_verdict(struct instrument *instrument, const struct test *test, struct result *out)
 {
 	uint32_t luck = dice_below(&instrument->dice, 100);
@@ -163,10 +200,13 @@ static bool repeat_previous(struct instrument *instrument, struct moment now, st
 {
 	struct result again = instrument->previous;
 
+	/* the control of an A1 is one well, not two */
+	if (instrument->options->archetype == ARCHETYPE_A1 && instrument->next_channel <= 2)
+		return false;
 	if (!instrument->has_previous || again.tested.day != now.day ||
 		!dice_chance(&instrument->dice, instrument->options->same))
 		return false;
-	again.number = out->number;
+	again.number = instrument->options->archetype == ARCHETYPE_A1 ? instrument->group : out->number;
 	again.batch = out->batch;
 	if (again.channel > 0)
 		again.channel = take_channel(instrument);
@@ -188,6 +228,12 @@ void produce(struct instrument *instrument, struct moment now, struct result *ou
 		break;
 	case ARCHETYPE_A6B:
 		produce_a6b(instrument, out);
+		break;
+	case ARCHETYPE_A1:
+		produce_a1(instrument, out);
+		break;
+	case ARCHETYPE_A5:
+		produce_a5(instrument, out);
 		break;
 	}
 }

@@ -54,7 +54,7 @@ static void finish_due(void *context)
 
 	while (more && bench->next_ns <= now) {
 		bench->next_ns += bench->room->interval_ns;
-		if (bench->instrument->powered)
+		if (bench->instrument->powered && !dump8_busy(bench->instrument, now))
 			more = instrument_finish_batch(bench->instrument, bench->room->truth);
 	}
 	bench->instrument->measuring = more;

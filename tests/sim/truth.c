@@ -10,7 +10,7 @@
 
 #include "label.h"
 
-static const char *const archetype_names[] = { "a2", "a2b", "a6b" };
+static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5" };
 static const char *const kind_names[] = { "sample", "blank", "control", "control", "calibration" };
 static const char *const verdict_names[] = { "none", "negative", "positive", "suspect", "invalid" };
 static const char *const unit_names[] = { "", "%", "mg/kg", "ug/kg", "{RLU}" };
@@ -87,8 +87,9 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 	zone_text(zone, time(NULL));
 	name_text(place, result, name, sizeof name);
 	if (result->sentinel == SENTINEL_NONE)
-		truth_number(value, result->value, result->decimals, place->archetype == ARCHETYPE_A6B);
-	if (place->archetype != ARCHETYPE_A2)
+		truth_number(value, result->value, result->decimals,
+			place->archetype == ARCHETYPE_A6B || place->archetype == ARCHETYPE_A1);
+	if (place->archetype != ARCHETYPE_A2 && place->archetype != ARCHETYPE_A5)
 		snprintf(channel, sizeof channel, "%u", result->channel);
 	snprintf(number, sizeof number, "%u", result->number);
 	if (result->item > 0)
