@@ -14,9 +14,11 @@
  *
  * Flags, each with its only cause (those marked + extend the contract's list):
  *   inhibition_disagrees  inhibition recomputed from the signals differs from the value by more than 0.5 points:
- *                         (control - sample) / control * 100, of delta_a_control (else abs_control) and delta_a (else
- * abs) control_low           delta A of the control is below the item's control_min verdict_disagrees +   the
- * instrument's verdict is not the rule's limit_disagrees +     the instrument's limit is not the station's
+ *                         (control - sample) / control * 100, of delta_a_control (else abs_control) and delta_a
+ *                         (else abs)
+ *   control_low           delta A of the control is below the item's control_min
+ *   verdict_disagrees +   the instrument's verdict is not the rule's
+ *   limit_disagrees +     the instrument's limit is not the station's
  *   unmapped_item         no item of items.csv has this code, name or alias; or nobody said what was tested
  *   unmapped_unit         the unit has no UCUM code here; it is kept as sent
  *   unmapped_basis +      an inhibition tested by a standard for which items.csv has no item: no rule applies
@@ -31,7 +33,8 @@
  *   retest_required       positive by inhibition: the standard wants it repeated
  *   matrix_interference   the same for a sample known to give false positives
  *   out_of_range          the instrument says the value is beyond its range
- *   text_cut +, text_bad +  a text field ended inside a character, or held bytes that are none
+ *   text_cut +            a text field ended inside a character
+ *   text_bad +            a text field held bytes that are no character
  *   overrun +             the instrument says its memory overflowed
  *
  * Pure but for the time zone; any thread may call.

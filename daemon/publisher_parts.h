@@ -60,7 +60,7 @@ struct doubt {
 
 enum publisher_stream {
 	STREAM_ORDERED, /* in order from the target's cursor; everything, unless there is a long backlog */
-	STREAM_LIVE,    /* what was appended after connecting, while MAIN works off a long backlog */
+	STREAM_LIVE,    /* what was appended after connecting, while ORDERED works off a long backlog */
 	STREAM_REPLAY,  /* what the platform asked for again */
 	STREAM_COUNT
 };

@@ -260,7 +260,10 @@ int room_reload(struct room *room, struct config *config, struct fault *fault)
 	struct json *details = js_new_object();
 	js_put_integer(details, "instruments", (int64_t)config->instrument_count);
 	js_put_integer(details, "targets", (int64_t)config->target_count);
-	return intake_event(room->intake, "config_changed", NULL, details, fault);
+	/* the new configuration runs, whether or not that could be written down */
+	if (intake_event(room->intake, "config_changed", NULL, details, fault) != 0)
+		log_warning(_("the change of configuration could not be stored as an event: %s"), fault->text);
+	return 0;
 }
 
 bool room_alive(struct room *room, char *name, size_t size)

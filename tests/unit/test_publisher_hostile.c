@@ -113,7 +113,8 @@ static void a_takeover_is_named_and_answered_with_a_long_pause(void **state)
 	(void)state;
 	struct stage *stage = hostile_stage("takeover");
 	assert_true(stage_publish(stage));
-	/* the library may see the closed link before the broker's words: then the third link ended so is taken for it */
+	/* the library may see the closed link before the broker's words: then the third link ended so is taken for it
+	 */
 	assert_true(eventually(is_taken_over, stage, 20000));
 	unsigned long connects = publisher_stats(stage->publisher)->connects;
 	usleep(2500000); /* the longest usual pause here is one second */
