@@ -285,10 +285,13 @@ static enum next take_control(struct astm_state *state, uint8_t control, bool of
 	switch (control) {
 	case ASTM_ENQ:
 		if (state->sending == ASTM_SEND_ENQ && !offline) {
-			give_up_sending(state, true); /* both began: it begins anew, and we come after it */
-			return NEXT_ASK;
+			/* Both began: it begins anew, unanswered, and we come after its EOT. */
+			give_up_sending(state, true);
+			state->session = true;
+			return NEXT_WAIT;
 		}
-		give_up_sending(state, false);
+		if (state->sending != ASTM_SILENT)
+			give_up_sending(state, false);
 		begin_session(state);
 		state->answer = ASTM_ACK;
 		return NEXT_ASK;
@@ -415,6 +418,7 @@ static enum next take_silence(struct astm_state *state)
 static enum next take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
 	struct astm_state *state = instrument->state;
+	const struct astm_options *options = instrument->options;
 	if (reply->kind == REPLY_SILENCE)
 		return take_silence(state);
 	if (reply->kind != REPLY_FRAME)
@@ -423,7 +427,7 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 		state->kept_length = 0;
 	state->count_before = readings->count;
 	uint8_t first = reply->bytes[0];
-	if (state->inside || first == ASTM_STX)
+	if (state->inside || (first == ASTM_STX && options->framing != ASTM_BARE))
 		return take_frame(instrument, reply, readings);
 	return first >= ' ' ? take_line(instrument, reply, readings) : take_control(state, first, reply->offline);
 }

@@ -100,7 +100,9 @@ int astm_frame(const struct astm_state *state, const struct astm_options *option
 	if (!state->inside && (data[0] != ASTM_STX || options->framing == ASTM_BARE)) {
 		if (is_control(data[0]) || data[0] == '\r' || data[0] == '\n')
 			return 1;
-		if (state->framed || options->framing == ASTM_FRAMED || data[0] < ' ' || data[0] >= 0x7F)
+		bool framed =
+			options->framing == ASTM_FRAMED || (state->framed && options->framing == ASTM_FRAMING_AUTO);
+		if (framed || data[0] < ' ' || data[0] >= 0x7F)
 			return FRAME_NONE;
 		return line_length(data, length);
 	}

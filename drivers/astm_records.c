@@ -376,7 +376,7 @@ static bool is_record(const struct astm_message *message, const uint8_t *data, s
 	if (data[0] != 'H')
 		return data[0] >= 'A' && data[0] <= 'Z' && next == message->delimiters.field;
 	bool letter = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') || (next >= '0' && next <= '9');
-	return next > ' ' && next < 0x7F && !letter && memchr(data + 2, next, length - 2);
+	return next > ' ' && next < 0x7F && !letter && (length <= 6 || memchr(data + 2, next, length - 2));
 }
 
 void astm_take_record(

@@ -1,0 +1,938 @@
+/* The astm driver with an instrument on paper: dialogue, loss, repetition, odd frames and records. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../daemon/cutter.h"
+#include "../../daemon/ident.h"
+#include "../../daemon/settings.h"
+#include "../../drivers/astm.h"
+#include "../../drivers/checksum.h"
+
+extern const struct driver astm_driver;
+
+#define ENQ "\x05"
+#define ACK "\x06"
+#define NAK "\x15"
+#define EOT "\x04"
+
+#define STORED_MAX 4096
+
+/* A line, a journal and an instrument's cable, on paper. */
+struct paper {
+	struct instrument instrument;
+	char options[sizeof(struct astm_options)];
+	struct cutter cutter;
+	struct reading list[READINGS_AT_ONCE];
+	struct {
+		char id[ENTRY_ID_MAX], line[384];
+		enum kind kind;
+	} stored[STORED_MAX];
+	size_t count, known, notices, rejected, noise;
+	char reason[160]; /* of the last notice */
+	char sent[4096];  /* what we said since the last look */
+	size_t sent_length;
+	bool unanswered;    /* nothing need come in reply to the last of it */
+	size_t crash_after; /* stored so many, the daemon dies before it says so */
+	bool dead;
+};
+
+static void set(struct paper *paper, const char *name, const char *value)
+{
+	for (const struct setting *row = astm_driver.options; row->name; row++)
+		if (strcmp(row->name, name) == 0)
+			settings_value(row, value, paper->options, NULL);
+}
+
+static void start(struct paper *paper)
+{
+	cutter_reset(&paper->cutter);
+	paper->sent_length = 0;
+	paper->dead = false;
+	paper->crash_after = STORED_MAX;
+	paper->instrument.maker = (struct maker){ 0 };
+	assert_int_equal(astm_driver.setup(&paper->instrument, NULL), 0);
+}
+
+static struct paper *paper_new(void)
+{
+	struct paper *paper = calloc(1, sizeof(*paper));
+	settings_defaults(&(struct settings_table){ astm_driver.options, paper->options });
+	paper->instrument = (struct instrument){ .driver = &astm_driver, .options = paper->options };
+	paper->instrument.now = (struct date_time){ 2026, 3, 5, 9, 41, 20 };
+	paper->instrument.state = calloc(1, astm_driver.state_size);
+	start(paper);
+	return paper;
+}
+
+static void paper_free(struct paper *paper)
+{
+	cutter_reset(&paper->cutter);
+	free(paper->instrument.state);
+	free(paper);
+}
+
+static void store_one(struct paper *paper, const struct reading *reading)
+{
+	char id[ENTRY_ID_MAX];
+	static unsigned events;
+	if (reading->repeatable)
+		ident_of_reading(id, "S", paper->instrument.maker.serial, "i", reading);
+	else
+		snprintf(id, sizeof(id), "event-%u", ++events);
+	for (size_t i = 0; i < paper->count; i++)
+		if (strcmp(paper->stored[i].id, id) == 0) {
+			paper->known++;
+			return;
+		}
+	assert_true(paper->count < STORED_MAX);
+	strcpy(paper->stored[paper->count].id, id);
+	paper->stored[paper->count].kind = reading->kind;
+	snprintf(paper->stored[paper->count++].line, sizeof(paper->stored[0].line), "%s %s %s%s %s %s",
+		reading->sample_no, reading->item, reading->qualifier, reading->value, reading->unit,
+		reading->tested_at);
+}
+
+static void store(struct paper *paper, const struct readings *readings)
+{
+	for (size_t i = 0; i < readings->count && !paper->dead; i++) {
+		store_one(paper, &readings->list[i]);
+		paper->dead = paper->count >= paper->crash_after;
+	}
+	for (size_t i = 0; i < readings->notice_count; i++)
+		snprintf(paper->reason, sizeof(paper->reason), "%s", readings->notices[i].reason);
+	paper->notices += readings->notice_count;
+	paper->rejected += readings->rejected;
+}
+
+static void ask(struct paper *paper)
+{
+	struct request request = { 0 };
+	astm_driver.ask(&paper->instrument, &request);
+	if (request.kind == REQUEST_NONE)
+		return;
+	assert_int_equal(request.kind, REQUEST_BYTES);
+	memcpy(paper->sent + paper->sent_length, request.bytes, request.length);
+	paper->sent_length += request.length;
+	paper->unanswered = request.unanswered;
+}
+
+static enum next take(struct paper *paper, const struct reply *reply)
+{
+	struct readings readings = { .list = paper->list };
+	enum next next = astm_driver.take(&paper->instrument, reply, &readings);
+	store(paper, &readings);
+	return next;
+}
+
+static void hear(struct paper *paper, const void *bytes, size_t length)
+{
+	struct cut cut;
+	enum cut_kind kind;
+	assert_int_equal(cutter_feed(&paper->cutter, bytes, length), 0);
+	while (!paper->dead && (kind = cutter_next(&paper->cutter, &paper->instrument, false, &cut)) != CUT_MORE) {
+		if (kind == CUT_NOISE) {
+			paper->noise += cut.length;
+			continue;
+		}
+		struct reply reply = { .kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length };
+		if (take(paper, &reply) == NEXT_ASK && !paper->dead)
+			ask(paper);
+	}
+}
+
+static void hear_text(struct paper *paper, const char *text)
+{
+	hear(paper, text, strlen(text));
+}
+
+static void silence(struct paper *paper)
+{
+	struct reply reply = { .kind = REPLY_SILENCE };
+	take(paper, &reply);
+}
+
+/* What we said since the last look is this. */
+static void said(struct paper *paper, const char *expected)
+{
+	assert_int_equal(paper->sent_length, strlen(expected));
+	assert_memory_equal(paper->sent, expected, strlen(expected));
+	paper->sent_length = 0;
+}
+
+static size_t make_frame(uint8_t *out, int number, const char *text, uint8_t end)
+{
+	size_t length = (size_t)sprintf((char *)out, "%c%d%s%c", ASTM_STX, number, text, end);
+	return length + (size_t)sprintf((char *)out + length, "%02X\r\n", checksum_sum8(out + 1, length - 1));
+}
+
+static void hear_frame(struct paper *paper, int number, const char *text, uint8_t end)
+{
+	static uint8_t bytes[FRAME_MAX + 16];
+	hear(paper, bytes, make_frame(bytes, number, text, end));
+}
+
+static void hear_bad(struct paper *paper, int number, const char *text, uint8_t end)
+{
+	static uint8_t bytes[FRAME_MAX + 16];
+	size_t length = make_frame(bytes, number, text, end);
+	bytes[2] ^= 1;
+	hear(paper, bytes, length);
+}
+
+#define HEADER  "H|\\^&|||FIA-8^1.02^SN2024007|||||||P||20260305094120\r"
+#define ORDER   "O|1|S1||^^^A\r"
+#define RESULT1 "R|1|^^^A|0.1|mg/kg||||F||||20260305094001\r"
+#define RESULT2 "R|2|^^^B|0.2|mg/kg||||F||||20260305094002\r"
+#define END     "L|1|N\r"
+
+static void send_message(struct paper *paper)
+{
+	static const char *const records[] = { HEADER, "P|1\r", ORDER, RESULT1, RESULT2, END };
+	hear_text(paper, ENQ);
+	for (int i = 0; i < 6 && !paper->dead; i++)
+		hear_frame(paper, (i + 1) % 8, records[i], ASTM_ETX);
+	if (!paper->dead)
+		hear_text(paper, EOT);
+}
+
+/* ---- the dialogue ---- */
+
+static void every_frame_is_acknowledged_and_the_last_needs_nothing_after_it(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	said(paper, ACK);
+	assert_false(paper->unanswered);
+	hear_frame(paper, 1, HEADER, ASTM_ETX);
+	hear_frame(paper, 2, ORDER, ASTM_ETX);
+	hear_frame(paper, 3, RESULT1, ASTM_ETX);
+	said(paper, ACK ACK ACK);
+	assert_int_equal(paper->count, 1);
+	assert_string_equal(paper->stored[0].line, "S1 A 0.1 mg/kg 2026-03-05T09:40:01");
+	hear_frame(paper, 4, END, ASTM_ETX);
+	said(paper, ACK);
+	assert_true(paper->unanswered);
+	hear_text(paper, EOT);
+	said(paper, "");
+	assert_string_equal(paper->instrument.maker.model, "FIA-8");
+	assert_string_equal(paper->instrument.maker.serial, "SN2024007");
+	assert_string_equal(paper->instrument.maker.firmware, "1.02");
+	paper_free(paper);
+}
+
+static void a_result_is_stored_before_its_frame_is_acknowledged(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	struct readings readings = { .list = paper->list };
+	struct request request = { 0 };
+	uint8_t bytes[256];
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+	struct reply reply = { .kind = REPLY_FRAME, .bytes = bytes };
+	reply.length = (size_t)astm_driver.frame(&paper->instrument, bytes, make_frame(bytes, 2, RESULT1, ASTM_ETX));
+	/* take() ends the turn: the line stores, and only then asks what to send */
+	assert_int_equal(astm_driver.take(&paper->instrument, &reply, &readings), NEXT_ASK);
+	assert_int_equal(readings.count, 1);
+	astm_driver.ask(&paper->instrument, &request);
+	assert_int_equal(request.kind, REQUEST_BYTES);
+	assert_int_equal(request.length, 1);
+	assert_int_equal(request.bytes[0], ASTM_ACK);
+	request = (struct request){ 0 };
+	astm_driver.ask(&paper->instrument, &request);
+	assert_int_equal(request.kind, REQUEST_NONE);
+	paper_free(paper);
+}
+
+static void a_message_sent_again_after_a_crash_before_the_ack_is_stored_once(void **state)
+{
+	(void)state;
+	for (size_t crash = 1; crash <= 2; crash++) {
+		struct paper *paper = paper_new();
+		paper->crash_after = crash;
+		send_message(paper);
+		assert_true(paper->dead);
+		assert_int_equal(paper->count, crash);
+		start(paper);
+		send_message(paper);
+		assert_int_equal(paper->count, 2);
+		assert_int_equal(paper->known, crash);
+		paper_free(paper);
+	}
+}
+
+static void two_equal_results_of_one_message_are_two_and_stay_two_when_sent_again(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	for (int i = 0; i < 2; i++) {
+		hear_text(paper, ENQ);
+		hear_frame(paper, 1, HEADER ORDER RESULT1 RESULT1 END, ASTM_ETX);
+		hear_text(paper, EOT);
+		assert_int_equal(paper->count, 2);
+	}
+	paper_free(paper);
+}
+
+static void results_that_tell_no_time_are_never_taken_for_old_ones(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	for (size_t i = 1; i <= 2; i++) {
+		hear_text(paper, ENQ);
+		hear_frame(paper, 1, "H|\\^&|||X\rO|1|S1\rR|1|^^^A|5\rL|1|N\r", ASTM_ETX);
+		hear_text(paper, EOT);
+		assert_int_equal(paper->count, i);
+	}
+	paper_free(paper);
+}
+
+static void a_frame_sent_again_because_its_ack_was_lost_is_acknowledged_and_is_one(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, "H|\\^&|||X\rO|1|S1\r", ASTM_ETX);
+	hear_frame(paper, 2, "R|1|^^^A|5\r", ASTM_ETX);
+	hear_frame(paper, 2, "R|1|^^^A|5\r", ASTM_ETX);
+	said(paper, ACK ACK ACK ACK);
+	assert_int_equal(paper->count, 1);
+	hear_frame(paper, 2, "R|2|^^^A|5\r", ASTM_ETX); /* the same number, another frame */
+	assert_int_equal(paper->count, 2);
+	paper_free(paper);
+}
+
+static void a_wrong_checksum_is_refused_and_the_frame_sent_again_is_taken(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+	hear_frame(paper, 2, "R|1|^^^A|0.1", ASTM_ETB);
+	said(paper, ACK ACK ACK);
+	hear_bad(paper, 3, "23|mg/kg\rR|2|^^^B|1", ASTM_ETB);
+	said(paper, NAK);
+	assert_int_equal(paper->rejected, 1);
+	hear_frame(paper, 3, "23|mg/kg\rR|2|^^^B|1", ASTM_ETB);
+	hear_frame(paper, 4, ".5|mg/kg\r", ASTM_ETX);
+	said(paper, ACK ACK);
+	assert_int_equal(paper->count, 2);
+	assert_string_equal(paper->stored[0].line, "S1 A 0.123 mg/kg ");
+	assert_string_equal(paper->stored[1].line, "S1 B 1.5 mg/kg ");
+	assert_int_equal(paper->notices, 0);
+	paper_free(paper);
+}
+
+static void a_frame_that_never_comes_right_loses_what_it_cut_and_nothing_else(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+	hear_frame(paper, 2, "R|1|^^^A|1\rR|2|^^^B|2", ASTM_ETB);
+	for (int i = 0; i < 6; i++)
+		hear_bad(paper, 3, "2\rR|3|^^^C|3\rR|4|^^^D|4", ASTM_ETB);
+	assert_int_equal(paper->notices, 1);
+	hear_frame(paper, 4, "R|4\rR|5|^^^E|5\r", ASTM_ETX); /* begins as a record would: it is the rest of one */
+	hear_bad(paper, 5, "R|6|^^^F|6\r", ASTM_ETX);
+	hear_frame(paper, 6, "R|7|^^^G|7\r", ASTM_ETX); /* the one before ended with its record */
+	assert_int_equal(paper->count, 3);
+	assert_string_equal(paper->stored[0].line, "S1 A 1  ");
+	assert_string_equal(paper->stored[1].line, "S1 E 5  ");
+	assert_string_equal(paper->stored[2].line, "S1 G 7  ");
+	paper_free(paper);
+}
+
+static void in_the_middle_of_an_unknown_message_the_instrument_is_made_to_begin_anew(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	for (int i = 0; i < 5; i++)
+		hear_frame(paper, 4, RESULT1, ASTM_ETX);
+	said(paper, NAK NAK NAK NAK NAK);
+	assert_int_equal(paper->count, 0);
+	hear_frame(paper, 4, RESULT1, ASTM_ETX); /* it will not: better without its sample than lost */
+	said(paper, ACK);
+	assert_int_equal(paper->count, 1);
+	paper_free(paper);
+}
+
+static void a_message_in_one_frame_without_enq_is_taken(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_frame(paper, 1, HEADER ORDER RESULT1 END, ASTM_ETX);
+	said(paper, ACK);
+	assert_int_equal(paper->count, 1);
+	paper_free(paper);
+}
+
+static void a_tap_says_nothing(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	start(paper);
+	hear_frame(paper, 3, RESULT1, ASTM_ETX); /* even one that comes in the middle is a result */
+	send_message(paper);
+	hear_bad(paper, 1, HEADER, ASTM_ETX);
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, "H|\\^&\rQ|1|^S1\rL|1|N\r", ASTM_ETX);
+	hear_text(paper, EOT);
+	ask(paper);
+	said(paper, "");
+	assert_int_equal(paper->count, 3);
+	assert_int_equal(paper->notices, 1);
+	paper_free(paper);
+}
+
+static void silence_ends_a_message_and_what_was_half_said_is_nothing(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER "R|1|^^^A|1", ASTM_ETB);
+	silence(paper);
+	paper->sent_length = 0;
+	hear_frame(paper, 2, "2|mg/kg\r", ASTM_ETX);
+	said(paper, NAK);
+	assert_int_equal(paper->count, 0);
+	send_message(paper);
+	assert_int_equal(paper->count, 2);
+	struct reply done = { .kind = REPLY_DONE };
+	assert_int_equal(take(paper, &done), NEXT_WAIT);
+	paper_free(paper);
+}
+
+/* ---- questions ---- */
+
+static void ask_for_order(struct paper *paper)
+{
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, "H|`^&||||||||||P|E 1394-97|20200528184520\rQ|1|^1007149`1007152|||S|||||||O\rL|1|N\r",
+		ASTM_ETX);
+	hear_text(paper, EOT);
+}
+
+static void a_question_is_answered_with_no_information(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	uint8_t frame[128];
+	ask_for_order(paper);
+	said(paper, ACK ACK ENQ);
+	hear_text(paper, ACK);
+	frame[make_frame(frame, 1, "H|`^&|||assayd|||||||P|LIS2-A2|20260305094120\r", ASTM_ETX)] = '\0';
+	said(paper, (char *)frame);
+	hear_text(paper, NAK); /* again */
+	said(paper, (char *)frame);
+	hear_text(paper, ACK);
+	frame[make_frame(frame, 2, "L|1|I\r", ASTM_ETX)] = '\0';
+	said(paper, (char *)frame);
+	hear_text(paper, ACK);
+	said(paper, EOT);
+	assert_true(paper->unanswered);
+	ask(paper);
+	said(paper, "");
+	hear_text(paper, ACK NAK); /* stray */
+	said(paper, "");
+	assert_int_equal(paper->count, 0);
+	paper_free(paper);
+}
+
+static void when_both_begin_the_instrument_goes_first(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	ask_for_order(paper);
+	said(paper, ACK ACK ENQ);
+	hear_text(paper, ENQ); /* it had begun too */
+	said(paper, ENQ + 1);
+	send_message(paper); /* ... and begins anew */
+	assert_int_equal(paper->count, 2);
+	assert_int_equal(paper->sent[paper->sent_length - 1], ASTM_ENQ); /* our answer follows */
+	hear_text(paper, ACK);
+	hear_text(paper, ENQ); /* it interrupts our answer: it has something better to say */
+	assert_int_equal(paper->sent[paper->sent_length - 1], ASTM_ACK);
+	hear_text(paper, EOT);
+	paper_free(paper);
+}
+
+static void an_answer_nobody_wants_is_given_up(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	ask_for_order(paper);
+	paper->sent_length = 0;
+	for (int i = 0; i < 5; i++)
+		hear_text(paper, NAK);
+	said(paper, ENQ ENQ ENQ ENQ ENQ);
+	hear_text(paper, NAK);
+	said(paper, EOT);
+	ask_for_order(paper);
+	paper->sent_length = 0;
+	silence(paper);
+	ask(paper);
+	said(paper, "");
+	ask_for_order(paper);
+	paper->sent_length = 0;
+	hear_text(paper, EOT); /* it hangs up */
+	said(paper, "");
+	paper_free(paper);
+}
+
+/* ---- frames ---- */
+
+static void frames_come_with_any_trailer_or_without_checksum(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ "\r\x02"
+			     "1" HEADER ORDER "\x03\r\n\x02"
+			     "2" RESULT1 "\x03\x02"
+			     "R|2|^^^B|0.2\r\x03" EOT);
+	assert_int_equal(paper->count, 2);
+	set(paper, "checksum", "none");
+	start(paper);
+	hear_text(paper, ENQ "\x02"
+			     "1" HEADER "\x03");
+	said(paper, ACK ACK); /* at once, not when something follows */
+	paper_free(paper);
+}
+
+static void strict_demands_a_right_checksum(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "checksum", "strict");
+	start(paper);
+	hear_text(paper, ENQ "\x02"
+			     "1H|\\^&\r\x03\r\n");
+	said(paper, ACK NAK);
+	hear_text(paper, "\x02"
+			 "1H|\\^&\r\x03"
+			 "4G\r\n");
+	said(paper, NAK);
+	/* with LF for CR the sum is another one */
+	uint8_t bytes[64];
+	size_t length = make_frame(bytes, 1, "H|\\^&\r", ASTM_ETX);
+	bytes[length - 6] = '\n';
+	hear(paper, bytes, length);
+	said(paper, NAK);
+	set(paper, "checksum", "auto");
+	start(paper);
+	hear_text(paper, ENQ);
+	hear(paper, bytes, length);
+	said(paper, ACK ACK);
+	paper_free(paper);
+}
+
+static void a_frame_broken_off_is_rejected_and_the_next_is_read(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_text(paper, "\x02"
+			 "1" HEADER ORDER RESULT1);
+	hear_frame(paper, 1, HEADER ORDER RESULT2, ASTM_ETX);
+	said(paper, ACK ACK);
+	assert_int_equal(paper->count, 1);
+	assert_int_equal(paper->rejected, 1);
+	hear_text(paper, "noise");
+	hear_frame(paper, 2, RESULT1, ASTM_ETX);
+	assert_int_equal(paper->noise, 5);
+	assert_int_equal(paper->count, 2);
+	paper_free(paper);
+}
+
+static void a_message_of_64_kib_in_one_frame_gives_every_result(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	char *text = calloc(1, FRAME_MAX);
+	size_t length = (size_t)sprintf(text, HEADER ORDER), results = 0;
+	while (length < FRAME_MAX - 200)
+		length += (size_t)sprintf(
+			text + length, "R|%zu|^^^A|%zu|mg/kg||||F||||20260305094001\r", results + 1, results),
+			results++;
+	sprintf(text + length, END);
+	for (int i = 0; i < 2; i++) { /* sent twice, as if the ACK had been lost */
+		hear_text(paper, i ? "" : ENQ);
+		hear_frame(paper, 1, text, ASTM_ETX);
+		assert_int_equal(paper->count, results);
+		assert_int_equal(paper->known, 0);
+	}
+	said(paper, ACK ACK ACK);
+	uint8_t *bytes = malloc(FRAME_MAX + 16);
+	size_t whole = make_frame(bytes, 2, text, ASTM_ETX);
+	bytes[whole - 5000] ^= 1; /* damaged far behind its beginning: nothing of it is believed */
+	hear(paper, bytes, whole);
+	said(paper, NAK);
+	assert_int_equal(paper->count, results);
+	free(bytes);
+	free(text);
+	paper_free(paper);
+}
+
+static void what_is_no_frame_after_64_kib_is_given_up(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	char *text = malloc(FRAME_MAX + 1);
+	memset(text, 'x', FRAME_MAX);
+	text[0] = ASTM_STX;
+	text[FRAME_MAX] = '\0';
+	hear_text(paper, text);
+	assert_int_equal(paper->rejected, 1);
+	send_message(paper);
+	assert_int_equal(paper->count, 2);
+	free(text);
+	paper_free(paper);
+}
+
+static void a_result_longer_than_any_is_announced_not_cut(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	char *text = calloc(1, ASTM_RECORD_MAX + 64);
+	strcpy(text, "R|1|^^^A|");
+	memset(text + 9, '7', ASTM_RECORD_MAX);
+	strcat(text, "\r");
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+	hear_frame(paper, 2, text, ASTM_ETX);
+	assert_int_equal(paper->notices, 1);
+	text[ASTM_RECORD_MAX / 2] = '\0';
+	hear_frame(paper, 3, text, ASTM_ETB);
+	hear_frame(paper, 4, text + 9, ASTM_ETB);
+	hear_frame(paper, 5, text + 9, ASTM_ETX);
+	assert_int_equal(paper->notices, 2);
+	hear_frame(paper, 6, RESULT1, ASTM_ETX);
+	assert_int_equal(paper->count, 1);
+	free(text);
+	paper_free(paper);
+}
+
+static void bare_records_come_with_any_line_end_until_a_frame_is_seen(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, "H|\\^&|||X\nP|1\r\nO|1|S1||^^^A\rR|1|^^^A|1|mg/kg\r\nQ|1|^S1\rL|1|N\n# R|1|^^^Z|1\n");
+	said(paper, "");
+	assert_int_equal(paper->count, 1);
+	assert_int_equal(paper->rejected, 1); /* the remark */
+	hear_text(paper, ENQ);
+	hear_text(paper, "R|1|^^^A|2\r");
+	assert_int_equal(paper->count, 1);
+	set(paper, "framing", "records");
+	start(paper);
+	hear_text(paper, ENQ "\x02"
+			     "O|1|S9\rR|1|^^^A|2\r");
+	assert_int_equal(paper->count, 2);
+	set(paper, "framing", "frames");
+	start(paper);
+	hear_text(paper, "R|1|^^^A|3\r");
+	assert_int_equal(paper->count, 2);
+	paper_free(paper);
+}
+
+static void a_flood_of_bare_records_is_stored_in_time(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, HEADER "O|1|S1||^^^A\r");
+	char line[128];
+	for (int i = 0; i < 3000; i++) {
+		snprintf(line, sizeof(line), "R|%d|^^^A|%d|mg/kg\r", i, i);
+		hear_text(paper, line);
+	}
+	assert_int_equal(paper->count, 3000);
+	assert_int_equal(paper->notices, 0);
+	paper_free(paper);
+}
+
+/* ---- records ---- */
+
+/* One result of a message in one frame. */
+static const struct reading *read_message(struct paper *paper, const char *text)
+{
+	hear_text(paper, ENQ);
+	size_t before = paper->count;
+	hear_frame(paper, 1, text, ASTM_ETX);
+	assert_int_equal(paper->count, before + 1);
+	return &paper->list[0];
+}
+
+static const struct reading *read_result(struct paper *paper, const char *record)
+{
+	static char text[2048];
+	snprintf(text, sizeof(text), "H|\\^&|||X\rO|1|S1||^^^FROM-O\r%s\r", record);
+	return read_message(paper, text);
+}
+
+static const char *word_of(const struct reading *reading, const char *name)
+{
+	for (size_t i = 0; i < reading->said_count; i++)
+		if (strcmp(reading->said[i].name, name) == 0)
+			return reading->said[i].value;
+	return "";
+}
+
+static void values_keep_their_form(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *sent, *qualifier, *value;
+		enum verdict verdict;
+	} cases[] = {
+		{ "0.120", "", "0.120", VERDICT_NONE },
+		{ "7,41", "", "7,41", VERDICT_NONE },
+		{ "-1^0.325", "", "-1^0.325", VERDICT_NONE },
+		{ "<3.00", "<", "3.00", VERDICT_NONE },
+		{ "> 8", ">", "8", VERDICT_NONE },
+		{ ">=8,5", ">=", "8,5", VERDICT_NONE },
+		{ "≤0.5", "<=", "0.5", VERDICT_NONE },
+		{ "<LOD", "", "<LOD", VERDICT_NONE },
+		{ "1,2,3", "", "1,2,3", VERDICT_NONE },
+		{ "", "", "", VERDICT_INVALID },
+		{ "***", "", "***", VERDICT_INVALID },
+		{ "-----", "", "-----", VERDICT_INVALID },
+		{ "NA", "", "NA", VERDICT_INVALID },
+		{ "No Result", "", "No Result", VERDICT_INVALID },
+		{ "Negative", "", "Negative", VERDICT_NEGATIVE },
+		{ "阳性", "", "阳性", VERDICT_POSITIVE },
+		{ "可疑", "", "可疑", VERDICT_SUSPECT },
+		{ "a&F&b", "", "a&F&b", VERDICT_NONE },
+	};
+	struct paper *paper = paper_new();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char record[128];
+		snprintf(record, sizeof(record), "R|1|^^^A|%s|mg/kg", cases[i].sent);
+		const struct reading *reading = read_result(paper, record);
+		assert_string_equal(reading->qualifier, cases[i].qualifier);
+		assert_string_equal(reading->value, cases[i].value);
+		assert_int_equal(reading->verdict, cases[i].verdict);
+		if (*reading->qualifier)
+			assert_string_equal(reading->value_as_sent, cases[i].sent);
+	}
+	char record[256] = "R|1|^^^A|";
+	memset(record + strlen(record), 'x', 120);
+	assert_true(read_result(paper, record)->marks & READING_TEXT_CUT);
+	paper_free(paper);
+}
+
+static void item_sample_and_kind_come_from_where_makers_put_them(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	const struct reading *reading = read_result(paper, "R|1|^^^^WBC^1|1");
+	assert_string_equal(reading->item, "WBC");
+	assert_string_equal(word_of(reading, "code_raw"), "^^^^WBC^1");
+	assert_string_equal(read_result(paper, "R|1|GLU^Glucose|1")->item, "GLU");
+	assert_string_equal(read_result(paper, "R|1|^^^A&S&B&R&&F&&E&&Z&&|1")->item, "A^B\\|&&Z&&");
+	assert_string_equal(read_result(paper, "R|1||1")->item, "FROM-O");
+	assert_string_equal(read_message(paper, "H|\\^&\rO|1|^S2^LAB\rR|1|A|1\r")->sample_no, "S2");
+	assert_string_equal(word_of(&paper->list[0], "specimen"), "^S2^LAB");
+	assert_string_equal(read_message(paper, "H|\\^&\rO|1||1^1^  QC-7^B\rR|1|A|1\r")->sample_no, "QC-7");
+	assert_string_equal(read_message(paper, "H|\\^&\rO|1||S3\rR|1|A|1\r")->sample_no, "S3");
+	assert_string_equal(read_message(paper, "H|\\^&\rO|1|S3\rP|2\rR|1|A|1\r")->sample_no, "");
+	assert_int_equal(read_message(paper, "H|\\^&\rO|1|S3|||||||||Q\rR|1|A|1\r")->kind, KIND_QC);
+	assert_int_equal(read_message(paper, "H|\\^&||||||||||Q\rO|1|S3\rR|1|A|1\r")->kind, KIND_QC);
+	assert_int_equal(read_message(paper, "H|\\^&||||||||||P\rO|1|S3\rR|1|A|1\r")->kind, KIND_SAMPLE);
+	reading = read_message(paper, "H|\\^&\rO|1|S3||^^^A|||||||||||菠菜^叶\rC|1|I|LOT 7\rR|1|A|1\r");
+	assert_string_equal(reading->sample_name, "菠菜");
+	assert_string_equal(word_of(reading, "comment"), "LOT 7");
+	assert_string_equal(word_of(read_message(paper, "H|\\^&\rR|1|A|1\rC|1|I|low\r"), "comment"), "low");
+	assert_string_equal(read_message(paper, "H|\\^&\rR|1|A|1\r")->value, "1");
+	paper_free(paper);
+}
+
+static void delimiters_come_from_the_header(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	assert_string_equal(read_message(paper, "H|`^&\rO|1|S`T\rR|1|^^^A`^^^B|1\r")->item, "A");
+	assert_string_equal(paper->list[0].sample_no, "S");
+	assert_string_equal(read_message(paper, "H!@%~!!!X\rO!1!S4\rR!1!%%%A!1!mg^kg\r")->unit, "mg^kg");
+	assert_string_equal(paper->list[0].item, "A");
+	assert_string_equal(read_message(paper, "H|\\\\^&|||X\rO|1|S4\rR|1|^^^A|1\r")->item, "A");
+	assert_string_equal(read_message(paper, "H|||||\rO|1|S4\rR|1|^^^A|1\r")->item, "^^^A");
+	paper_free(paper);
+}
+
+static void limits_flags_times_and_operators_are_said_not_guessed(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "flags", "A=positive, N=negative");
+	start(paper);
+	const struct reading *reading =
+		read_result(paper, "R|1|A|1|mg/kg|<=2|A||F||zhang^li|20260305090000|202603051001|I7");
+	assert_string_equal(reading->limit_op, "<=");
+	assert_string_equal(reading->limit_value, "2");
+	assert_string_equal(reading->limit_unit, "mg/kg");
+	assert_int_equal(reading->verdict, VERDICT_POSITIVE);
+	assert_string_equal(reading->verdict_as_sent, "A");
+	assert_string_equal(reading->operator_id, "zhang");
+	assert_string_equal(reading->tested_at, "2026-03-05T10:01:00");
+	assert_string_equal(word_of(reading, "status"), "F");
+	assert_string_equal(word_of(reading, "started"), "20260305090000");
+	assert_string_equal(word_of(reading, "instrument"), "I7");
+	reading = read_result(paper, "R|1|A|***|mg/kg|3.9-5.6|N||20260305110000+0800||20260305110001");
+	assert_string_equal(word_of(reading, "range"), "3.9-5.6");
+	assert_int_equal(reading->verdict, VERDICT_INVALID); /* a flag does not mend a value that is none */
+	assert_string_equal(reading->tested_at, "2026-03-05T11:00:00");
+	assert_string_equal(reading->operator_id, "");
+	assert_string_equal(word_of(reading, "field_11"), "20260305110001");
+	reading = read_result(paper, "R|1|A|1||||||||20260230120000|20260305");
+	assert_string_equal(reading->tested_at, "");
+	assert_string_equal(word_of(reading, "time"), "20260305");
+	paper_free(paper);
+}
+
+static void gb18030_is_cut_at_whole_characters(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	/* 倈 僜 僞 倊 僐: second bytes 7C 5C 5E 7E 52; then a character of four bytes, and one cut by the record's end
+	 */
+	const struct reading *reading = read_result(
+		paper, "R|1|^^^\x82\x7c\x83\x5c\x83\x5e\x82\x7e\x83\x52|1|mg/kg|||||| \x95\x34\xb2\x35^|||\xb2");
+	assert_string_equal(reading->item, "倈僜僞倊僐");
+	assert_string_equal(reading->unit, "mg/kg");
+	assert_int_equal(reading->raw[reading->raw_length - 2], 0xB2);
+	set(paper, "encoding", "gb18030");
+	start(paper);
+	assert_string_equal(read_result(paper, "R|1|^^^\xb2\xa4\xb2\xcb|1|mg/kg")->item, "菠菜");
+	assert_string_equal(read_result(paper, "R|1|^^^\xb2\xa4\xff|1|mg/kg")->item, "菠\xEF\xBF\xBD");
+	assert_true(paper->list[0].marks & READING_TEXT_BAD);
+	set(paper, "encoding", "utf-8");
+	start(paper);
+	assert_string_equal(read_result(paper, "R|1|^^^菠菜|1|mg/kg")->item, "菠菜");
+	paper_free(paper);
+}
+
+static void the_raw_bytes_decode_to_the_same_again(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, "H|`%&|||X\rP|1||X||Name\rO|1|S1`T||%%%A\rR|1|%%%B|<", ASTM_ETB);
+	hear_frame(paper, 2, "0.5|mg/kg\rL|1|N\r", ASTM_ETX);
+	assert_int_equal(paper->count, 1);
+	uint8_t raw[256];
+	size_t length = paper->list[0].raw_length;
+	assert_true(length < sizeof(raw));
+	memcpy(raw, paper->list[0].raw, length);
+	assert_null(memmem(raw, length, "Name", 4)); /* whose it is stays out of it */
+	start(paper);
+	hear(paper, raw, length);
+	assert_int_equal(paper->count, 2);
+	assert_string_equal(paper->stored[1].line, paper->stored[0].line);
+	paper_free(paper);
+}
+
+static void flags_that_are_none_are_refused(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	struct fault fault;
+	static const char *const wrong[] = { "A", "A=bad", "=positive", "A=positive N" };
+	for (size_t i = 0; i < 4; i++) {
+		set(paper, "flags", wrong[i]);
+		assert_int_equal(astm_driver.setup(&paper->instrument, &fault), -EINVAL);
+		assert_non_null(strstr(fault.text, "A=positive N=negative"));
+	}
+	paper_free(paper);
+}
+
+static void the_checksums_of_published_frames_are_right(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		bool good;
+	} frames[] = {
+		{ "\x02"
+		  "1Test\x03"
+		  "D4\r\n",
+			true },
+		{ "\x02"
+		  "3L|1|N\r\x03"
+		  "06\r\n",
+			true },
+		{ "\x02"
+		  "1H|foo\x17"
+		  "50\r\n",
+			true },
+		{ "\x02"
+		  "2|bar\r\x03"
+		  "F3\r\n",
+			true },
+		{ "\x02"
+		  "3L|bar\x17"
+		  "47\r\n",
+			true },
+		{ "\x02"
+		  "4|baz\r\x03"
+		  "FD\r\n",
+			true },
+		{ "\x02"
+		  "1H|\\^&|||Cobas_Pure|||||||P|1\r\x03"
+		  "FF\r\n",
+			false },
+	};
+	const struct astm_options options = { 0 };
+	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+		const uint8_t *bytes = (const uint8_t *)frames[i].bytes;
+		assert_int_equal(astm_open_frame(&options, bytes, strlen(frames[i].bytes) - 2).good, frames[i].good);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_frame_is_acknowledged_and_the_last_needs_nothing_after_it),
+		cmocka_unit_test(a_result_is_stored_before_its_frame_is_acknowledged),
+		cmocka_unit_test(a_message_sent_again_after_a_crash_before_the_ack_is_stored_once),
+		cmocka_unit_test(two_equal_results_of_one_message_are_two_and_stay_two_when_sent_again),
+		cmocka_unit_test(results_that_tell_no_time_are_never_taken_for_old_ones),
+		cmocka_unit_test(a_frame_sent_again_because_its_ack_was_lost_is_acknowledged_and_is_one),
+		cmocka_unit_test(a_wrong_checksum_is_refused_and_the_frame_sent_again_is_taken),
+		cmocka_unit_test(a_frame_that_never_comes_right_loses_what_it_cut_and_nothing_else),
+		cmocka_unit_test(in_the_middle_of_an_unknown_message_the_instrument_is_made_to_begin_anew),
+		cmocka_unit_test(a_message_in_one_frame_without_enq_is_taken),
+		cmocka_unit_test(a_tap_says_nothing),
+		cmocka_unit_test(silence_ends_a_message_and_what_was_half_said_is_nothing),
+		cmocka_unit_test(a_question_is_answered_with_no_information),
+		cmocka_unit_test(when_both_begin_the_instrument_goes_first),
+		cmocka_unit_test(an_answer_nobody_wants_is_given_up),
+		cmocka_unit_test(frames_come_with_any_trailer_or_without_checksum),
+		cmocka_unit_test(strict_demands_a_right_checksum),
+		cmocka_unit_test(a_frame_broken_off_is_rejected_and_the_next_is_read),
+		cmocka_unit_test(a_message_of_64_kib_in_one_frame_gives_every_result),
+		cmocka_unit_test(what_is_no_frame_after_64_kib_is_given_up),
+		cmocka_unit_test(a_result_longer_than_any_is_announced_not_cut),
+		cmocka_unit_test(bare_records_come_with_any_line_end_until_a_frame_is_seen),
+		cmocka_unit_test(a_flood_of_bare_records_is_stored_in_time),
+		cmocka_unit_test(values_keep_their_form),
+		cmocka_unit_test(item_sample_and_kind_come_from_where_makers_put_them),
+		cmocka_unit_test(delimiters_come_from_the_header),
+		cmocka_unit_test(limits_flags_times_and_operators_are_said_not_guessed),
+		cmocka_unit_test(gb18030_is_cut_at_whole_characters),
+		cmocka_unit_test(the_raw_bytes_decode_to_the_same_again),
+		cmocka_unit_test(flags_that_are_none_are_refused),
+		cmocka_unit_test(the_checksums_of_published_frames_are_right),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
