@@ -20,6 +20,7 @@ struct client {
 	int fd;
 	char request[REQUEST_BYTES];
 	size_t used;
+	uint64_t number; /* counts clients in the order they came */
 	bool tailing;
 	uint64_t seen; /* tailing: the last entry sent */
 };
@@ -30,6 +31,7 @@ struct control {
 	char path[108];
 	int listener, wake, stop;
 	pthread_t thread;
+	uint64_t welcomed;
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -184,6 +186,32 @@ static void receive(struct control *control, struct client *client)
 	}
 }
 
+static void send_too_many(struct client *client)
+{
+	struct fault fault;
+	fault_set(&fault, EBUSY, _("%d clients are connected already; close one"), CLIENTS_MAX);
+	send_fault(client, &fault);
+}
+
+/* Where all places are taken, who has waited longest without a whole request gives way: half a request must not keep
+ * the technician out. Clients that follow the journal stay. */
+static struct client *place_for_one(struct control *control)
+{
+	struct client *oldest = NULL;
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *client = &control->clients[i];
+		if (client->fd < 0)
+			return client;
+		if (!client->tailing && (!oldest || client->number < oldest->number))
+			oldest = client;
+	}
+	if (oldest) {
+		send_too_many(oldest);
+		drop(oldest);
+	}
+	return oldest;
+}
+
 static void welcome(struct control *control)
 {
 	int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
@@ -192,16 +220,13 @@ static void welcome(struct control *control)
 	/* A client that does not read must not hold up the others for long. */
 	struct timeval patience = { .tv_sec = 1 };
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		if (control->clients[i].fd < 0) {
-			control->clients[i] = (struct client){ .fd = fd };
-			return;
-		}
+	struct client *place = place_for_one(control);
+	if (place) {
+		*place = (struct client){ .fd = fd, .number = ++control->welcomed };
+		return;
 	}
 	struct client refused = { .fd = fd };
-	struct fault fault;
-	fault_set(&fault, EBUSY, _("%d clients are connected already; close one"), CLIENTS_MAX);
-	send_fault(&refused, &fault);
+	send_too_many(&refused);
 	close(fd);
 }
 

@@ -6,6 +6,7 @@ instruments wrote to their --truth files at the moment they finished a result.
 import collections
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ COUNTY, STATION = "330421", "330421103-01"
 PREFIX = f"assay/v1/{COUNTY}/{STATION}"
 SANITIZED = any(word in os.path.basename(BUILD) for word in ("address", "thread", "undefined"))
 SHIM = os.path.join(BUILD, "tests/faults/ptyshim.so")
+SANITIZER_REPORT = re.compile(r"^.*(?:\w+Sanitizer\b|runtime error:).*$", re.MULTILINE)
 
 
 def free_port():
@@ -74,6 +76,12 @@ class Process:
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
+
+    def sanitizer_report(self):
+        """What a sanitizer said in this process' log, from its first line on; empty where it had nothing to say."""
+        text = self.log() if os.path.exists(self.log_path) else ""
+        found = SANITIZER_REPORT.search(text)
+        return text[found.start():][:6000] if found else ""
 
 
 class Broker(Process):
@@ -175,8 +183,10 @@ class Daemon(Process):
         self.child.wait()
 
     def ctl(self, *arguments, **options):
-        return subprocess.run([os.path.join(BUILD, "assayctl"), "-c", self.conf, *arguments], capture_output=True, text=True,
+        done = subprocess.run([os.path.join(BUILD, "assayctl"), "-c", self.conf, *arguments], capture_output=True, text=True,
                               timeout=60, check=False, env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""}, **options)
+        assert not SANITIZER_REPORT.search(done.stderr), done.stderr
+        return done
 
     def status(self):
         answer = self.ctl("--json", "status")
@@ -296,8 +306,10 @@ class Room:
                 process.stop()
             except subprocess.TimeoutExpired:
                 pass
+        reports = [report for report in (process.sanitizer_report() for process in self.processes) if report]
         if not os.environ.get("KEEP"):
             shutil.rmtree(self.directory, ignore_errors=True)
+        assert not reports, "\n".join(reports)
 
     def path(self, name):
         return os.path.join(self.directory, name)

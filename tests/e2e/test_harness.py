@@ -2,9 +2,11 @@
 import hashlib
 import json
 import os
+import subprocess
 import sys
 
 import harness
+import pytest
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tests/faults"))
 import kill  # noqa: E402
@@ -69,3 +71,35 @@ def test_a_broken_chain_is_found():
     edited[1] = edited[1].replace("i2", "i9")
     assert kill.chain_faults(edited)
     assert any("twice" in fault for fault in kill.chain_faults([line.replace("i3", "i2") for line in chain()]))
+
+
+# One fault for each sanitizer, in a program of its own: what it prints must fail the room it runs in.
+FAULTS = {
+    "address": "int main(int n, char **v) { char *p = malloc(8); free(p); return p[n] & (v == 0); }",
+    "undefined": "int main(int n, char **v) { return (0x7fffffff + n) & (v == 0); }",
+    "thread": "static int at; static void *go(void *p) { for (int i = 0; i < 100000; i++) at++; return p; }"
+              "int main(void) { pthread_t a; pthread_create(&a, 0, go, 0); go(0); pthread_join(a, 0); return 0; }",
+}
+
+
+@pytest.mark.parametrize("sanitizer", FAULTS)
+def test_a_report_of_a_sanitizer_fails_the_room(sanitizer, tmp_path):
+    source, program = tmp_path / "fault.c", tmp_path / "fault"
+    source.write_text("#include <pthread.h>\n#include <stdlib.h>\n" + FAULTS[sanitizer])
+    subprocess.run(["gcc", "-w", "-g", f"-fsanitize={sanitizer}", "-pthread", str(source), "-o", str(program)], check=True)
+    with pytest.raises(AssertionError, match="Sanitizer|runtime error"):
+        with harness.Room() as room:
+            room.add(harness.Process([str(program)], room.path("fault.log")).start()).child.wait(20)
+
+
+def test_a_process_that_is_in_order_fails_no_room():
+    with harness.Room() as room:
+        room.add(harness.Process(["true"], room.path("true.log")).start()).child.wait(20)
+
+
+def test_the_daemon_under_test_carries_the_sanitizer_of_its_build():
+    with open(os.path.join(harness.BUILD, "assayd"), "rb") as program:
+        image = program.read()
+    carried = [name for name, mark in (("address", b"libasan"), ("undefined", b"libubsan"), ("thread", b"libtsan"))
+               if mark in image]
+    assert carried == [name for name in ("address", "undefined", "thread") if name in os.path.basename(harness.BUILD)]
