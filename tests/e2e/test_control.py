@@ -25,6 +25,7 @@ def running(rate="20"):
         sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "4", "--rate", rate, "--results", "1000000",
                        "--capacity", "60000")
         daemon = room.daemon(INSTRUMENTS.format(serial=room.path("reader")), f"broker = mqtt://127.0.0.1:{broker.port}\n").start()
+        harness.wait_for(lambda: daemon.status()["seq"] > 10, 15, "the first results")
         yield daemon
         verdict = harness.settle([sim], subscriber)
         assert verdict.lost == [] and verdict.doubled == [] and verdict.finished > 0, verdict

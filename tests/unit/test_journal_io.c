@@ -1,6 +1,7 @@
 /* The journal on a disk that fails, is full, or loses its writer: real files, real kills. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -62,6 +63,10 @@ static void an_acknowledged_entry_survives_every_kill_with_its_cursor(void **sta
 		if (child == 0)
 			append_for_ever(fixture->directory, ends[1]);
 		close(ends[1]);
+		/* Half of the kills may hit the start; the others come once something was stored, however slow the
+		 * machine. */
+		if (round % 2 == 1)
+			assert_int_equal(poll(&(struct pollfd){ .fd = ends[0], .events = POLLIN }, 1, 10000), 1);
 		usleep((useconds_t)(8000 + rand() % 30000));
 		kill(child, SIGKILL);
 		assert_int_equal(waitpid(child, NULL, 0), child);
@@ -79,7 +84,7 @@ static void an_acknowledged_entry_survives_every_kill_with_its_cursor(void **sta
 			assert_string_equal(cursor, expected);
 		fixture_stop(fixture);
 	}
-	assert_true(acknowledged > KILLS);
+	assert_true(acknowledged >= KILLS / 2);
 }
 
 /* --- a sync that fails, through tests/faults/eioshim.c */
