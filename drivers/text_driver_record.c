@@ -384,10 +384,15 @@ bool text_checksum_right(const struct text_profile *profile, const uint8_t *data
 	return true;
 }
 
-static bool length_right(
-	const struct text_profile *profile, const struct text_record *record, char *reason, size_t size)
+/* A line that was cut off lacks its end, or has another length. */
+static bool whole(const struct text_profile *profile, const struct reading *reading, const struct text_record *record,
+	char *reason, size_t size)
 {
-	long length = (long)(record->all.length + profile->end.length);
+	long length = (long)reading->raw_length;
+	if (profile->end.length > 0 && record->all.length == reading->raw_length) {
+		snprintf(reason, size, "%s", _("cut off before its end"));
+		return false;
+	}
 	if (profile->length_least == 0 || (length >= profile->length_least && length <= profile->length_most))
 		return true;
 	snprintf(reason, size, _("%ld bytes instead of %ld to %ld"), length, profile->length_least,
@@ -395,8 +400,8 @@ static bool length_right(
 	return false;
 }
 
-static enum text_verdict_on_frame open_line(
-	const struct text_profile *profile, struct text_record *record, char *reason, size_t size)
+static enum text_verdict_on_frame open_line(const struct text_profile *profile, const struct reading *reading,
+	struct text_record *record, char *reason, size_t size)
 {
 	const struct text_piece *all = &record->all;
 	for (size_t i = 0; i < profile->ignored.count; i++)
@@ -407,7 +412,7 @@ static enum text_verdict_on_frame open_line(
 		blank = memchr(" \t\r\n", all->at[i], 4) != NULL;
 	if (blank)
 		return TEXT_NOTHING;
-	if (!length_right(profile, record, reason, size))
+	if (!whole(profile, reading, record, reason, size))
 		return TEXT_FAULTY;
 	if (!text_checksum_right(profile, all->at, all->length)) {
 		snprintf(reason, size, "%s", _("the checksum is wrong"));
@@ -483,7 +488,7 @@ enum text_verdict_on_frame text_record_read(const struct text_profile *profile, 
 	if (profile->shape == TEXT_SHAPE_TICKETS)
 		text_ticket_open(profile, data, length, record);
 	else
-		verdict = open_line(profile, record, reason, size);
+		verdict = open_line(profile, reading, record, reason, size);
 	if (verdict == TEXT_RESULT)
 		verdict = read_fields(&making, record);
 	if (verdict == TEXT_RESULT && profile->shape == TEXT_SHAPE_TICKETS)

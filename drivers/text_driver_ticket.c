@@ -130,22 +130,35 @@ static size_t whole_length(const struct command *command, const uint8_t *at, siz
 	return head;
 }
 
+static const struct command *command_at(const uint8_t *at, size_t left)
+{
+	for (size_t i = 0; left >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (commands[i].lead == at[0] && commands[i].code == at[1])
+			return &commands[i];
+	return NULL;
+}
+
 size_t text_printer_command(const uint8_t *at, size_t left, bool *ret_cut)
 {
+	const struct command *command = command_at(at, left);
 	*ret_cut = false;
 	if (left < 2)
 		return 0;
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		const struct command *command = &commands[i];
-		if (command->lead != at[0] || command->code != at[1])
-			continue;
-		size_t length = left < command->head ? 0 : whole_length(command, at, left);
-		if (length == 0 || length > left)
-			return 0;
-		*ret_cut = command->tail == TAIL_CUT || command->tail == TAIL_GS_V;
-		return length;
-	}
-	return at[0] == DLE ? 1 : 2;
+	if (!command)
+		return at[0] == DLE ? 1 : 2;
+	size_t length = left < command->head ? 0 : whole_length(command, at, left);
+	if (length == 0 || length > left)
+		return 0;
+	*ret_cut = command->tail == TAIL_CUT || command->tail == TAIL_GS_V;
+	return length;
+}
+
+/* Of a command that is not whole, though nothing more comes: a damaged length must not hide the text behind it. */
+static size_t head_length(const uint8_t *at, size_t left)
+{
+	const struct command *command = command_at(at, left);
+	size_t head = command ? command->head : 2;
+	return head < left ? head : left;
 }
 
 static bool begins_again(const struct text_profile *profile, const uint8_t *at, size_t left)
@@ -166,8 +179,8 @@ int text_ticket_frame(const struct text_profile *profile, const uint8_t *data, s
 			step = text_printer_command(data + at, left, &cut);
 		if (step == 0 && !idle)
 			break;
-		if (step == 0) /* a damaged length must not hide the text behind it */
-			step = left < 2 ? 1 : 2;
+		if (step == 0)
+			step = head_length(data + at, left);
 		at += step;
 		if (cut)
 			return (int)at;
@@ -218,7 +231,7 @@ void text_ticket_open(
 		size_t step = 1;
 		if (text_printer_lead(data[at])) {
 			step = text_printer_command(data + at, length - at, &cut);
-			at += step ? step : 2;
+			at += step ? step : head_length(data + at, length - at);
 			continue;
 		}
 		if (data[at] == '\n' || data[at] == '\r' || data[at] == '\f') {

@@ -1,0 +1,363 @@
+/* Lines, blocks and tickets on paper: what is cut, asked and read. Whole captures are tested by test_decode. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#include "text_fixture.h"
+
+#define A9      "config/profiles/reader-a9.conf"
+#define A10     "config/profiles/push-a10.conf"
+#define TICKET  "config/profiles/ticket-a8.conf"
+#define BALANCE "config/profiles/balance-kern-ew.conf"
+
+#define LINE(no) "R," no ",A01,\xBC\xD7\xC8\xA9,0.123,2.30,mg/kg,\xBA\xCF\xB8\xF1,2026-03-05 09:41:20,5A"
+
+static void expect_question(const struct request *request, const char *text)
+{
+	assert_int_equal(request->kind, REQUEST_BYTES);
+	assert_int_equal(request->length, strlen(text));
+	assert_memory_equal(request->bytes, text, request->length);
+}
+
+static void a_reader_is_asked_for_the_days_since_the_cursor_and_then_for_two(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(A9, "day=2026-03-02");
+	struct request request = paper_ask(paper);
+	expect_question(&request, "D2026-03-01D2026-03-05");
+	paper_hear_text(paper, LINE("S0017") LINE("S0018") "FINISH");
+	assert_int_equal(paper->readings.count, 2);
+	assert_int_equal(paper->next, NEXT_IDLE);
+	assert_string_equal(paper->readings.cursor, "day=2026-03-05");
+	request = paper_ask(paper);
+	expect_question(&request, "D2026-03-04D2026-03-05");
+	paper_hear_text(paper, "FINISH");
+	assert_int_equal(paper->readings.count, 0);
+	assert_string_equal(paper->readings.cursor, "");
+	paper_free(paper);
+}
+
+static void without_a_cursor_or_with_nonsense_the_look_back_decides(void **state)
+{
+	(void)state;
+	static const char *const cursors[] = { "", "day=2026-13-01", "nonsense", "day=2027-01-01", "day=2025-01-01" };
+	for (size_t i = 0; i < sizeof(cursors) / sizeof(cursors[0]); i++) {
+		struct paper *paper = paper_new(A9, cursors[i]);
+		struct request request = paper_ask(paper);
+		expect_question(&request, "D2026-02-26D2026-03-05");
+		paper_free(paper);
+	}
+}
+
+static void silence_asks_for_the_same_days_again(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(A9, "day=2026-03-02");
+	paper_ask(paper);
+	paper_hear_text(paper, LINE("S0017"));
+	assert_int_equal(paper->next, NEXT_WAIT);
+	struct reply silence = { .kind = REPLY_SILENCE }, done = { .kind = REPLY_DONE };
+	assert_int_equal(text_driver.take(&paper->instrument, &silence, &paper->readings), NEXT_IDLE);
+	assert_int_equal(text_driver.take(&paper->instrument, &done, &paper->readings), NEXT_WAIT);
+	assert_string_equal(paper->readings.cursor, "");
+	struct request request = paper_ask(paper);
+	expect_question(&request, "D2026-03-01D2026-03-05");
+	paper_free(paper);
+}
+
+/* The record's id is made of this: the same line is the same test, two alike in one answer are two. */
+static void the_same_answer_again_has_the_same_identities(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(A9, "");
+	for (int i = 0; i < 2; i++) {
+		paper_ask(paper);
+		paper_hear_text(paper, LINE("S0017") LINE("S0017") LINE("S0018") "FINISH");
+		assert_int_equal(paper->readings.count, 3);
+		for (size_t k = 0; k < 3; k++) {
+			assert_true(paper->list[k].repeatable);
+			assert_int_equal(paper->list[k].repeat, k == 1);
+			assert_int_equal(paper->list[k].identity_length, strlen(LINE("S0017")));
+		}
+	}
+	paper_free(paper);
+}
+
+static void a_line_cut_off_is_told_and_takes_no_other_with_it(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(A9, "");
+	paper_ask(paper);
+	paper_hear_text(paper, "R,S0016,A01,\xBC\xD7" LINE("S0017") "R,S0018,A01,FINISH");
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].sample_no, "S0017");
+	assert_int_equal(paper->readings.notice_count, 2);
+	assert_int_equal(paper->readings.notices[0].kind, NOTICE_UNDECODABLE);
+	assert_int_equal(paper->readings.notices[0].raw_length, strlen("R,S0016,A01,\xBC\xD7"));
+	assert_string_equal(paper->readings.notices[1].reason, "4 columns instead of 10 to 10");
+	assert_int_equal(paper->next, NEXT_IDLE);
+	paper_free(paper);
+}
+
+static void more_undecodable_lines_than_notices_are_counted(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(BALANCE, "");
+	for (int i = 0; i < NOTICES_MAX + 2; i++)
+		assert_int_equal(cutter_feed(&paper->cutter, (const uint8_t *)"+00x0.00 G S\r\n", 14), 0);
+	paper_hear(paper, "", 0, false);
+	assert_int_equal(paper->readings.notice_count, NOTICES_MAX);
+	assert_int_equal(paper->readings.rejected, 2);
+	paper_free(paper);
+}
+
+static void a_balance_says_which_weight_is_none(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(BALANCE, "");
+	paper_hear_text(paper, "+0456.51 G U\r\n+0000.00 G E\r\n+0000.00 G X\r\n-0000.04 G S\r\n+12 G S\r\n");
+	assert_int_equal(paper->readings.count, 2);
+	assert_string_equal(paper->list[0].value, "456.51");
+	assert_string_equal(paper->list[1].value, "-0.04");
+	assert_string_equal(paper->list[1].unit, "g");
+	assert_false(paper->list[0].repeatable);
+	assert_int_equal(paper->readings.blanks, 1);
+	assert_int_equal(paper->readings.notice_count, 2);
+	assert_string_equal(paper->readings.notices[0].reason, "[map valid] has no line for 'X'");
+	assert_string_equal(paper->readings.notices[1].reason, "9 bytes instead of 14 to 15");
+	paper_hear_text(paper, "+0514.69 G U+0000.09 G U\r\n++0000.07 G U\r\nxx+123456789012345678");
+	assert_int_equal(paper->readings.count, 2);
+	assert_string_equal(paper->list[0].value, "0.09");
+	assert_string_equal(paper->list[1].value, "0.07");
+	assert_int_equal(paper->readings.notice_count, 2);
+	assert_int_equal(paper->noise, 21);
+	struct request request = paper_ask(paper);
+	assert_int_equal(request.kind, REQUEST_NONE);
+	assert_string_equal(paper->instrument.maker.maker, "KERN");
+	paper_free(paper);
+}
+
+static void a_block_with_a_wrong_sum_or_end_is_none(void **state)
+{
+	(void)state;
+	uint8_t block[57] = "\xFF$\xFF$\x03            102  hs-CRP  <0.5    mg/L";
+	memcpy(block + 42, "\0\0\0\0\0\0\x20\x41 102\x59\r\n", 15);
+	struct paper *paper = paper_new(A10, "");
+	paper_hear(paper, block, sizeof(block), false);
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].qualifier, "<");
+	assert_string_equal(paper->list[0].value, "0.5");
+	assert_string_equal(paper->list[0].said[1].value, "10");
+	for (size_t i = 4; i < sizeof(block); i++) {
+		block[i] ^= 1;
+		paper_hear(paper, block, sizeof(block), true);
+		assert_int_equal(paper->readings.count, 0);
+		block[i] ^= 1;
+	}
+	paper_free(paper);
+}
+
+/* ---- tickets ---- */
+
+#define VALUE "\xBC\xEC\xB2\xE2\xBD\xE1\xB9\xFB\xA3\xBA" /* 检测结果： */
+
+static void a_ticket_ends_with_silence_or_where_the_next_begins(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(TICKET, "");
+	struct request request = paper_ask(paper);
+	assert_int_equal(request.kind, REQUEST_NONE);
+	assert_int_equal(request.timeout_ms, 2000);
+	paper_hear_text(paper, "\x1B@" VALUE "1.5\n\x1B@" VALUE "2.5\n");
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].value, "1.5");
+	paper_hear(paper, "", 0, true);
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].value, "2.5");
+	assert_false(paper->list[0].repeatable);
+	paper_free(paper);
+}
+
+static void a_damaged_command_hides_nothing_behind_it(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(TICKET, "");
+	paper_hear_text(paper, "\x1B@\x1D(k\xFF\xFF" VALUE "1.5\n\x1DV\x01");
+	assert_int_equal(paper->readings.count, 0);
+	paper_hear(paper, "", 0, true);
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].value, "1.5");
+	paper_free(paper);
+}
+
+static void a_ticket_longer_than_any_is_read_all_the_same(void **state)
+{
+	(void)state;
+	static char text[TEXT_TICKET_MAX + 10];
+	struct paper *paper = paper_new(TICKET, "");
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "\x1B@" VALUE "1.5\n", 16);
+	paper_hear(paper, text, sizeof(text), false);
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].value, "1.5");
+	paper_free(paper);
+}
+
+/* Each command of a row has the length the printers' references give it; one byte less is not all of it. */
+static void printer_commands_have_their_lengths(void **state)
+{
+	(void)state;
+	static const struct {
+		uint8_t bytes[16];
+		size_t length;
+		bool cut;
+	} commands[] = {
+		{ "\x1B@", 2, false },
+		{ "\x1B!\x30", 3, false },
+		{ "\x1B*\x00\x02\x00\xAA\xBB", 7, false },
+		{ "\x1B*\x21\x01\x00\xAA\xBB\xCC", 8, false },
+		{ "\x1B\x44\x08\x10\x00", 5, false },
+		{ "\x1Bp\x00\x19\xFA", 5, false },
+		{ "\x1Bi", 2, true },
+		{ "\x1Bm", 2, true },
+		{ "\x1C&", 2, false },
+		{ "\x1CS\x00\x00", 4, false },
+		{ "\x1DV\x00", 3, true },
+		{ "\x1DV\x42\x10", 4, true },
+		{ "\x1D(k\x02\x00\x31\x43", 7, false },
+		{ "\x1D*\x01\x01\x01\x02\x03\x04\x05\x06\x07\x08", 12, false },
+		{ "\x1Dv0\x00\x02\x00\x01\x00\xFF\xFF", 10, false },
+		{ "\x1Dk\x04"
+		  "12\x00",
+			6, false },
+		{ "\x1Dk\x49\x03"
+		  "123",
+			7, false },
+		{ "\x10\x04\x01", 3, false },
+	};
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		bool cut;
+		assert_int_equal(text_printer_command(commands[i].bytes, commands[i].length, &cut), commands[i].length);
+		assert_int_equal(cut, commands[i].cut);
+		assert_int_equal(text_printer_command(commands[i].bytes, commands[i].length - 1, &cut), 0);
+	}
+	bool cut;
+	assert_int_equal(text_printer_command((const uint8_t *)"\x10\x01", 2, &cut), 1);
+	assert_int_equal(text_printer_command((const uint8_t *)"\x1B\x7E", 2, &cut), 2);
+}
+
+/* ---- single texts ---- */
+
+static void numbers_keep_their_decimals_and_lose_only_what_says_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *qualifier, *number, *rest;
+	} quantities[] = {
+		{ "12.30", "", "12.30", "" },
+		{ "+0026.90", "", "26.90", "" },
+		{ "-0000.04", "", "-0.04", "" },
+		{ "+000000", "", "0", "" },
+		{ ".5", "", "0.5", "" },
+		{ "5.", "", "5", "." },
+		{ "<0.5", "<", "0.5", "" },
+		{ "< 0.5 mg/kg", "<", "0.5", "mg/kg" },
+		{ "≤1.0μg/kg", "<=", "1.0", "μg/kg" },
+		{ "≥2", ">=", "2", "" },
+		{ "＜3", "<", "3", "" },
+		{ "＞3", ">", "3", "" },
+		{ ">=4", ">=", "4", "" },
+		{ "阴性", "", "", "阴性" },
+		{ "<阴性", "", "", "<阴性" },
+		{ "-", "", "", "-" },
+		{ "", "", "", "" },
+		{ "1234567890123456789012345678901", "", "", "1234567890123456789012345678901" },
+	};
+	for (size_t i = 0; i < sizeof(quantities) / sizeof(quantities[0]); i++) {
+		struct text_quantity quantity;
+		text_quantity_read(quantities[i].text, &quantity);
+		assert_string_equal(quantity.qualifier, quantities[i].qualifier);
+		assert_string_equal(quantity.number, quantities[i].number);
+		assert_string_equal(quantity.rest, quantities[i].rest);
+	}
+}
+
+static void times_follow_their_pattern_or_are_none(void **state)
+{
+	(void)state;
+	struct date_time time;
+	assert_true(text_time_read("yyyy-MM-dd HH:mm:ss", "2026-03-05  09:41:20", &time));
+	assert_int_equal(time.year * 10000 + time.month * 100 + time.day, 20260305);
+	assert_int_equal(time.hour * 10000 + time.minute * 100 + time.second, 94120);
+	assert_true(text_time_read("yy/M/d H:mm", "26/3/15 9:41", &time));
+	assert_int_equal(time.year * 10000 + time.month * 100 + time.day, 20260315);
+	assert_false(text_time_read("yyyy-MM-dd HH:mm:ss", "2026-03-05 09:41", &time));
+	assert_false(text_time_read("yyyy-MM-dd HH:mm", "2026-03-05 09:41:20", &time));
+	assert_false(text_time_read("yyyy-MM-dd HH:mm", "26-03-05 09:41", &time));
+	char out[8];
+	time = (struct date_time){ 2026, 3, 5, 0, 0, 0 };
+	assert_int_equal(text_time_write("yyMMdd", 6, &time, out, sizeof(out)), 6);
+	assert_memory_equal(out, "260305", 6);
+	assert_int_equal(text_time_write("yyyy-MM-dd", 10, &time, out, sizeof(out)), 0);
+}
+
+static void a_character_is_never_taken_apart(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		size_t left, step;
+	} steps[] = {
+		{ "A", 1, 1 },
+		{ "\x80", 1, 1 },
+		{ "\xFF", 1, 1 },
+		{ "\x81", 1, 0 },
+		{ "\x81|", 2, 2 },
+		{ "\x81,", 2, 1 },
+		{ "\x81\x7F", 2, 1 },
+		{ "\x81\x30", 2, 0 },
+		{ "\x81\x30\x81", 3, 0 },
+		{ "\x81\x30\x81\x30", 4, 4 },
+		{ "\x81\x30,", 3, 1 },
+		{ "\x81\x30\x81,", 4, 1 },
+	};
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		assert_int_equal(
+			text_step(TEXT_GB18030, (const uint8_t *)steps[i].bytes, steps[i].left), steps[i].step);
+	assert_int_equal(text_step(TEXT_UTF8, (const uint8_t *)"\xE8|", 2), 1);
+}
+
+static void the_driver_asks_for_a_profile(void **state)
+{
+	(void)state;
+	struct fault fault;
+	struct instrument instrument = { .driver = &text_driver };
+	assert_true(text_driver.setup(&instrument, &fault) < 0);
+	assert_non_null(strstr(fault.text, "profile = reader-a9"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_reader_is_asked_for_the_days_since_the_cursor_and_then_for_two),
+		cmocka_unit_test(without_a_cursor_or_with_nonsense_the_look_back_decides),
+		cmocka_unit_test(silence_asks_for_the_same_days_again),
+		cmocka_unit_test(the_same_answer_again_has_the_same_identities),
+		cmocka_unit_test(a_line_cut_off_is_told_and_takes_no_other_with_it),
+		cmocka_unit_test(more_undecodable_lines_than_notices_are_counted),
+		cmocka_unit_test(a_balance_says_which_weight_is_none),
+		cmocka_unit_test(a_block_with_a_wrong_sum_or_end_is_none),
+		cmocka_unit_test(a_ticket_ends_with_silence_or_where_the_next_begins),
+		cmocka_unit_test(a_damaged_command_hides_nothing_behind_it),
+		cmocka_unit_test(a_ticket_longer_than_any_is_read_all_the_same),
+		cmocka_unit_test(printer_commands_have_their_lengths),
+		cmocka_unit_test(numbers_keep_their_decimals_and_lose_only_what_says_nothing),
+		cmocka_unit_test(times_follow_their_pattern_or_are_none),
+		cmocka_unit_test(a_character_is_never_taken_apart),
+		cmocka_unit_test(the_driver_asks_for_a_profile),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
