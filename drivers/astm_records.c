@@ -77,7 +77,7 @@ static void take_sender(struct astm_record *record, struct maker *maker)
 	}
 }
 
-static bool says(struct astm_field field, char letter)
+static bool says(struct astm_field field, uint8_t letter)
 {
 	return field.length == 1 && field.at[0] == letter;
 }

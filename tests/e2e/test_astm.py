@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+import tty
 
 import harness
 import pytest
@@ -240,6 +241,29 @@ def test_a_damaged_frame_is_refused_and_a_lost_acknowledgement_doubles_nothing()
         wanted = collections.Counter(map(key_of_line, decode(message.data)))
         assert arrived(subscriber, wanted, 10) == wanted
         assert daemon.status()["instruments"]["ia-1"]["rejected"] == len(message.turns) - 1
+
+
+def test_a_serial_line_carries_it_too():
+    with harness.Room() as room:
+        broker = room.broker()
+        subscriber = room.subscriber(broker.port)
+        instrument, line = os.openpty()
+        tty.setraw(line)
+        os.symlink(os.ttyname(line), room.path("reader"))
+        daemon = room.daemon(f"[instrument ia-1]\ndriver = astm\nport = {room.path('reader')}\n",
+                             TARGET.format(port=broker.port)).start()
+        message = messages_of(2)[1]
+        harness.wait_for(lambda: daemon.status()["instruments"]["ia-1"]["health"] == "ok", 10, "the line open")
+        for runs in message.turns:
+            for run in runs:
+                os.write(instrument, run)
+            assert os.read(instrument, 1) == ACK
+        os.write(instrument, EOT)
+        wanted = collections.Counter(map(key_of_line, decode(message.data)))
+        assert arrived(subscriber, wanted, 10) == wanted
+        daemon.stop()
+        os.close(instrument)
+        os.close(line)
 
 
 def test_a_question_is_answered_over_the_line_with_no_information():
