@@ -457,7 +457,7 @@ static void when_both_begin_the_instrument_goes_first(void **state)
 	ask_for_order(paper);
 	said(paper, ACK ACK ENQ);
 	hear_text(paper, ENQ); /* it had begun too */
-	said(paper, ENQ + 1);
+	said(paper, "");
 	send_message(paper); /* ... and begins anew */
 	assert_int_equal(paper->count, 2);
 	assert_int_equal(paper->sent[paper->sent_length - 1], ASTM_ENQ); /* our answer follows */
