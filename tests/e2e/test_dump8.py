@@ -99,6 +99,26 @@ def test_kills_at_random_moments_lose_and_double_nothing():
         print(f"kills {KILLS}, finished {verdict.finished}, received {verdict.received}")
 
 
+def test_a_luminometer_is_listed_again_without_doubles():
+    with harness.Room() as room:
+        broker = room.broker()
+        subscriber = room.subscriber(broker.port)
+        sim = room.sim("atp-1", "atp", ("--serial", room.path("meter")), "--rate", "20", "--results", "60")
+        daemon = room.daemon(f"[instrument atp-1]\ndriver = atp\nport = {room.path('meter')}\npoll = 100ms\nreconcile = 1s\n",
+                             f"broker = mqtt://127.0.0.1:{broker.port}\nreconnect-min = 100ms\nreconnect-max = 1s\n")
+        for _ in range(3):
+            daemon.start()
+            time.sleep(0.7)
+            daemon.kill()
+        daemon.start()
+        finished(sim, 60)
+        clean(harness.settle([sim], subscriber), 60)
+        verdicts = {(int(record["value"]) > 10) + (int(record["value"]) > 30): record["verdict"]
+                    for record, _ in subscriber.records()}
+        assert verdicts == {0: "negative", 1: "suspect", 2: "positive"}
+        assert {record["instrument"]["serial"] for record, _ in subscriber.records()} == {"1042"}
+
+
 # --- the negative control: a host that lets each group go before it has stored it, and is killed ---
 
 class HastyHost:
