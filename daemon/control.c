@@ -215,8 +215,11 @@ static struct client *place_for_one(struct control *control)
 static void welcome(struct control *control)
 {
 	int fd = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		/* without descriptors the caller stays in the queue: do not ask the kernel again at once, for ever */
+		poll(NULL, 0, 100);
 		return;
+	}
 	/* A client that does not read must not hold up the others for long. */
 	struct timeval patience = { .tv_sec = 1 };
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
