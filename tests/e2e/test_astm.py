@@ -15,6 +15,7 @@ import pytest
 
 CAPTURES = os.path.join(harness.ROOT, "tests", "captures", "astm")
 TARGET = "broker = mqtt://127.0.0.1:{port}\nreconnect-min = 100ms\nreconnect-max = 1s\n"
+KILLS = int(os.environ.get("KILLS", "8"))
 ENQ, ACK, NAK, EOT = b"\x05", b"\x06", b"\x15", b"\x04"
 
 
@@ -157,7 +158,7 @@ def key_of_record(record):
 
 def messages_of(count):
     names = (("cobas-e411", b"000002327"), ("sta-satellite", b"000004782"))
-    return [Message(*names[i % 2], b"%09d" % (7000 + i)) for i in range(count)]
+    return [Message(*names[i % 2], b"%09d" % (700000 + i)) for i in range(count)]
 
 
 def listening_instrument(port):
@@ -168,6 +169,17 @@ def listening_instrument(port):
     def connect():
         return server.accept()[0]
     return connect
+
+
+def dial(port):
+    """The line opens its port in a thread of its own, a little after READY."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=10)
+        except ConnectionRefusedError:
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
 
 def calling_instrument(port):
@@ -195,13 +207,13 @@ def test_every_result_arrives_once_though_the_daemon_is_killed_in_the_middle(way
         where = f"tcp-listen:{port}" if way == "tcp-listen" else f"tcp:127.0.0.1:{port}"
         connect = calling_instrument(port) if way == "tcp-listen" else listening_instrument(port)
         daemon = room.daemon(f"[instrument ia-1]\ndriver = astm\nport = {where}\n", TARGET.format(port=broker.port)).start()
-        messages = messages_of(60)
+        messages = messages_of(20 * KILLS)
         wanted = collections.Counter(key_of_line(line) for message in messages for line in decode(message.data))
-        assert sum(wanted.values()) == 30 * 7 + 30 * 6
+        assert sum(wanted.values()) == 10 * KILLS * (7 + 6)
         instrument = Instrument(messages, connect)
         instrument.start()
         kills = 0
-        while kills < 8:
+        while kills < KILLS:
             before = instrument.delivered
             harness.wait_for(lambda: instrument.delivered > before or not instrument.is_alive(), 30, "a message more")
             if not instrument.is_alive():
@@ -210,12 +222,12 @@ def test_every_result_arrives_once_though_the_daemon_is_killed_in_the_middle(way
             daemon.kill()
             daemon.start()
             kills += 1
-        instrument.join(120)
+        instrument.join(120 + KILLS)
         assert not instrument.is_alive() and instrument.delivered == len(messages)
         have = arrived(subscriber, wanted, 30)
         assert wanted - have == collections.Counter(), "lost"
         assert have - wanted == collections.Counter(), "doubled or invented"
-        assert kills >= 6 and instrument.interrupted >= 3, "the daemon must have died in the middle of messages"
+        assert kills >= KILLS // 2 and instrument.interrupted >= kills // 4, "the daemon must have died in the middle of messages"
 
 
 def test_a_damaged_frame_is_refused_and_a_lost_acknowledgement_doubles_nothing():
@@ -225,7 +237,7 @@ def test_a_damaged_frame_is_refused_and_a_lost_acknowledgement_doubles_nothing()
         daemon = room.daemon(f"[instrument ia-1]\ndriver = astm\nport = tcp-listen:{port}\n",
                              TARGET.format(port=broker.port)).start()
         message = messages_of(2)[1]
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
+        with dial(port) as link:
             for runs in message.turns:
                 whole = b"".join(runs)
                 if len(whole) > 1:
@@ -271,7 +283,7 @@ def test_a_question_is_answered_over_the_line_with_no_information():
         port = harness.free_port()
         room.daemon(f"[instrument ia-1]\ndriver = astm\nport = tcp-listen:{port}\n", None).start()
         frame = bytes_of("xl1000-query")[1:-2]
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
+        with dial(port) as link:
             for turn in (ENQ, frame):
                 link.sendall(turn)
                 assert link.recv(1) == ACK
