@@ -96,6 +96,7 @@ static void store(void)
 	for (size_t i = 0; i < paper.readings.count; i++) {
 		char id[ENTRY_ID_MAX];
 		bool known = false;
+		assert_true(paper.list[i].repeatable);
 		ident_of_reading(id, "330421103-01", "", "pr-1", &paper.list[i]);
 		for (size_t k = 0; k < paper.id_count; k++)
 			known = known || strcmp(paper.ids[k], id) == 0;
@@ -513,6 +514,20 @@ static void an_end_behind_stray_bytes_is_not_believed(void **state)
 	assert_true(ASKED(0x1B, 0xBF));
 }
 
+static void a_group_behind_stray_bytes_is_not_believed(void **state)
+{
+	(void)state;
+	const uint8_t *group = add_eight(1);
+	turn();
+	turn();
+	ask();
+	assert_int_equal(take((struct reply){ .bytes = group, .length = DUMP8_GROUP, .offset = 1000 }), NEXT_IDLE);
+	assert_int_equal(paper.readings.count, 0);
+	assert_int_equal(paper.notice.raw_length, DUMP8_GROUP);
+	ask();
+	assert_true(ASKED(0x1B, 0xBF));
+}
+
 static void an_empty_memory_and_the_other_end_are_understood(void **state)
 {
 	(void)state;
@@ -596,6 +611,7 @@ int main(void)
 		TEST(a_group_that_breaks_off_is_told_with_its_bytes_and_never_let_go),
 		TEST(what_makes_no_sense_is_read_twice_before_it_is_believed),
 		TEST(an_end_behind_stray_bytes_is_not_believed),
+		TEST(a_group_behind_stray_bytes_is_not_believed),
 		TEST(an_empty_memory_and_the_other_end_are_understood),
 		TEST(an_echoing_line_changes_nothing),
 		TEST(replies_of_other_kinds_are_nothing),
