@@ -400,6 +400,11 @@ static bool whole(const struct text_profile *profile, const struct reading *read
 	return false;
 }
 
+static bool is_blank(uint8_t byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
 static enum text_verdict_on_frame open_line(const struct text_profile *profile, const struct reading *reading,
 	struct text_record *record, char *reason, size_t size)
 {
@@ -409,7 +414,7 @@ static enum text_verdict_on_frame open_line(const struct text_profile *profile, 
 			return TEXT_NOTHING;
 	bool blank = true;
 	for (size_t i = 0; i < all->length && blank; i++)
-		blank = memchr(" \t\r\n", all->at[i], 4) != NULL;
+		blank = is_blank(all->at[i]);
 	if (blank)
 		return TEXT_NOTHING;
 	if (!whole(profile, reading, record, reason, size))
