@@ -383,7 +383,7 @@ def client_fails(client):
 def comm_tests(sim, count):
     """What comes back for each of `count` comm tests, until the line is quiet."""
     line = socket.create_connection(tuple_of(sim.address))
-    line.settimeout(0.05)
+    line.settimeout(0.2)
     answers = []
     for _ in range(count):
         line.sendall(frame(0x00, b"\0\0"))
