@@ -96,7 +96,7 @@ static int examine(struct db *db, const char *path, int64_t *ret_version, struct
 
 int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fault *fault)
 {
-	int64_t version;
+	int64_t version = 0;
 	db_tidy_at_close(db, false);
 	int error = examine(db, path, &version, fault);
 	if (!error && version == 0)
