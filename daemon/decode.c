@@ -132,7 +132,7 @@ static void note_noise(struct decoder *decoder, const struct cut *cut)
 	decoder->noise_length += cut->length;
 }
 
-static void take(struct decoder *decoder, const struct cut *cut)
+static enum next take_once(struct decoder *decoder, const struct cut *cut)
 {
 	struct readings *readings = &decoder->readings;
 	struct reading *list = readings->list;
@@ -140,7 +140,7 @@ static void take(struct decoder *decoder, const struct cut *cut)
 		.kind = REPLY_FRAME, .bytes = cut->bytes, .length = cut->length, .offset = cut->offset, .offline = true
 	};
 	*readings = (struct readings){ .list = list };
-	decoder->instrument.driver->take(&decoder->instrument, &reply, readings);
+	enum next next = decoder->instrument.driver->take(&decoder->instrument, &reply, readings);
 	for (size_t i = 0; i < readings->count; i++) {
 		struct json *line = line_of(&list[i]);
 		char *text = js_dump(line);
@@ -154,6 +154,13 @@ static void take(struct decoder *decoder, const struct cut *cut)
 	if (readings->rejected > 0)
 		fprintf(decoder->err, _("offset %" PRIu64 ": the driver rejects this frame of %zu bytes\n"),
 			cut->offset, cut->length);
+	return next;
+}
+
+static void take(struct decoder *decoder, const struct cut *cut)
+{
+	while (take_once(decoder, cut) == NEXT_MORE)
+		;
 }
 
 static void drain(struct decoder *decoder, bool final)

@@ -104,12 +104,14 @@ static int take_frames(struct line *line, struct unit *unit, bool final, bool *r
 		};
 		*ret_any = true;
 		line_heard(line, unit);
-		next = line_take(line, unit, &reply);
-		if (line_full(line)) {
-			if (line_commit(line, unit) < 0)
-				return -ECANCELED;
-			line_begin(line, unit);
-		}
+		do {
+			next = line_take(line, unit, &reply);
+			if (next == NEXT_MORE || line_full(line)) {
+				if (line_commit(line, unit) < 0)
+					return -ECANCELED;
+				line_begin(line, unit);
+			}
+		} while (next == NEXT_MORE);
 	}
 	return line_commit(line, unit) < 0 ? -ECANCELED : (int)next;
 }

@@ -371,7 +371,7 @@ static int setup(struct instrument *instrument, struct fault *fault)
 	memset(state, 0, sizeof(*state));
 	begin_session(state);
 	state->framed = state->session = false;
-	return astm_flags_check(options->flags, fault);
+	return delimited_flags_check(options->flags, fault);
 }
 
 static void ask(struct instrument *instrument, struct request *request)

@@ -2,6 +2,7 @@
 #ifndef ASSAYD_ASTM_H
 #define ASSAYD_ASTM_H
 
+#include "delimited.h"
 #include "driver.h"
 #include "text.h"
 
@@ -108,38 +109,24 @@ struct astm_text astm_open_rest(const uint8_t *data, size_t length); /* a later 
 uint64_t astm_hash(uint64_t start, const uint8_t *data, size_t length);
 #define ASTM_HASH_START 0xCBF29CE484222325
 
-/* astm_fields.c: a record's fields and components, texts, times and values. */
-struct astm_field {
-	const uint8_t *at;
-	size_t length;
-};
-
+/* astm_fields.c: a record's fields and components, and their texts. */
 struct astm_record {
 	const struct astm_delimiters *delimiters;
 	enum text_encoding encoding;
-	struct astm_field whole;
+	struct field whole;
 	unsigned marks; /* enum reading_mark, of the texts taken from it */
 };
 
 struct astm_record astm_record_of(
 	const struct astm_delimiters *delimiters, int encoding, const uint8_t *data, size_t length);
 /* Field `number`, counted from 1 as the standard does; empty when there is none. */
-struct astm_field astm_field(const struct astm_record *record, unsigned number);
+struct field astm_field(const struct astm_record *record, unsigned number);
 /* The first repetition of a field; component `number` of it; the first that is not empty. */
-struct astm_field astm_first_repeat(const struct astm_record *record, struct astm_field field);
-struct astm_field astm_component(const struct astm_record *record, struct astm_field field, unsigned number);
-struct astm_field astm_first_component(const struct astm_record *record, struct astm_field field);
+struct field astm_first_repeat(const struct astm_record *record, struct field field);
+struct field astm_component(const struct astm_record *record, struct field field, unsigned number);
+struct field astm_first_component(const struct astm_record *record, struct field field);
 /* Decoded, unescaped, trimmed, cut at a whole character. */
-void astm_text(struct astm_record *record, struct astm_field field, char *out, size_t size);
-/* A time of at least the given number of digits (8: a day, 14: to the second); false when it is none. */
-bool astm_time(struct astm_field field, size_t digits, struct date_time *ret);
-void astm_value(struct reading *reading, const char *sent);
-bool astm_is_number(const char *text);
-
-/* astm_flags: a verdict for the instrument's flag by the setting, "A=positive H=positive"; -EINVAL for a setting that
- * is none. */
-int astm_flags_check(const char *flags, struct fault *fault);
-enum verdict astm_flag_verdict(const char *flags, const char *flag);
+void astm_text(struct astm_record *record, struct field field, char *out, size_t size);
 
 /* astm_records.c: what the records say. */
 void astm_message_reset(struct astm_message *message);

@@ -1,11 +1,7 @@
 /* Fields of astm records: cut where a delimiter is a character of its own, then decoded. */
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "astm.h"
-#include "bytes.h"
-#include "calendar.h"
 
 /* ---- cutting ---- */
 
@@ -18,70 +14,29 @@ struct astm_record astm_record_of(
 	return record;
 }
 
-/* Bytes of the character at `at`. The second and later bytes of GB 18030 may equal any delimiter but CR and LF. */
-static size_t character(enum text_encoding encoding, const uint8_t *at, size_t left)
+struct field astm_field(const struct astm_record *record, unsigned number)
 {
-	if (encoding != TEXT_GB18030 || at[0] < 0x81 || at[0] == 0xFF || left < 2)
-		return 1;
-	if (at[1] >= 0x40 && at[1] != 0x7F && at[1] != 0xFF)
-		return 2;
-	bool four = left >= 4 && at[1] >= '0' && at[1] <= '9' && at[2] >= 0x81 && at[2] != 0xFF && at[3] >= '0' &&
-	            at[3] <= '9';
-	return four ? 4 : 1;
+	return delimited_part(record->encoding, record->whole, record->delimiters->field, number);
 }
 
-/* Part `number`, from 1, of a field that `delimiter` divides; empty behind the last. */
-static struct astm_field part(
-	const struct astm_record *record, struct astm_field field, uint8_t delimiter, unsigned number)
+struct field astm_first_repeat(const struct astm_record *record, struct field field)
 {
-	struct astm_field found = { field.at, 0 };
-	size_t i = 0;
-	while (i < field.length) {
-		if (delimiter && field.at[i] == delimiter) {
-			if (--number == 0)
-				return found;
-			i++;
-			found = (struct astm_field){ field.at + i, 0 };
-			continue;
-		}
-		size_t step = character(record->encoding, field.at + i, field.length - i);
-		i += step;
-		found.length += step;
-	}
-	return number == 1 ? found : (struct astm_field){ NULL, 0 };
+	return delimited_part(record->encoding, field, record->delimiters->repeat, 1);
 }
 
-struct astm_field astm_field(const struct astm_record *record, unsigned number)
+struct field astm_component(const struct astm_record *record, struct field field, unsigned number)
 {
-	return part(record, record->whole, record->delimiters->field, number);
+	return delimited_part(record->encoding, field, record->delimiters->component, number);
 }
 
-struct astm_field astm_first_repeat(const struct astm_record *record, struct astm_field field)
-{
-	return part(record, field, record->delimiters->repeat, 1);
-}
-
-struct astm_field astm_component(const struct astm_record *record, struct astm_field field, unsigned number)
-{
-	return part(record, field, record->delimiters->component, number);
-}
-
-static bool blank(struct astm_field field)
-{
-	for (size_t i = 0; i < field.length; i++)
-		if (field.at[i] != ' ')
-			return false;
-	return true;
-}
-
-struct astm_field astm_first_component(const struct astm_record *record, struct astm_field field)
+struct field astm_first_component(const struct astm_record *record, struct field field)
 {
 	for (unsigned number = 1; number <= 16; number++) {
-		struct astm_field component = astm_component(record, field, number);
-		if (!blank(component))
+		struct field component = astm_component(record, field, number);
+		if (!delimited_blank(component))
 			return component;
 	}
-	return (struct astm_field){ NULL, 0 };
+	return (struct field){ NULL, 0 };
 }
 
 /* ---- texts ---- */
@@ -103,7 +58,7 @@ static uint8_t escaped(const struct astm_delimiters *delimiters, uint8_t letter)
 }
 
 /* `&F&`, `&S&`, `&R&` and `&E&` stand for the delimiters; everything else is taken as it is. */
-static size_t unescape(const struct astm_record *record, struct astm_field field, uint8_t *out, size_t size)
+static size_t unescape(const struct astm_record *record, struct field field, uint8_t *out, size_t size)
 {
 	uint8_t escape = record->delimiters->escape;
 	size_t length = 0;
@@ -116,7 +71,7 @@ static size_t unescape(const struct astm_record *record, struct astm_field field
 			i += 3;
 			continue;
 		}
-		size_t step = character(record->encoding, field.at + i, field.length - i);
+		size_t step = delimited_character(record->encoding, field.at + i, field.length - i);
 		memcpy(out + length, field.at + i, step);
 		length += step;
 		i += step;
@@ -124,7 +79,7 @@ static size_t unescape(const struct astm_record *record, struct astm_field field
 	return length;
 }
 
-void astm_text(struct astm_record *record, struct astm_field field, char *out, size_t size)
+void astm_text(struct astm_record *record, struct field field, char *out, size_t size)
 {
 	uint8_t plain[512] = { 0 };
 	size_t length = unescape(record, field, plain, sizeof(plain));
@@ -133,181 +88,4 @@ void astm_text(struct astm_record *record, struct astm_field field, char *out, s
 		record->marks |= READING_TEXT_CUT;
 	if (marks & TEXT_BAD)
 		record->marks |= READING_TEXT_BAD;
-}
-
-/* ---- times ---- */
-
-static int two(struct bytes *bytes)
-{
-	int tens = bytes_u8(bytes) - '0', ones = bytes_u8(bytes) - '0';
-	return tens * 10 + ones;
-}
-
-bool astm_time(struct astm_field field, size_t digits, struct date_time *ret)
-{
-	size_t length = 0;
-	while (length < field.length && field.at[length] >= '0' && field.at[length] <= '9')
-		length++;
-	/* A zone or a fraction of a second may follow; nothing else. */
-	bool more = length < field.length;
-	if (length < digits || length < 8 || length > 14 || length % 2 != 0 ||
-		(more && !strchr("+-.Z ", field.at[length])))
-		return false;
-	struct bytes bytes = bytes_of(field.at, length);
-	struct date_time time = { .year = two(&bytes) * 100 };
-	time.year += two(&bytes);
-	time.month = two(&bytes);
-	time.day = two(&bytes);
-	if (bytes_left(&bytes))
-		time.hour = two(&bytes);
-	if (bytes_left(&bytes))
-		time.minute = two(&bytes);
-	if (bytes_left(&bytes))
-		time.second = two(&bytes);
-	*ret = time;
-	return calendar_valid(&time);
-}
-
-/* ---- values ---- */
-
-static const struct {
-	const char *sign, *qualifier;
-} signs[] = {
-	{ "<=", "<=" },
-	{ ">=", ">=" },
-	{ "=<", "<=" },
-	{ "=>", ">=" },
-	{ "≤", "<=" },
-	{ "≥", ">=" },
-	{ "＜", "<" },
-	{ "＞", ">" },
-	{ "<", "<" },
-	{ ">", ">" },
-};
-
-/* Words by which an instrument says its verdict where the value should stand. */
-static const struct {
-	const char *word;
-	enum verdict verdict;
-} words[] = {
-	{ "negative", VERDICT_NEGATIVE },
-	{ "neg", VERDICT_NEGATIVE },
-	{ "阴性", VERDICT_NEGATIVE },
-	{ "未检出", VERDICT_NEGATIVE },
-	{ "positive", VERDICT_POSITIVE },
-	{ "pos", VERDICT_POSITIVE },
-	{ "阳性", VERDICT_POSITIVE },
-	{ "检出", VERDICT_POSITIVE },
-	{ "suspect", VERDICT_SUSPECT },
-	{ "可疑", VERDICT_SUSPECT },
-	{ "invalid", VERDICT_INVALID },
-	{ "无效", VERDICT_INVALID },
-	{ "na", VERDICT_INVALID },
-	{ "n/a", VERDICT_INVALID },
-	{ "null", VERDICT_INVALID },
-	{ "no result", VERDICT_INVALID },
-	{ "error", VERDICT_INVALID },
-	{ "", VERDICT_INVALID },
-};
-
-static bool same_word(const char *a, const char *b)
-{
-	for (; *a && *b; a++, b++) {
-		char one = *a >= 'A' && *a <= 'Z' ? (char)(*a + 32) : *a;
-		char other = *b >= 'A' && *b <= 'Z' ? (char)(*b + 32) : *b;
-		if (one != other)
-			return false;
-	}
-	return *a == *b;
-}
-
-static enum verdict word_verdict(const char *text)
-{
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (same_word(text, words[i].word))
-			return words[i].verdict;
-	return text[strspn(text, "*-.?#")] == '\0' ? VERDICT_INVALID : VERDICT_NONE;
-}
-
-bool astm_is_number(const char *text)
-{
-	if (decimal_valid(text))
-		return true;
-	char copy[DECIMAL_MAX];
-	size_t comma = strcspn(text, ",");
-	if (strlen(text) >= sizeof(copy) || !text[comma])
-		return false;
-	snprintf(copy, sizeof(copy), "%s", text);
-	copy[comma] = '.';
-	return decimal_valid(copy);
-}
-
-/* A number keeps its form, its sign of comparison apart; anything else is the value as sent. */
-void astm_value(struct reading *reading, const char *sent)
-{
-	text_copy(reading->value_as_sent, sizeof(reading->value_as_sent), sent);
-	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-		size_t length = strlen(signs[i].sign);
-		if (strncmp(sent, signs[i].sign, length) != 0)
-			continue;
-		const char *number = sent + length + strspn(sent + length, " ");
-		if (!astm_is_number(number))
-			break;
-		text_copy(reading->qualifier, sizeof(reading->qualifier), signs[i].qualifier);
-		sent = number;
-		break;
-	}
-	text_copy(reading->value, sizeof(reading->value), sent);
-	if (!astm_is_number(sent))
-		reading->verdict = word_verdict(sent);
-	if (strlen(sent) >= sizeof(reading->value))
-		reading->marks |= READING_TEXT_CUT;
-	if (strcmp(reading->value, reading->value_as_sent) == 0)
-		reading->value_as_sent[0] = '\0';
-}
-
-/* ---- flags ---- */
-
-/* The next "FLAG=verdict"; false at the end. `ret_verdict` -1: not one. */
-static bool next_flag(const char **at, const char **ret_flag, size_t *ret_length, int *ret_verdict)
-{
-	*at += strspn(*at, " ,");
-	if (!**at)
-		return false;
-	size_t length = strcspn(*at, " ,"), equals = strcspn(*at, "=");
-	*ret_flag = *at;
-	*ret_length = equals;
-	*ret_verdict = -1;
-	for (int verdict = VERDICT_NONE; equals < length && verdict <= VERDICT_INVALID; verdict++) {
-		const char *name = verdict_name((enum verdict)verdict);
-		if (strlen(name) == length - equals - 1 && strncmp(*at + equals + 1, name, strlen(name)) == 0)
-			*ret_verdict = verdict;
-	}
-	*at += length;
-	return true;
-}
-
-int astm_flags_check(const char *flags, struct fault *fault)
-{
-	const char *at = flags, *flag;
-	size_t length;
-	int verdict;
-	while (next_flag(&at, &flag, &length, &verdict))
-		if (verdict < 0 || length == 0)
-			return fault_set(fault, EINVAL,
-				_("flags = %s: \"%.*s\" is no flag with its verdict; "
-				  "\"A=positive N=negative\" would be right"),
-				flags, (int)(at - flag), flag);
-	return 0;
-}
-
-enum verdict astm_flag_verdict(const char *flags, const char *flag)
-{
-	const char *at = flags, *name;
-	size_t length;
-	int verdict;
-	while (*flag && next_flag(&at, &name, &length, &verdict))
-		if (verdict > 0 && strlen(flag) == length && strncmp(flag, name, length) == 0)
-			return (enum verdict)verdict;
-	return VERDICT_NONE;
 }

@@ -63,7 +63,7 @@ static bool is_version(const char *text)
  * serial number, digits with points a version. */
 static void take_sender(struct astm_record *record, struct maker *maker)
 {
-	struct astm_field sender = astm_first_repeat(record, astm_field(record, 5));
+	struct field sender = astm_first_repeat(record, astm_field(record, 5));
 	*maker = (struct maker){ 0 };
 	for (unsigned i = 1; i <= 9; i++) {
 		char text[48];
@@ -77,7 +77,7 @@ static void take_sender(struct astm_record *record, struct maker *maker)
 	}
 }
 
-static bool says(struct astm_field field, uint8_t letter)
+static bool says(struct field field, uint8_t letter)
 {
 	return field.length == 1 && field.at[0] == letter;
 }
@@ -93,9 +93,10 @@ static void take_header(struct instrument *instrument, const uint8_t *data, size
 	keep(message->header, sizeof(message->header), &message->header_length, data, length);
 	struct astm_record record = astm_record_of(&message->delimiters, options->encoding, data, length);
 	struct date_time made;
-	message->timed = astm_time(astm_field(&record, 14), 14, &made) || astm_time(astm_field(&record, 13), 14, &made);
+	message->timed = delimited_time(astm_field(&record, 14), 14, &made) ||
+	                 delimited_time(astm_field(&record, 13), 14, &made);
 	/* "Q" is a control run, "T" training, "D" debugging: none of them a sample's result. */
-	struct astm_field processing = astm_field(&record, 12);
+	struct field processing = astm_field(&record, 12);
 	if (says(processing, 'Q') || says(processing, 'T') || says(processing, 'D'))
 		message->kind = KIND_QC;
 	take_sender(&record, &instrument->maker);
@@ -113,9 +114,9 @@ static void forget_order(struct astm_message *message)
 }
 
 /* The fourth component holds the maker's own code, by the standard; else the first that says something. */
-static void take_item(struct astm_record *record, struct astm_field field, char *out, size_t size)
+static void take_item(struct astm_record *record, struct field field, char *out, size_t size)
 {
-	struct astm_field first = astm_first_repeat(record, field), code = astm_component(record, first, 4);
+	struct field first = astm_first_repeat(record, field), code = astm_component(record, first, 4);
 	astm_text(record, code, out, size);
 	if (!*out)
 		astm_text(record, astm_first_component(record, first), out, size);
@@ -124,8 +125,8 @@ static void take_item(struct astm_record *record, struct astm_field field, char 
 /* O-3; where it is empty O-4, in which analyzers with racks put "rack^position^sample". */
 static void take_sample(struct astm_record *record, struct astm_message *message)
 {
-	struct astm_field specimen = astm_field(record, 3), other = astm_field(record, 4);
-	struct astm_field first = astm_first_repeat(record, specimen);
+	struct field specimen = astm_field(record, 3), other = astm_field(record, 4);
+	struct field first = astm_first_repeat(record, specimen);
 	size_t room = sizeof(message->sample_no);
 	astm_text(record, specimen, message->specimen, sizeof(message->specimen));
 	astm_text(record, other, message->position, sizeof(message->position));
@@ -157,7 +158,7 @@ static void take_order(struct astm_message *message, int encoding, const uint8_t
 	take_item(&record, astm_field(&record, 5), message->item, sizeof(message->item));
 	take_sample_name(&record, message);
 	message->order_qc = says(astm_field(&record, 12), 'Q');
-	message->order_timed = astm_time(astm_field(&record, 23), 14, &reported);
+	message->order_timed = delimited_time(astm_field(&record, 23), 14, &reported);
 	message->order_marks = record.marks;
 }
 
@@ -169,7 +170,7 @@ static void take_limit(struct astm_record *record, struct reading *reading)
 	astm_text(record, astm_first_component(record, astm_first_repeat(record, astm_field(record, 6))), range,
 		sizeof(range));
 	struct reading limit = { 0 };
-	astm_value(&limit, range);
+	delimited_value(&limit, range);
 	if (!decimal_valid(limit.value)) {
 		astm_text(record, astm_field(record, 6), range, sizeof(range));
 		if (*range)
@@ -185,7 +186,7 @@ static void take_limit(struct astm_record *record, struct reading *reading)
 static void take_verdict(struct astm_record *record, struct reading *reading, const char *flags)
 {
 	astm_text(record, astm_field(record, 7), reading->verdict_as_sent, sizeof(reading->verdict_as_sent));
-	enum verdict verdict = astm_flag_verdict(flags, reading->verdict_as_sent);
+	enum verdict verdict = delimited_flag_verdict(flags, reading->verdict_as_sent);
 	if (verdict != VERDICT_NONE && reading->verdict != VERDICT_INVALID)
 		reading->verdict = verdict;
 }
@@ -197,10 +198,10 @@ static void take_time(struct astm_record *record, struct reading *reading)
 	char text[64];
 	for (size_t i = 0; i < 3; i++) {
 		struct date_time tested;
-		struct astm_field field = astm_field(record, places[i]);
+		struct field field = astm_field(record, places[i]);
 		bool used = *reading->tested_at != '\0';
 		astm_text(record, field, text, sizeof(text));
-		if (!used && astm_time(field, 10, &tested) && calendar_text(&tested, reading->tested_at))
+		if (!used && delimited_time(field, 10, &tested) && calendar_text(&tested, reading->tested_at))
 			continue;
 		if (!*text)
 			continue;
@@ -215,10 +216,10 @@ static void take_time(struct astm_record *record, struct reading *reading)
 
 static void take_operator(struct astm_record *record, struct reading *reading)
 {
-	struct astm_field field = astm_field(record, 11);
+	struct field field = astm_field(record, 11);
 	struct date_time time;
 	char text[64];
-	if (astm_time(field, 12, &time)) {
+	if (delimited_time(field, 12, &time)) {
 		astm_text(record, field, text, sizeof(text));
 		reading_said(reading, "field_11", text);
 		return;
@@ -243,7 +244,7 @@ static void take_value(struct astm_record *record, struct reading *reading)
 	copy.delimiters = &plain;
 	astm_text(&copy, astm_field(&copy, 4), text, sizeof(text));
 	record->marks |= copy.marks;
-	astm_value(reading, text);
+	delimited_value(reading, text);
 }
 
 static void decode(
@@ -295,7 +296,7 @@ static bool result_timed(const struct astm_record *record)
 {
 	struct date_time time;
 	for (unsigned number = 9; number <= 13; number++)
-		if (astm_time(astm_field(record, number), 12, &time))
+		if (delimited_time(astm_field(record, number), 12, &time))
 			return true;
 	return false;
 }

@@ -37,7 +37,7 @@ enum request_kind {
 	REQUEST_RAW,   /* a Modbus request of any function: `bytes` without unit address and checksum */
 };
 
-#define REQUEST_MAX   260
+#define REQUEST_MAX   1024 /* the longest is an HL7 acknowledgement; a Modbus request is bounded by its own link */
 #define REGISTERS_MAX 125
 
 struct request {
@@ -78,6 +78,7 @@ enum next {
 	NEXT_WAIT, /* more frames belong to this answer: keep reading */
 	NEXT_ASK,  /* ask again at once (after storing) */
 	NEXT_IDLE, /* this poll is done: ask again when the poll period has passed */
+	NEXT_MORE, /* this frame holds more than there was room for: store what was taken, then give it to me again */
 };
 
 enum { FRAME_MORE = 0, FRAME_NONE = -1 };
@@ -126,7 +127,8 @@ struct driver {
 	 * asked with length 0; never says more than `length`. NULL for drivers that only exchange registers. */
 	int (*frame)(const struct instrument *instrument, const uint8_t *data, size_t length);
 
-	/* Takes one reply, appends what it says to `readings`, and tells what comes next. A frame that is well formed
+	/* Takes one reply, appends what it says to `readings`, and tells what comes next. NEXT_MORE only of a frame,
+	 * and each time with a reading at least. A frame that is well formed
 	 * but not meant for us (an echo, the host's own words in a capture) gives nothing. */
 	enum next (*take)(struct instrument *instrument, const struct reply *reply, struct readings *readings);
 };

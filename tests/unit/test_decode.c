@@ -194,8 +194,9 @@ static size_t add_noise(const struct capture *capture, uint8_t *out, size_t room
 			struct reply reply = {
 				.kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length, .offline = true
 			};
-			readings = (struct readings){ .list = readings.list };
-			capture->driver->take(&instrument, &reply, &readings);
+			do
+				readings = (struct readings){ .list = readings.list };
+			while (capture->driver->take(&instrument, &reply, &readings) == NEXT_MORE);
 		}
 	}
 	free(readings.list);

@@ -1,0 +1,31 @@
+/* What messages of delimited fields (astm, hl7) have in common: cutting them, and reading times, values and flags.
+ * Pure; any thread may call. */
+#ifndef ASSAYD_DELIMITED_H
+#define ASSAYD_DELIMITED_H
+
+#include "driver.h"
+#include "text.h"
+
+struct field { /* a part of a message; empty with `at` NULL where there is none */
+	const uint8_t *at;
+	size_t length;
+};
+
+/* Bytes of the character at `at`, of which `left` are there, at least 1. */
+size_t delimited_character(enum text_encoding encoding, const uint8_t *at, size_t left);
+/* Part `number`, from 1, of what `delimiter` divides; the whole where the delimiter is 0. */
+struct field delimited_part(enum text_encoding encoding, struct field whole, uint8_t delimiter, unsigned number);
+bool delimited_blank(struct field field);
+
+/* A time of at least the given number of digits (8: a day, 14: to the second); false when it is none. */
+bool delimited_time(struct field field, size_t digits, struct date_time *ret);
+
+/* Value and qualifier, and the verdict where a word stands in the value's place. */
+void delimited_value(struct reading *reading, const char *sent);
+bool delimited_is_number(const char *text);
+
+/* A verdict for the instrument's flag by a setting, "A=positive H=positive"; -EINVAL for a setting that is none. */
+int delimited_flags_check(const char *flags, struct fault *fault);
+enum verdict delimited_flag_verdict(const char *flags, const char *flag);
+
+#endif
