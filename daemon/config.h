@@ -34,6 +34,7 @@ struct port {
 	char usb[80];                   /* "1a86:7523" or "1a86:7523:SERIAL" */
 	char host[128];                 /* TCP, TCP_LISTEN (all addresses, 0.0.0.0, unless said), MODBUS_TCP */
 	int number;                     /* TCP port */
+	bool timed, any;                /* REPLAY: with the pauses there were; any question gets the next answer */
 	long baud;
 	int data_bits, stop_bits;
 	enum parity parity;

@@ -90,7 +90,7 @@ static const struct config_profile *read_profile(
 static void check_link(const struct config_place *place, const struct driver *driver, const struct port *port)
 {
 	bool modbus_driver = driver->links == LINK_MODBUS;
-	if (port->kind == PORT_REPLAY && !modbus_driver) {
+	if (port->kind == PORT_REPLAY) {
 		if (access(port->path, R_OK) != 0)
 			config_fault(place, FAULTS_ERROR, "port", _("%s cannot be read; name a capture that exists"),
 				port->path);

@@ -111,7 +111,7 @@ static const struct setting instrument[] = {
 	TEXT(struct instrument_rows, "port", port, 1, NULL, "usb:1a86:7523",
 		N_("Where it is plugged in: usb:VENDOR:PRODUCT[:SERIAL], /dev/..., tcp:HOST:PORT, tcp-listen:[HOST:]PORT (on all "
 		   "addresses of this machine unless HOST is given), modbus-tcp:HOST[:502], modbus-rtu:/dev/..., modbus-rtu:usb:... or "
-		   "replay:FILE.")),
+		   "replay:FILE[?timed][?any].")),
 	TEXT(struct instrument_rows, "line", line, 0, "", "9600/8n1",
 		N_("Serial settings: rate/data bits, parity (n, e, o), stop bits; the driver's usual ones, 9600/8n1 for Modbus RTU, "
 		   "unless given.")),

@@ -262,7 +262,7 @@ static int line_prepare(
 {
 	const struct port *port = &instruments[0]->port;
 	int error = line->stop_fd < 0 ? -errno : line_readings_new(&line->readings);
-	line->modbus = port->kind == PORT_MODBUS_TCP || port->kind == PORT_MODBUS_RTU;
+	line->modbus = instruments[0]->driver->links == LINK_MODBUS; /* also a recorded one */
 	while (!error && line->count < count) {
 		line->count++; /* so that line_free() sees a unit half made */
 		error = unit_init(line, &line->units[line->count - 1], instruments[line->count - 1]);

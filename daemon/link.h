@@ -1,8 +1,8 @@
 /* A link carries bytes or registers between a line and its instruments; it knows nothing of what they mean.
  *
- * Byte links: serial (libserialport), TCP client, TCP listener, replay of a capture. Modbus links: RTU and TCP through
- * libmodbus. A link belongs to the one thread of its line. Every call returns within its timeout; a broken link says so
- * at once (-ENOTCONN, -EIO ...) and stays broken until it is opened again.
+ * Byte links: serial (libserialport), TCP client, TCP listener. Modbus links: RTU and TCP through libmodbus. A replay
+ * of a capture is either. A link belongs to the one thread of its line. Every call returns within its timeout; a broken
+ * link says so at once (-ENOTCONN, -EIO ...) and stays broken until it is opened again.
  */
 #ifndef ASSAYD_LINK_H
 #define ASSAYD_LINK_H

@@ -24,11 +24,11 @@
 #include "../drivers/bytes.h"
 #include "../drivers/checksum.h"
 #include "clock.h"
+#include "link_pdu.h"
 
 #define FRAME_GAP_MS 500 /* USB adapters and serial servers pause inside a frame: a pause this long ends it */
 #define QUIET_MS     60  /* a line that said nothing for this long is quiet: over 3.5 characters at 1,200 baud */
 #define END_MS       30  /* a frame of unknown length whose checksum is right ends with this pause */
-#define MBAP_SIZE    7   /* transaction 2, protocol 2, length 2, unit 1: MODBUS Messaging on TCP/IP V1.0b, 3.1.3 */
 
 struct modbus_link {
 	struct link link;
@@ -150,37 +150,6 @@ static int modbus_link_open(struct link *link, struct fault *fault)
 	return 0;
 }
 
-/* Function code and data of a request; the register functions of MODBUS Application Protocol V1.1b3, 6.3 to 6.12. */
-static size_t make_pdu(const struct request *request, uint8_t pdu[static REQUEST_MAX])
-{
-	size_t length = 0;
-#define PUT16(value) (pdu[length++] = (uint8_t)((value) >> 8), pdu[length++] = (uint8_t)((value)&0xFF))
-	switch (request->kind) {
-	case REQUEST_READ:
-		pdu[length++] = request->table == REGISTERS_INPUT ? MODBUS_FC_READ_INPUT_REGISTERS
-		                                                  : MODBUS_FC_READ_HOLDING_REGISTERS;
-		PUT16(request->address);
-		PUT16(request->count);
-		break;
-	case REQUEST_WRITE:
-		pdu[length++] =
-			request->count > 1 ? MODBUS_FC_WRITE_MULTIPLE_REGISTERS : MODBUS_FC_WRITE_SINGLE_REGISTER;
-		PUT16(request->address);
-		if (request->count > 1) {
-			PUT16(request->count);
-			pdu[length++] = (uint8_t)(2 * request->count);
-		}
-		for (unsigned i = 0; i < request->count; i++)
-			PUT16(request->registers[i]);
-		break;
-	default:
-		memcpy(pdu, request->bytes, request->length);
-		length = request->length;
-	}
-#undef PUT16
-	return length;
-}
-
 static int send_request(struct modbus_link *modbus, int unit, const uint8_t *pdu, size_t length, struct fault *fault)
 {
 	uint8_t adu[MBAP_SIZE + REQUEST_MAX];
@@ -300,67 +269,14 @@ static int check_frame(struct modbus_link *modbus, int unit, struct adu *adu, st
 	return 0;
 }
 
-static int take_registers(
-	const struct request *request, struct bytes data, struct reply *reply, uint16_t *registers, struct fault *fault)
-{
-	unsigned length = bytes_u8(&data);
-	if (length != 2u * request->count || bytes_left(&data) != length)
-		return fault_set(fault, EBADMSG, _("answer of %u bytes, asked were %u registers"), length,
-			(unsigned)request->count);
-	reply->kind = REPLY_REGISTERS;
-	reply->bytes = data.at;
-	reply->length = length;
-	reply->registers = registers;
-	reply->count = request->count;
-	for (unsigned i = 0; i < request->count; i++)
-		registers[i] = bytes_u16be(&data);
-	return 0;
-}
-
-/* A write is confirmed with its own address and value, or address and count. */
-static int take_done(const struct request *request, struct bytes data, struct reply *reply, struct fault *fault)
-{
-	uint16_t address = bytes_u16be(&data), second = bytes_u16be(&data);
-	uint16_t wanted = request->count > 1 ? request->count : request->registers[0];
-	if (data.failed || address != request->address || second != wanted)
-		return fault_set(fault, EBADMSG, _("confirmation of another write"));
-	reply->kind = REPLY_DONE;
-	return 0;
-}
-
-static int take_answer(const struct request *request, uint8_t function, const struct adu *adu, struct reply *reply,
-	uint16_t *registers, uint8_t *bytes, struct fault *fault)
-{
-	size_t length = adu->length - adu->head - adu->tail;
-	memcpy(bytes, adu->bytes + adu->head, length);
-	struct bytes pdu = bytes_of(bytes, length);
-	uint8_t answered = bytes_u8(&pdu);
-	if (answered == (function | 0x80)) {
-		reply->kind = REPLY_REFUSED;
-		reply->exception = bytes_u8(&pdu);
-		return 0;
-	}
-	if (answered != function)
-		return fault_set(fault, EBADMSG, _("answer to function %u, asked was %u"), answered, function);
-	if (request->kind == REQUEST_READ)
-		return take_registers(request, pdu, reply, registers, fault);
-	if (request->kind == REQUEST_WRITE)
-		return take_done(request, pdu, reply, fault);
-	reply->kind = REPLY_RAW;
-	reply->bytes = bytes;
-	reply->length = length;
-	return 0;
-}
-
 static int modbus_link_exchange(struct link *link, int unit, const struct request *request, int timeout_ms,
 	struct reply *reply, uint16_t *registers, uint8_t *bytes, struct fault *fault)
 {
 	struct modbus_link *modbus = (struct modbus_link *)link;
 	uint8_t pdu[REQUEST_MAX];
-	if (request->count > REGISTERS_MAX || request->length > MODBUS_MAX_PDU_LENGTH ||
-		(request->kind == REQUEST_RAW && request->length == 0))
+	size_t length = pdu_make(request, pdu);
+	if (length == 0)
 		return fault_set(fault, EINVAL, _("a request longer than Modbus allows"));
-	size_t length = make_pdu(request, pdu);
 	modbus->asked_unit = (uint8_t)unit;
 	modbus->asked_function = pdu[0];
 	int error = send_request(modbus, unit, pdu, length, fault);
@@ -371,7 +287,10 @@ static int modbus_link_exchange(struct link *link, int unit, const struct reques
 	if (error < 0)
 		return error;
 	error = check_frame(modbus, unit, &adu, fault);
-	return error < 0 ? error : take_answer(request, pdu[0], &adu, reply, registers, bytes, fault);
+	if (error < 0)
+		return error;
+	return pdu_take(request, pdu[0], adu.bytes + adu.head, adu.length - adu.head - adu.tail, reply, registers,
+		bytes, fault);
 }
 
 /* Whatever still comes is the answer to an older question, or noise. */

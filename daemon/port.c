@@ -146,6 +146,27 @@ static int parse_serial(const char *text, const char *scheme, const char *whole,
 	return result;
 }
 
+/* "FILE?timed,any": what stands behind the last ? is how it is played. */
+static int parse_replay(const char *text, const char *whole, struct port *port, struct fault *fault)
+{
+	char path[sizeof(port->path)];
+	snprintf(path, sizeof(path), "%s", text);
+	char *rest = strrchr(path, '?');
+	if (rest)
+		*rest++ = '\0';
+	for (char *word; rest && (word = strsep(&rest, ","));) {
+		port->timed |= strcmp(word, "timed") == 0;
+		port->any |= strcmp(word, "any") == 0;
+		if (strcmp(word, "timed") != 0 && strcmp(word, "any") != 0)
+			return fault_set(fault, EINVAL,
+				_("port %s: a replay knows no '%s'; behind the ? it takes timed and any"), whole, word);
+	}
+	int result = parse_path(path, whole, port, fault);
+	static const char *const options[] = { "", "?timed", "?any", "?timed,any" };
+	snprintf(port->text, sizeof(port->text), "replay:%.230s%s", port->path, options[port->timed + 2 * port->any]);
+	return result;
+}
+
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 /* What lsusb prints, with or without the "ID " before it: VENDOR:PRODUCT. */
@@ -219,9 +240,7 @@ static int parse_kind(const char *text, struct port *port, struct fault *fault)
 	}
 	if ((rest = after(text, "replay:"))) {
 		port->kind = PORT_REPLAY;
-		int result = parse_path(rest, text, port, fault);
-		snprintf(port->text, sizeof(port->text), "replay:%.239s", port->path);
-		return result;
+		return parse_replay(rest, text, port, fault);
 	}
 	bool modbus = (rest = after(text, "modbus-tcp:"));
 	if (!rest && !(rest = after(text, "tcp:")))

@@ -8,7 +8,9 @@
  *     tcp-listen:127.0.0.1:5000                                     ... or on one
  *     modbus-tcp:10.0.0.20     port 502 unless said
  *     modbus-rtu:/dev/ttyS0    or modbus-rtu:usb:1a86:7523
- *     replay:/tmp/capture.bin  bytes out of a file
+ *     replay:/tmp/a.capture    a recorded line (capture.h), each question answered as it was then
+ *     replay:/tmp/a.capture?timed      ... with the pauses there were
+ *     replay:/tmp/a.capture?any        ... each question answered with what comes next, whatever was asked
  *
  * An IPv6 address stands in brackets: tcp:[fd00::9]:4001. Pure; any thread may call.
  */
@@ -32,7 +34,7 @@ bool port_is_modbus(const struct port *port);
 /* What it is, for messages: "a serial port", "Modbus TCP" ... */
 const char *port_title(const struct port *port);
 
-/* enum link_use bits of drivers that can talk through it; 0 for a replay, which any driver but Modbus can read. */
+/* enum link_use bits of drivers that can talk through it; 0 for a replay, which every driver can read. */
 unsigned port_link(const struct port *port);
 
 #endif

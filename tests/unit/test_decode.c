@@ -115,6 +115,7 @@ struct feed {
 	const uint8_t *bytes;
 	size_t length, step; /* 0: pieces of random size */
 	unsigned seed;
+	const size_t *lengths; /* or these, one after the other */
 };
 
 static void *feed(void *context)
@@ -122,6 +123,8 @@ static void *feed(void *context)
 	struct feed *feed = context;
 	for (size_t at = 0; at < feed->length;) {
 		size_t step = feed->step ? feed->step : (size_t)rand_r(&feed->seed) % 40 + 1;
+		if (feed->lengths)
+			step = *feed->lengths++;
 		if (step > feed->length - at)
 			step = feed->length - at;
 		if (write(feed->fd, feed->bytes + at, step) != (ssize_t)step)
@@ -133,12 +136,11 @@ static void *feed(void *context)
 }
 
 /* The lines; free() them. `ret_complaints` may be NULL. */
-static char *decode(const struct capture *capture, const uint8_t *bytes, size_t length, size_t step, unsigned seed,
-	char **ret_complaints)
+static char *decode_fed(const struct capture *capture, struct feed context, char **ret_complaints)
 {
 	int ends[2];
 	assert_int_equal(pipe2(ends, O_DIRECT), 0); /* packets: each read gets one write */
-	struct feed context = { ends[1], bytes, length, step, seed };
+	context.fd = ends[1];
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, feed, &context), 0);
 	char *lines = NULL, *complaints = NULL;
@@ -157,6 +159,12 @@ static char *decode(const struct capture *capture, const uint8_t *bytes, size_t 
 	return lines;
 }
 
+static char *decode(const struct capture *capture, const uint8_t *bytes, size_t length, size_t step, unsigned seed,
+	char **ret_complaints)
+{
+	return decode_fed(capture, (struct feed){ -1, bytes, length, step, seed, NULL }, ret_complaints);
+}
+
 static void expect(const struct capture *capture, const uint8_t *bytes, size_t length, size_t step, unsigned seed,
 	const char *path)
 {
@@ -165,6 +173,27 @@ static void expect(const struct capture *capture, const uint8_t *bytes, size_t l
 		print_error("%s, in pieces of %zu, seed %u\n", path, step, seed);
 	assert_string_equal(lines, capture->golden);
 	free(lines);
+}
+
+/* The bytes each read of the recorder returned: lines of {"read":N,"hex":"..."}. */
+static size_t read_chunks(const char *path, struct capture *capture, size_t *lengths, size_t room)
+{
+	char chunks[520], line[8192], hex[8192];
+	snprintf(chunks, sizeof(chunks), "%.*s.chunks.jsonl", (int)(strlen(path) - 4), path);
+	FILE *file = fopen(chunks, "r");
+	size_t count = 0;
+	if (!file)
+		return 0;
+	capture->length = 0;
+	while (fgets(line, sizeof(line), file)) {
+		size_t before = capture->length;
+		assert_int_equal(sscanf(line, "{\"read\": %*d, \"hex\": \"%8191[0-9a-f]", hex), 1);
+		read_hex(hex, capture);
+		assert_true(count < room);
+		lengths[count++] = capture->length - before;
+	}
+	fclose(file);
+	return count;
 }
 
 /* Copies the capture with noise before, between and behind its frames: bytes with which no frame begins. */
@@ -264,6 +293,23 @@ static void a_capture_cut_at_random_gives_the_same_lines(void **state)
 {
 	(void)state;
 	each_capture(check_cuts);
+}
+
+static void check_chunks(struct capture *capture, const char *path)
+{
+	static size_t lengths[CAPTURE_MAX];
+	if (read_chunks(path, capture, lengths, CAPTURE_MAX) == 0)
+		return;
+	struct feed feed = { -1, capture->bytes, capture->length, 0, 0, lengths };
+	char *lines = decode_fed(capture, feed, NULL);
+	assert_string_equal(lines, capture->golden);
+	free(lines);
+}
+
+static void the_reads_of_the_recorder_give_the_same_lines(void **state)
+{
+	(void)state;
+	each_capture(check_chunks);
 }
 
 static void noise_between_frames_changes_nothing(void **state)
@@ -435,6 +481,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_capture_decoded_whole_gives_its_golden_lines),
 		cmocka_unit_test(a_capture_decoded_byte_by_byte_gives_the_same_lines),
 		cmocka_unit_test(a_capture_cut_at_random_gives_the_same_lines),
+		cmocka_unit_test(the_reads_of_the_recorder_give_the_same_lines),
 		cmocka_unit_test(noise_between_frames_changes_nothing),
 		cmocka_unit_test(what_is_no_frame_is_told_with_its_offset_and_however_it_was_cut),
 		cmocka_unit_test(lines_hold_the_promised_keys_in_the_promised_order),

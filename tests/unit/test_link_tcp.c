@@ -1,4 +1,4 @@
-/* TCP links, client and listener, over real sockets; and the replay of a capture. */
+/* TCP links, client and listener, over real sockets. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -243,36 +243,6 @@ static void a_port_that_is_taken_is_a_sentence(void **state)
 	close(server);
 }
 
-static void a_replay_plays_the_instruments_bytes_only(void **state)
-{
-	(void)state;
-	char name[] = "/tmp/replay-XXXXXX";
-	int file = mkstemp(name);
-	static const char text[] = "# a capture\n> 7E 01\n< 7e11 AA # answer\n\n  0102\n";
-	assert_int_equal(write(file, text, sizeof(text) - 1), sizeof(text) - 1);
-	struct port port = { .kind = PORT_REPLAY };
-	snprintf(port.path, sizeof(port.path), "%s", name);
-	struct link *link = NULL;
-	uint8_t bytes[64];
-	assert_int_equal(link_new(&port, stop_fd, &link, &fault), 0);
-	assert_int_equal(link_open(link, &fault), 0);
-	assert_int_equal(link_read(link, bytes, 3, 100, &fault), 3);
-	assert_memory_equal(bytes, "\x7e\x11\xaa", 3);
-	assert_int_equal(link_open(link, &fault), 0); /* goes on, does not begin anew */
-	assert_int_equal(link_read(link, bytes, sizeof(bytes), 100, &fault), 2);
-	assert_memory_equal(bytes, "\x01\x02", 2);
-	assert_int_equal(link_read(link, bytes, sizeof(bytes), 50, &fault), 0);
-	link_free(link);
-
-	assert_int_equal(pwrite(file, "!", 1, 12), 1);
-	assert_int_equal(link_new(&port, stop_fd, &link, &fault), 0);
-	assert_int_equal(link_open(link, &fault), -EINVAL);
-	assert_non_null(strstr(fault.text, ":2:"));
-	link_free(link);
-	close(file);
-	unlink(name);
-}
-
 static void registers_are_not_asked_of_a_byte_link_nor_bytes_of_a_closed_one(void **state)
 {
 	(void)state;
@@ -303,7 +273,6 @@ int main(void)
 		cmocka_unit_test(a_dead_peer_is_noticed_by_keepalive),
 		cmocka_unit_test(a_listener_takes_one_instrument_at_a_time),
 		cmocka_unit_test(a_port_that_is_taken_is_a_sentence),
-		cmocka_unit_test(a_replay_plays_the_instruments_bytes_only),
 		cmocka_unit_test(registers_are_not_asked_of_a_byte_link_nor_bytes_of_a_closed_one),
 	};
 	return cmocka_run_group_tests(tests, group_setup, NULL);

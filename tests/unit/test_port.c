@@ -51,6 +51,10 @@ static void serial_ports_have_a_usb_identity_or_a_path(void **state)
 	assert_string_equal(port.usb, "1a86:7523");
 	assert_true(port_is_serial(&port) && port_is_modbus(&port));
 	assert_string_equal(parsed("replay:/tmp/a.bin").path, "/tmp/a.bin");
+	struct port replay = parsed("replay:/tmp/a?any,timed");
+	assert_true(replay.any && replay.timed);
+	assert_string_equal(replay.path, "/tmp/a");
+	assert_string_equal(replay.text, "replay:/tmp/a?timed,any");
 }
 
 static void tcp_ports_have_host_and_number(void **state)
@@ -94,6 +98,7 @@ static void a_wrong_port_is_told_what_would_be_right(void **state)
 {
 	(void)state;
 	refused("COM3", "Windows name");
+	refused("replay:/tmp/a?slow", "takes timed and any");
 	refused("ttyUSB0", "write /dev/ttyUSB0");
 	refused("dev/ttyUSB0", "write /dev/ttyUSB0");
 	refused("10.0.0.9:4001", "write tcp:10.0.0.9:4001");
