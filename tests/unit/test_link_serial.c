@@ -195,17 +195,19 @@ static void an_unplug_is_told_at_once_and_replugging_under_another_name_works(vo
 		assert_int_equal(link_open(adapter.link, &fault), -ENOENT);
 	assert_non_null(strstr(fault.text, "plugged in"));
 	assert_true((cpu_seconds() - spent) / 2.0 < 0.02);
-	int blocker, tty; /* takes the old number, as another adapter would */
-	char taken[64];
-	assert_int_equal(openpty(&blocker, &tty, taken, NULL, NULL), 0);
 	plug(&adapter);
+	int other = -1; /* has the old number, as another adapter would */
+	if (strcmp(before, adapter.name) == 0) {
+		other = adapter.master;
+		plug(&adapter);
+	}
 	assert_string_not_equal(before, adapter.name);
 	if (link_open(adapter.link, &fault))
 		fail_msg("%s", fault.text);
 	assert_int_equal(write(adapter.master, "back", 4), 4);
 	assert_int_equal(link_read(adapter.link, bytes, sizeof(bytes), 1000, &fault), 4);
-	close(tty);
-	close(blocker);
+	if (other >= 0)
+		close(other);
 	adapter_free(&adapter);
 }
 
