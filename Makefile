@@ -19,7 +19,7 @@ SAN     ?=
 BUILD   ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 VERSION := 0.1.0
 
-LIBS    := libserialport libmodbus jansson sqlite3 libcrypto
+LIBS    := libserialport libmodbus jansson sqlite3 libssl libcrypto
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection

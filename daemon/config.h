@@ -60,15 +60,21 @@ struct instrument_config {
 enum target_protocol { TARGET_MQTT5, TARGET_MQTT311 };
 enum target_receipts { TARGET_RECEIPTS_NONE, TARGET_RECEIPTS_REQUIRED };
 
+#define BROKER_MAX  256
+#define BROKERS_MAX 4
+
 struct target_config {
 	char name[CONFIG_NAME_MAX];
-	char broker[256]; /* mqtt://host:port or mqtts://host:port, the port always there; IPv6 in brackets */
-	int protocol;     /* enum target_protocol */
-	int receipts;     /* enum target_receipts */
+	/* mqtt://host:port or mqtts://host:port, the port always there, IPv6 in brackets; several with a blank between,
+	 * in the order in which they are tried */
+	char broker[BROKERS_MAX * BROKER_MAX];
+	int protocol; /* enum target_protocol */
+	int receipts; /* enum target_receipts */
 	char client_id[65], username[129];
 	char password_file[CONFIG_PATH_MAX +
 			   1]; /* one line; readable by the daemon only; or a systemd credential's name */
-	char ca_file[CONFIG_PATH_MAX + 1], client_cert[CONFIG_PATH_MAX + 1], client_key[CONFIG_PATH_MAX + 1];
+	char ca_file[CONFIG_PATH_MAX + 1], crl_file[CONFIG_PATH_MAX + 1];
+	char client_cert[CONFIG_PATH_MAX + 1], client_key[CONFIG_PATH_MAX + 1];
 	int64_t keepalive_ms, ack_timeout_ms, reconnect_min_ms, reconnect_max_ms;
 	long window;       /* messages in flight, at most; the broker's Receive Maximum may lower it */
 	long backlog_rate; /* records a second while catching up on a long backlog; 0: as fast as acknowledged */
@@ -113,5 +119,8 @@ struct config {
 int config_load(const char *directory, struct config **ret, struct faults *faults);
 struct config *config_hold(struct config *config); /* any thread */
 void config_release(struct config *config);        /* any thread; NULL is fine */
+
+/* The target's broker number `index` from 0; false when there are not so many. */
+bool target_broker(const struct target_config *target, size_t index, char out[static BROKER_MAX]);
 
 #endif

@@ -89,12 +89,34 @@ void config_check_station(const struct config_place *place, const struct station
 
 /* --- targets ----------------------------------------------------------------------------------------------------- */
 
+static bool share_a_broker(const struct target_config *a, const struct target_config *b)
+{
+	char one[BROKER_MAX], other[BROKER_MAX];
+	for (size_t i = 0; target_broker(a, i, one); i++)
+		for (size_t k = 0; target_broker(b, k, other); k++)
+			if (strcmp(one, other) == 0)
+				return true;
+	return false;
+}
+
+/* OpenSSL asks for revocation lists in all connections of a process or in none (daemon/tls.c). */
+static void check_revocation(
+	const struct config_place *place, const struct target_config *other, const struct target_config *target)
+{
+	bool both_tls = !strncmp(other->broker, "mqtts", 5) && !strncmp(target->broker, "mqtts", 5);
+	if (both_tls && !*other->crl_file != !*target->crl_file)
+		config_fault(place, FAULTS_ERROR, *target->crl_file ? "crl-file" : "broker",
+			_("targets %s and %s: with crl-file for one target every mqtts:// target needs one; add a line crl-file = ..."),
+			other->name, target->name);
+}
+
 void config_check_client(
 	const struct config_place *place, const struct config *config, const struct target_config *target)
 {
 	for (size_t i = 0; i < config->target_count; i++) {
 		const struct target_config *other = &config->targets[i];
-		if (strcmp(other->broker, target->broker) != 0 || strcmp(other->client_id, target->client_id) != 0)
+		check_revocation(place, other, target);
+		if (!share_a_broker(other, target) || strcmp(other->client_id, target->client_id) != 0)
 			continue;
 		config_fault(place, FAULTS_ERROR, *target->client_id ? "client-id" : "broker",
 			_("target %s logs in to this broker under the same name; give one of the two another client-id"),

@@ -71,7 +71,8 @@ static const struct setting logging[] = {
 
 static const struct setting target[] = {
 	TEXT(struct target_config, "broker", broker, 1, NULL, "mqtts://mqtt.example.gov.cn:8883",
-		N_("The county's broker: mqtts://HOST[:8883] with TLS, or mqtt://HOST[:1883] without.")),
+		N_("The county's broker: mqtts://HOST[:8883] with TLS, or mqtt://HOST[:1883] without; up to four of one platform, "
+		   "with a blank between, are tried in this order.")),
 	CHOICE(struct target_config, "protocol", protocol, "5|3.1.1", "5",
 		N_("The MQTT version; 3.1.1 brokers may drop a record and acknowledge it all the same.")),
 	CHOICE(struct target_config, "receipts", receipts, "none|required", "none",
@@ -84,6 +85,9 @@ static const struct setting target[] = {
 		N_("A file whose first line is the password, or the name of a systemd credential.")),
 	CREDENTIAL(struct target_config, "ca-file", ca_file, "/etc/assayd/county-ca.crt",
 		N_("The certificate authority that signed the broker's certificate (PEM); the system's authorities unless given.")),
+	CREDENTIAL(struct target_config, "crl-file", crl_file, "/etc/assayd/county-ca.crl",
+		N_("The authority's list of revoked certificates (PEM), where it keeps one; a broker named in it is not trusted. Read "
+		   "at every connection.")),
 	CREDENTIAL(struct target_config, "client-cert", client_cert, "/etc/assayd/station.crt",
 		N_("The station's own certificate (PEM), where the broker asks for one.")),
 	CREDENTIAL(struct target_config, "client-key", client_key, "/etc/assayd/station.key",

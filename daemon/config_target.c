@@ -12,9 +12,20 @@
 #define PLAIN "mqtt://"
 #define TLS   "mqtts://"
 
-static bool is_tls(const struct target_config *target)
+static bool is_tls(const char *broker)
 {
-	return !strncmp(target->broker, TLS, strlen(TLS));
+	return !strncmp(broker, TLS, strlen(TLS));
+}
+
+bool target_broker(const struct target_config *target, size_t index, char out[static BROKER_MAX])
+{
+	const char *at = target->broker + strspn(target->broker, " ");
+	for (; index > 0 && *at; index--) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+	}
+	snprintf(out, BROKER_MAX, "%.*s", (int)strcspn(at, " "), at);
+	return *out != '\0';
 }
 
 /* A broker written some other way: what was probably meant. False after the fault. */
@@ -48,11 +59,11 @@ static bool scheme_is_right(const struct config_place *place, const char *broker
 }
 
 /* Checks host and port as a TCP port would, and writes the broker with its port number. */
-static void read_broker(const struct config_place *place, struct target_config *target)
+static void read_broker(const struct config_place *place, char broker[static BROKER_MAX])
 {
-	if (!scheme_is_right(place, target->broker))
+	if (!scheme_is_right(place, broker))
 		return;
-	const char *scheme = is_tls(target) ? TLS : PLAIN, *host = target->broker + strlen(scheme);
+	const char *scheme = is_tls(broker) ? TLS : PLAIN, *host = broker + strlen(scheme);
 	if (strchr(host, '@')) { /* told without the line: a password belongs in no log */
 		const struct ini_entry *entry = ini_find(place->section, "broker");
 		faults_add(place->faults, FAULTS_ERROR, place->ini->path, entry->line, entry->value_column, NULL,
@@ -69,7 +80,7 @@ static void read_broker(const struct config_place *place, struct target_config *
 	char address[300];
 	snprintf(address, sizeof(address), "tcp:%s%s", host,
 		strchr(inside, ':') ? ""
-		: is_tls(target)    ? ":8883"
+		: is_tls(broker)    ? ":8883"
 				    : ":1883");
 	struct port port = { 0 };
 	struct fault fault;
@@ -77,12 +88,29 @@ static void read_broker(const struct config_place *place, struct target_config *
 		/* What stands before the first colon names a port; in Chinese the colon is full-width. */
 		const char *colon = strstr(fault.text, ": "), *wide = strstr(fault.text, "\uFF1A");
 		const char *reason = colon ? colon + strlen(": ") : wide ? wide + strlen("\uFF1A") : fault.text;
-		config_fault(
-			place, FAULTS_ERROR, "broker", _("broker %s is not understood: %s"), target->broker, reason);
+		config_fault(place, FAULTS_ERROR, "broker", _("broker %s is not understood: %s"), broker, reason);
 		return;
 	}
-	snprintf(address, sizeof(address), "%s%.240s", scheme, port.text + strlen("tcp:"));
-	strcpy(target->broker, address);
+	snprintf(broker, BROKER_MAX, "%s%.240s", scheme, port.text + strlen("tcp:"));
+}
+
+/* Each broker of the list, which is written anew. All of one platform: with TLS or without. */
+static void read_brokers(const struct config_place *place, struct target_config *target)
+{
+	char list[sizeof(target->broker)] = "", one[BROKER_MAX];
+	size_t count = 0, tls = 0, used = 0;
+	for (; count < BROKERS_MAX && target_broker(target, count, one); count++) {
+		tls += is_tls(one);
+		read_broker(place, one);
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", count ? " " : "", one);
+	}
+	if (target_broker(target, BROKERS_MAX, one))
+		config_fault(place, FAULTS_ERROR, "broker",
+			_("broker names more than %d; leave out '%s' and those behind it"), BROKERS_MAX, one);
+	else if (tls && tls < count)
+		config_fault(place, FAULTS_ERROR, "broker",
+			_("broker mixes mqtts:// and mqtt://; a platform is reached with TLS everywhere or nowhere"));
+	strcpy(target->broker, list);
 }
 
 /* Credentials become paths where they can be; secrets everybody can read get a warning. */
@@ -119,10 +147,14 @@ static void check_together(const struct config_place *place, const struct target
 	if (*target->password_file && !*target->username)
 		config_fault(place, FAULTS_ERROR, "password-file",
 			_("a password without a user name; add a line username = ..."));
-	if (!is_tls(target) && (*target->client_cert || *target->ca_file))
-		config_fault(place, FAULTS_ERROR, *target->client_cert ? "client-cert" : "ca-file",
+	bool tls = is_tls(target->broker);
+	if (!tls && (*target->client_cert || *target->ca_file || *target->crl_file))
+		config_fault(place, FAULTS_ERROR,
+			*target->client_cert ? "client-cert"
+			: *target->ca_file   ? "ca-file"
+					     : "crl-file",
 			_("certificates need TLS, and broker begins with mqtt://; write mqtts://"));
-	else if (!is_tls(target) && *target->password_file)
+	else if (!tls && *target->password_file)
 		config_fault(place, FAULTS_WARNING, "broker",
 			_("the password travels unencrypted over mqtt://; mqtts:// protects it"));
 	if (target->reconnect_max_ms < target->reconnect_min_ms)
@@ -141,20 +173,23 @@ size_t config_read_target(const struct config_place *place, struct target_config
 	snprintf(target->name, sizeof(target->name), "%s", place->section->name);
 	settings_read(place->ini, place->section, &table, 1, false, place->faults);
 	if (*target->broker)
-		read_broker(place, target);
+		read_brokers(place, target);
 	if (place->faults->errors == before)
 		check_together(place, target);
 	find_credential(place, "password-file", target->password_file, true);
 	find_credential(place, "client-key", target->client_key, true);
 	find_credential(place, "client-cert", target->client_cert, false);
 	find_credential(place, "ca-file", target->ca_file, false);
+	find_credential(place, "crl-file", target->crl_file, false);
 	if (place->faults->errors > before)
 		return place->faults->errors - before;
-	const char *const paths[] = { target->password_file, target->client_key, target->client_cert, target->ca_file };
-	char digests[4][65];
-	const char *contents[4];
-	for (size_t i = 0; i < 4; i++)
+	const char *const paths[] = { target->password_file, target->client_key, target->client_cert, target->ca_file,
+		target->crl_file };
+	enum { PATHS = sizeof(paths) / sizeof(paths[0]) };
+	char digests[PATHS][65];
+	const char *contents[PATHS];
+	for (size_t i = 0; i < PATHS; i++)
 		contents[i] = config_file_digest(paths[i], digests[i]);
-	config_definition(place->section, contents, 4, target->definition);
+	config_definition(place->section, contents, PATHS, target->definition);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../drivers/text.h"
 
@@ -22,6 +23,8 @@ struct mqtt {
 	struct mqtt_queue queue;
 	struct mqtt_limits limits; /* written before MQTT_UP is pushed */
 	char failure[256];         /* under the queue's lock */
+	int authorities_fd;        /* a file in memory that the library reads while it connects; -1: none */
+	char authorities[32];      /* its path */
 };
 
 /* The library keeps its threads and tables only while it has a client; this one never connects and keeps them. */
@@ -247,11 +250,11 @@ static const char *given(const char *text)
 
 static void fill_tls(MQTTAsync_SSLOptions *tls, const struct mqtt_options *options, struct mqtt *mqtt)
 {
-	tls->trustStore = given(options->ca_file);
-	tls->CApath = tls->trustStore ? NULL : "/etc/ssl/certs";
+	tls->trustStore = *mqtt->authorities ? mqtt->authorities : given(options->tls.ca);
+	tls->CApath = given(options->tls.ca) ? NULL : "/etc/ssl/certs";
 	tls->disableDefaultTrustStore = 1; /* a given authority is the only one; the system's are named above */
-	tls->keyStore = given(options->client_cert);
-	tls->privateKey = given(options->client_key);
+	tls->keyStore = given(options->tls.client_cert);
+	tls->privateKey = given(options->tls.client_key);
 	tls->enableServerCertAuth = 1;
 	tls->verify = 1; /* without it the certificate of any other host is accepted */
 	/* The library's "TLS 1.2" means that version only. At security level 2 OpenSSL 3 speaks nothing older. */
@@ -318,7 +321,9 @@ int mqtt_open(const struct mqtt_options *options, int event_fd, struct mqtt **re
 	mqtt->version5 = options->version5;
 	mqtt->limits.in_flight = 65535;
 	mqtt_queue_init(&mqtt->queue, event_fd);
-	int rc = create_client(mqtt, options, fault);
+	int rc = tls_join_files(&options->tls, &mqtt->authorities_fd, mqtt->authorities, fault);
+	if (rc == 0)
+		rc = create_client(mqtt, options, fault);
 	if (rc == 0) {
 		MQTTAsync_connectOptions connect5 = MQTTAsync_connectOptions_initializer5;
 		MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer;
@@ -341,6 +346,8 @@ void mqtt_free(struct mqtt *mqtt)
 	if (mqtt->client)
 		MQTTAsync_destroy(&mqtt->client); /* takes the lock in which callbacks run: none comes after it */
 	mqtt_queue_destroy(&mqtt->queue);
+	if (mqtt->authorities_fd >= 0)
+		close(mqtt->authorities_fd);
 	free(mqtt);
 }
 

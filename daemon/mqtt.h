@@ -16,6 +16,7 @@
 
 #include "../drivers/fault.h"
 #include "mqtt_queue.h"
+#include "tls.h"
 
 struct mqtt;
 
@@ -26,8 +27,7 @@ struct mqtt_options {
 	bool version5;                   /* else 3.1.1; never anything older */
 	int keepalive_s, connect_timeout_s;
 	const char *will_topic, *will_payload; /* retained */
-	const char *ca_file, *client_cert,
-		*client_key; /* NULL or "": the system's authorities; no client certificate */
+	struct tls_files tls; /* none: the system's authorities; no revocation list; no client certificate */
 };
 
 struct mqtt_pair {

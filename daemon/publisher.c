@@ -102,6 +102,11 @@ static void *run(void *argument)
 
 /* ---- starting and stopping ---- */
 
+static bool uses_tls(const struct target_config *target)
+{
+	return strncmp(target->broker, "mqtts://", 8) == 0;
+}
+
 static void warn(const struct target_config *target)
 {
 	struct stat about;
@@ -148,6 +153,7 @@ static void publisher_free(struct publisher *publisher)
 	for (int i = 0; i < STREAM_COUNT; i++)
 		stream_free(&publisher->streams[i]);
 	platform_reset(publisher);
+	tls_check_free(publisher->check);
 	journal_reader_close(publisher->reader);
 	if (publisher->event_fd >= 0) {
 		journal_unwatch(publisher->journal, publisher->event_fd);
@@ -190,6 +196,8 @@ int publisher_start(struct config *config, const struct target_config *target, s
 	int rc = prepare(publisher, fault);
 	if (rc == 0) {
 		warn(target);
+		if (uses_tls(target))
+			tls_demand_revocation_list(*target->crl_file);
 		rc = pthread_create(&publisher->thread, NULL, run, publisher);
 		if (rc != 0)
 			rc = fault_set(fault, rc, _("target %s: %s"), target->name, strerror(rc));

@@ -28,12 +28,12 @@ enum { REFUSED_TAKEN_OVER = 0x8E };
 
 static const char *broker_place(const struct publisher *publisher)
 {
-	return strstr(publisher->target->broker, "://") + 3;
+	return strstr(publisher->broker, "://") + 3;
 }
 
 static bool uses_tls(const struct publisher *publisher)
 {
-	return strncmp(publisher->target->broker, "mqtts://", 8) == 0;
+	return strncmp(publisher->broker, "mqtts://", 8) == 0;
 }
 
 static void set_fault(struct publisher *publisher, const char *text)
@@ -66,17 +66,42 @@ static int read_password(const struct publisher *publisher, char *out, size_t si
 	return 0;
 }
 
+static struct tls_files tls_files(const struct target_config *target)
+{
+	return (struct tls_files){
+		.ca = target->ca_file,
+		.crl = target->crl_file,
+		.client_cert = target->client_cert,
+		.client_key = target->client_key,
+	};
+}
+
+/* The next broker of the list, from the first again behind the last. */
+static void choose_broker(struct publisher *publisher)
+{
+	char next[BROKER_MAX];
+	if (!target_broker(publisher->target, publisher->broker_index, next)) {
+		publisher->broker_index = 0;
+		target_broker(publisher->target, 0, next);
+	}
+	publisher->broker_index++;
+	if (strcmp(next, publisher->broker) != 0)
+		publisher->found.text[0] = '\0'; /* it was about another */
+	strcpy(publisher->broker, next);
+}
+
 void broker_begin(struct publisher *publisher)
 {
 	const struct target_config *target = publisher->target;
 	char password[512];
 	struct fault fault = { 0 };
+	choose_broker(publisher);
 	publisher->since_ms = clock_ms();
 	publisher->stats.state = PUBLISHER_CONNECTING;
 	int rc = read_password(publisher, password, sizeof(password), &fault);
 	if (rc == 0) {
 		struct mqtt_options options = {
-			.broker = target->broker,
+			.broker = publisher->broker,
 			.client_id = *target->client_id ? target->client_id : publisher->config->station.code,
 			.username = target->username,
 			.password = password,
@@ -85,9 +110,7 @@ void broker_begin(struct publisher *publisher)
 			.connect_timeout_s = CONNECT_TIMEOUT_S,
 			.will_topic = publisher->status_topic,
 			.will_payload = PLATFORM_OFFLINE,
-			.ca_file = target->ca_file,
-			.client_cert = target->client_cert,
-			.client_key = target->client_key,
+			.tls = tls_files(target),
 		};
 		rc = mqtt_open(&options, publisher->event_fd, &publisher->mqtt, &fault);
 	}
@@ -97,13 +120,11 @@ void broker_begin(struct publisher *publisher)
 }
 
 /* The library's own words for a connection that did not come about say too little. */
-static const char *plain_words(const struct publisher *publisher, const char *words)
+static const char *plain_words(const char *words)
 {
-	if (strncmp(words, "TCP", 3) != 0)
-		return words;
-	if (uses_tls(publisher))
-		return _("no connection, or its certificate is for another host");
-	return _("no connection; is the broker running, and are its address and port right?");
+	return strncmp(words, "TCP", 3) != 0
+	               ? words
+	               : _("no connection; is the broker running, and are its address and port right?");
 }
 
 /* Why it failed, as far as the broker, the library and the clock let us know. */
@@ -118,12 +139,10 @@ static void explain(struct publisher *publisher, const char *why, int reason, ch
 		snprintf(out, size, "%s", why);
 	else if (publisher->up)
 		snprintf(out, size, "%s", *words ? words : _("the connection ended"));
-	else if (!uses_tls(publisher))
-		snprintf(out, size, "%s", plain_words(publisher, *words ? words : "TCP"));
+	else if (uses_tls(publisher) && *publisher->found.text)
+		snprintf(out, size, "%s", publisher->found.text);
 	else
-		snprintf(out, size, _("%s; its certificate must be valid, name this host and be signed by %s"),
-			plain_words(publisher, *words ? words : "TCP"),
-			*publisher->target->ca_file ? publisher->target->ca_file : "/etc/ssl/certs");
+		snprintf(out, size, "%s", plain_words(*words ? words : "TCP"));
 	size_t used = strlen(out);
 	char now[CLOCK_TEXT_MAX];
 	if (uses_tls(publisher) && !publisher->up && clock_wall_ms() < PROGRAM_RELEASED_MS)
@@ -167,21 +186,64 @@ static int judge_link(struct publisher *publisher, const char *why, int reason, 
 	return REFUSED_TAKEN_OVER;
 }
 
+/* Why TLS failed takes a handshake of our own to find out: the failure is told when that is over. False where there is
+ * nothing to find out, or it was found out a short while ago. */
+static bool examine(struct publisher *publisher, const char *why, int reason)
+{
+	const struct tls_files files = tls_files(publisher->target);
+	struct fault fault;
+	if (publisher->up || why || reason || !uses_tls(publisher))
+		return false;
+	if (publisher->check)
+		return true;
+	return complaint_due(&publisher->unexamined) &&
+	       tls_check_start(publisher->broker, &files, publisher->event_fd, &publisher->check, &fault) == 0;
+}
+
+/* Takes what a check has found. It may have met a broker that is well by now. */
+static void take_finding(struct publisher *publisher)
+{
+	char text[sizeof(publisher->fault.text)];
+	if (!publisher->check || !tls_check_done(publisher->check, &publisher->found))
+		return;
+	tls_check_free(publisher->check);
+	publisher->check = NULL;
+	if (publisher->up)
+		return;
+	explain(publisher, NULL, 0, text, sizeof(text));
+	set_fault(publisher, text);
+	tell_down(publisher, text, 0);
+}
+
+/* Another broker of the list is tried at once; when all were, after a pause. */
+static int64_t pause_after(struct publisher *publisher, int reason)
+{
+	char next[BROKER_MAX];
+	if (reason == REFUSED_TAKEN_OVER) {
+		publisher->broker_index = 0;
+		return backoff_between(&publisher->backoff, TAKEN_OVER_MIN_MS, TAKEN_OVER_MAX_MS);
+	}
+	if (publisher->up)
+		publisher->broker_index = 0;
+	else if (target_broker(publisher->target, publisher->broker_index, next))
+		return 0;
+	return backoff_next(&publisher->backoff);
+}
+
 void broker_ended(struct publisher *publisher, const char *why, int reason)
 {
-	char text[400];
+	char text[sizeof(publisher->fault.text)];
 	long now = clock_ms();
 	if (publisher->up)
 		reason = judge_link(publisher, why, reason, now);
-	explain(publisher, why, reason, text, sizeof(text));
-	set_fault(publisher, text);
-	tell_down(publisher, text, reason);
+	if (!examine(publisher, why, reason)) {
+		explain(publisher, why, reason, text, sizeof(text));
+		set_fault(publisher, text);
+		tell_down(publisher, text, reason);
+	}
 	mqtt_free(publisher->mqtt);
 	publisher->mqtt = NULL;
-	int64_t pause = backoff_next(&publisher->backoff);
-	if (reason == REFUSED_TAKEN_OVER)
-		pause = backoff_between(&publisher->backoff, TAKEN_OVER_MIN_MS, TAKEN_OVER_MAX_MS);
-	publisher->retry_ms = now + (long)pause;
+	publisher->retry_ms = now + (long)pause_after(publisher, reason);
 	publisher->since_ms = now;
 	publisher->up = false;
 	publisher->stats.state = PUBLISHER_DOWN;
@@ -213,6 +275,8 @@ void broker_came_up(struct publisher *publisher)
 	publisher->stats.connects++;
 	publisher->refused_before = publisher->stats.refused;
 	set_fault(publisher, "");
+	publisher->found.text[0] = '\0';
+	complaint_over(&publisher->unexamined);
 	bool again = complaint_over(&publisher->down);
 	if (again || publisher->stats.connects == 1)
 		log_notice(_("target %s: connected to broker %s (MQTT %s, at most %zu messages in flight)"),
@@ -227,6 +291,7 @@ void broker_came_up(struct publisher *publisher)
 void broker_watch(struct publisher *publisher, long now_ms)
 {
 	char text[120];
+	take_finding(publisher);
 	if (!publisher->mqtt)
 		return;
 	if (!publisher->up && now_ms - publisher->since_ms > CONNECT_LIMIT_MS) {

@@ -89,6 +89,10 @@ struct publisher {
 	long since_ms; /* of the present state */
 	long retry_ms; /* when to try again */
 	struct backoff backoff;
+	char broker[BROKER_MAX];      /* the one that is connected or tried */
+	size_t broker_index;          /* of the next to be tried */
+	struct tls_check *check;      /* finds out why TLS fails; NULL: none is under way */
+	struct fault found;           /* what the last one found */
 	unsigned short_links;         /* in a row, ended without a reason soon after they came up */
 	unsigned long refused_before; /* this link came up */
 
@@ -101,7 +105,7 @@ struct publisher {
 	struct receipts receipts;
 	struct doubt doubt;
 
-	struct complaint down, refused, unread, odd, uncovered;
+	struct complaint down, unexamined, refused, unread, odd, uncovered;
 };
 
 /* publisher_broker.c */

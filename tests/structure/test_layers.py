@@ -81,7 +81,7 @@ def faults_of(root):
             if folder == "drivers" and base not in DRIVER_MAY:
                 faults.append(f"{where}: a driver is pure and may not include <{header}>")
             if not is_libc:
-                third[header.split("/")[0] if "/" in header else header].append(where)
+                third[header].append(where)
         if folder == "drivers":
             for call in DRIVER_MUST_NOT_CALL.finditer(bare(text)):
                 faults.append(f"{where}: a driver is pure and may not call {call.group(1)}()")

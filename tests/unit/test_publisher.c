@@ -510,115 +510,6 @@ static void another_client_with_our_name_is_not_fought(void **state)
 	stage_free(stage);
 }
 
-/* ---- TLS ---- */
-
-static void run_shell(const char *format, ...)
-{
-	char command[1024];
-	va_list list;
-	va_start(list, format);
-	vsnprintf(command, sizeof(command), format, list);
-	va_end(list);
-	if (system(command) != 0)
-		fail_msg("%s", command);
-}
-
-/* A broker with a certificate for `name`, signed by ca.crt; other-ca.crt signed nothing. */
-static struct stage *tls_stage(const char *name, const char *more)
-{
-	struct stage *stage = stage_new("");
-	char conf[1024], *at = stage->directory;
-	static const char *const authorities[] = { "ca", "other-ca" };
-	for (size_t i = 0; i < 2; i++)
-		run_shell(
-			"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=%s"
-			" -keyout %s/%s.key -out %s/%s.crt 2>/dev/null",
-			authorities[i], at, authorities[i], at, authorities[i]);
-	run_shell(
-		"cd %s && openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=%s -keyout s.key -out "
-		"s.csr 2>/dev/null && printf 'subjectAltName=%s' >ext && openssl x509 -req -in s.csr -CA ca.crt -CAkey "
-		"ca.key -CAcreateserial -days %s -extfile ext -out s.crt 2>/dev/null",
-		at, "broker", name, more && strstr(more, "expired") ? "-1" : "30");
-	snprintf(conf, sizeof(conf),
-		"user root\nlistener %d 127.0.0.1\ncertfile %s/s.crt\nkeyfile %s/s.key\nallow_anonymous true\n%s",
-		stage->port, at, at, more && *more != 'e' ? more : "");
-	write_file(stage, "mosquitto.conf", conf);
-	snprintf(stage->target.broker, sizeof(stage->target.broker), "mqtts://127.0.0.1:%d", stage->port);
-	snprintf(stage->target.ca_file, sizeof(stage->target.ca_file), "%s/ca.crt", at);
-	assert_true(broker_start(stage));
-	return stage;
-}
-
-static void assert_refused(struct stage *stage, const char *says)
-{
-	struct fault fault;
-	assert_true(stage_publish(stage));
-	assert_true(eventually(has_fault, stage, 20000));
-	publisher_fault(stage->publisher, &fault);
-	if (!strstr(fault.text, says))
-		fail_msg("%s is not in: %s", says, fault.text);
-	assert_int_equal(publisher_stats(stage->publisher)->connects, 0);
-	stage_free(stage);
-}
-
-static void tls_with_the_right_certificate_works(void **state)
-{
-	(void)state;
-	struct stage *stage = tls_stage("IP:127.0.0.1", NULL);
-	append(stage, 1, 50, false);
-	assert_true(stage_publish(stage));
-	wanted = 50;
-	assert_true(eventually(all_delivered, stage, 10000));
-	stage_free(stage);
-}
-
-static void a_certificate_of_an_unknown_authority_is_refused(void **state)
-{
-	(void)state;
-	struct stage *stage = tls_stage("IP:127.0.0.1", NULL);
-	snprintf(stage->target.ca_file, sizeof(stage->target.ca_file), "%s/other-ca.crt", stage->directory);
-	assert_refused(stage, "other-ca.crt");
-	stage = tls_stage("IP:127.0.0.1", NULL);
-	stage->target.ca_file[0] = '\0'; /* the system's authorities did not sign it either */
-	assert_refused(stage, "certificate verify failed");
-}
-
-static void a_certificate_for_another_host_is_refused(void **state)
-{
-	(void)state;
-	assert_refused(tls_stage("DNS:other.example,IP:127.0.0.2", NULL), "name");
-}
-
-static void an_expired_certificate_is_refused(void **state)
-{
-	(void)state;
-	assert_refused(tls_stage("IP:127.0.0.1", "expired"), "certificate");
-}
-
-static void there_is_no_fallback_to_plain_text(void **state)
-{
-	(void)state;
-	struct stage *stage = stage_new("");
-	assert_true(broker_start(stage));
-	snprintf(stage->target.broker, sizeof(stage->target.broker), "mqtts://127.0.0.1:%d", stage->port);
-	assert_refused(stage, "");
-}
-
-static void tls_older_than_1_2_is_refused(void **state)
-{
-	(void)state;
-	struct stage *stage = tls_stage("IP:127.0.0.1", NULL);
-	char port[8], certificate[80], key[80];
-	end_program(&stage->broker, SIGKILL);
-	snprintf(port, sizeof(port), "%d", stage->port);
-	snprintf(certificate, sizeof(certificate), "%s/s.crt", stage->directory);
-	snprintf(key, sizeof(key), "%s/s.key", stage->directory);
-	stage->broker = start_program(stage, "openssl", "s_server", "-quiet", "-accept", port, "-cert", certificate,
-		"-key", key, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", NULL);
-	assert_true(eventually(can_connect, stage, 5000));
-	assert_refused(stage, "disallowed");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -639,12 +530,6 @@ int main(void)
 		cmocka_unit_test(a_record_counts_as_delivered_when_a_receipt_covers_it),
 		cmocka_unit_test(behind_a_long_backlog_new_entries_go_first),
 		cmocka_unit_test(another_client_with_our_name_is_not_fought),
-		cmocka_unit_test(tls_with_the_right_certificate_works),
-		cmocka_unit_test(a_certificate_of_an_unknown_authority_is_refused),
-		cmocka_unit_test(a_certificate_for_another_host_is_refused),
-		cmocka_unit_test(an_expired_certificate_is_refused),
-		cmocka_unit_test(there_is_no_fallback_to_plain_text),
-		cmocka_unit_test(tls_older_than_1_2_is_refused),
 	};
 	cmocka_set_test_filter(getenv("TEST")); /* one of them alone */
 	return cmocka_run_group_tests(tests, NULL, NULL);
