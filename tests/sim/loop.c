@@ -140,6 +140,8 @@ void loop_run(void)
 			watch->ready(watch->context, events[i].events);
 		}
 	}
+	for (size_t i = 0; i < heap_count; i++) /* whoever is taken apart now may still clear its timer */
+		heap[i]->place = 0;
 	free(heap);
 	heap = NULL;
 	heap_count = heap_size = 0;
