@@ -1,5 +1,5 @@
-/* Instruments that write text: delimited lines, short blocks of fixed length, tickets on their way to a printer. Each
- * model is a profile (config/profiles/README.md); this file knows how frames are told apart and how questions are
+/* Instruments that write text: delimited lines, short blocks of fixed length, tickets on their way to a printer, JSON.
+ * Each model is a profile (config/profiles/README.md); this file knows how frames are told apart and how questions are
  * asked.
  *
  * Lines, asked by date (profile reader-a9; source: a maker's collector)            9600 8N1, GB 2312
@@ -19,6 +19,11 @@
  * Tickets (profile ticket-a8; order of lines from a maker's program, commands ESC/POS)  9600 8N1, GBK
  *     instrument  ESC @, lines "检测结果：12.34", GS V 0
  *     A ticket ends with the cut, where the next begins, or when nothing comes for the idle gap.
+ *
+ * JSON, asked (profile reader-dy6260-json; source: a maker's program)                TCP, UTF-8
+ *     host        READ
+ *     instrument  {"detail":[{"检测结果":..,"检测项目":..,"样品编号":..,"样品名称":..,"检测时间":..},..]}
+ *     Everything it holds, each time. How a document is cut stands above text_driver_document.c.
  *
  * Cutting: a frame is as long as the profile says and nothing else is believed. Where a line cannot be read and another
  * start stands inside it, it was cut off: the line ends before that start, is told as undecodable, and the next one is
@@ -60,6 +65,7 @@ struct state {
 	long cursor_day;           /* the last day of a whole answer; 0: none */
 	uint64_t alike[ALIKE_MAX]; /* of the answer that is coming: lines alike are told apart */
 	size_t alike_at;
+	bool inside; /* a JSON document: its head was there, its tail was not */
 	struct text_record record;
 };
 
@@ -179,6 +185,8 @@ static int frame(const struct instrument *instrument, const uint8_t *data, size_
 		return block_frame(profile, data, length);
 	case TEXT_SHAPE_TICKETS:
 		return text_ticket_frame(profile, data, length, instrument->idle);
+	case TEXT_SHAPE_JSON:
+		return text_json_frame(profile, data, length, instrument->idle);
 	default:
 		return line_frame(profile, data, length, instrument->idle);
 	}
@@ -320,22 +328,50 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	reading->identity_length = reply->length;
 }
 
+/* True when the answer is over with this part of a document. */
+static bool take_part(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	const struct text_profile *profile = instrument->profile;
+	struct state *state = instrument->state;
+	switch (text_json_part(profile, reply->bytes, reply->length)) {
+	case TEXT_PART_NONE:
+		return false;
+	case TEXT_PART_HEAD:
+		if (!state->inside && reply->offline)
+			memset(state->alike, 0, sizeof(state->alike)); /* another answer begins */
+		state->inside = true;
+		return false;
+	case TEXT_PART_TAIL:
+		state->inside = false;
+		return true;
+	case TEXT_PART_EMPTY:
+		return !state->inside;
+	case TEXT_PART_RECORD:
+		break;
+	}
+	take_record(instrument, reply, readings);
+	return !state->inside;
+}
+
 static enum next take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
 	const struct text_profile *profile = instrument->profile;
 	struct state *state = instrument->state;
 	if (reply->kind == REPLY_SILENCE) {
-		state->polling = false;
+		state->polling = state->inside = false;
 		return NEXT_IDLE;
 	}
 	if (reply->kind != REPLY_FRAME)
 		return NEXT_WAIT;
 	bool done = text_stands(&profile->done, reply->bytes, reply->length);
-	if (!done)
+	bool json = profile->shape == TEXT_SHAPE_JSON, over = true;
+	if (!done && json)
+		over = take_part(instrument, reply, readings);
+	else if (!done)
 		take_record(instrument, reply, readings);
 	else if (reply->offline) /* in a capture another answer begins here */
 		memset(state->alike, 0, sizeof(state->alike));
-	if (!*profile->ask || reply->offline || (!done && profile->done.length > 0))
+	if (!*profile->ask || reply->offline || !over || (!done && profile->done.length > 0))
 		return NEXT_WAIT;
 	return answered(profile, state, readings);
 }
@@ -347,7 +383,7 @@ static int setup(struct instrument *instrument, struct fault *fault)
 	if (!profile)
 		return fault_set(
 			fault, EINVAL, _("driver text needs a profile; profile = reader-a9, say, would be right"));
-	state->polling = state->met = false;
+	state->polling = state->met = state->inside = false;
 	read_cursor(state, instrument->cursor);
 	text_copy(instrument->maker.maker, sizeof(instrument->maker.maker), profile->maker);
 	text_copy(instrument->maker.model, sizeof(instrument->maker.model), profile->model);
@@ -356,7 +392,7 @@ static int setup(struct instrument *instrument, struct fault *fault)
 
 const struct driver text_driver = {
 	.name = "text",
-	.title = N_("Instruments that write lines, short blocks or printer tickets, described by a profile"),
+	.title = N_("Instruments that write lines, short blocks, printer tickets or JSON, described by a profile"),
 	.line = "9600/8n1",
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,

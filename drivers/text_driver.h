@@ -1,8 +1,9 @@
-/* Inside the `text` driver: how a profile describes delimited lines, fixed blocks and printed tickets.
+/* Inside the `text` driver: how a profile describes delimited lines, fixed blocks, printed tickets, JSON.
  *
- * text_driver.c cuts and asks, text_driver_profile.c and _field.c read profiles, text_driver_record.c makes a reading
- * of a frame, text_driver_value.c reads single texts, text_driver_ticket.c knows the printer's commands. The reference
- * of profiles is config/profiles/README.md. Pure; any thread may call.
+ * text_driver.c cuts and asks, text_driver_profile.c, _field.c and _finish.c read profiles, text_driver_record.c makes
+ * a reading of a frame, text_driver_value.c reads single texts, text_driver_ticket.c knows the printer's commands,
+ * text_driver_json.c scans JSON, text_driver_document.c cuts its documents. The reference of profiles is
+ * config/profiles/README.md. Pure; any thread may call.
  */
 #ifndef ASSAYD_TEXT_DRIVER_H
 #define ASSAYD_TEXT_DRIVER_H
@@ -29,12 +30,13 @@ struct text_literals {
 	size_t count;
 };
 
-enum text_shape { TEXT_SHAPE_UNSAID, TEXT_SHAPE_LINES, TEXT_SHAPE_BLOCKS, TEXT_SHAPE_TICKETS };
+enum text_shape { TEXT_SHAPE_UNSAID, TEXT_SHAPE_LINES, TEXT_SHAPE_BLOCKS, TEXT_SHAPE_TICKETS, TEXT_SHAPE_JSON };
 
 enum text_source {
 	TEXT_FROM_COLUMN,
 	TEXT_FROM_BYTES,
 	TEXT_FROM_LABEL,
+	TEXT_FROM_MEMBER,
 	TEXT_FROM_PROFILE, /* "is": the same for each result */
 };
 
@@ -109,6 +111,8 @@ struct text_profile {
 	char missing[TEXT_LITERALS_MAX][24];
 	size_t missing_count;
 
+	char records[96]; /* JSON: the way to the array of records, "data.list"; "": a record in each line */
+
 	char ask[128];
 	struct text_literal done;
 	bool repeatable, repeatable_given;
@@ -174,14 +178,18 @@ struct text_label { /* one line of a ticket, "label：value", as UTF-8 */
 
 struct text_record {           /* a frame opened up */
 	struct text_piece all; /* without what ends it */
+	/* of a line; of a JSON record the token of each field of the profile, `at` NULL where there is none */
 	struct text_piece columns[TEXT_COLUMNS_MAX];
 	size_t column_count;
+	bool numbers[TEXT_FIELDS_MAX]; /* JSON: the token is a number */
 	struct text_label labels[TEXT_LABELS_MAX];
 	size_t label_count;
 };
 
 enum text_verdict_on_frame { TEXT_RESULT, TEXT_NOTHING, TEXT_FAULTY };
 
+/* True when the field's text names this label or member: "检测时间|读取时间" names two. */
+bool text_is_label(const struct text_field *field, const char *label);
 /* The bytes that separate columns at `at`, or 0. */
 size_t text_separation(const struct text_profile *profile, const uint8_t *at, size_t left);
 bool text_stands(const struct text_literal *literal, const uint8_t *at, size_t left);
@@ -201,5 +209,60 @@ bool text_printer_lead(uint8_t byte);
 int text_ticket_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle);
 void text_ticket_open(
 	const struct text_profile *profile, const uint8_t *data, size_t length, struct text_record *record);
+
+/* ---- JSON ---- */
+
+#define TEXT_JSON_DEPTH_MAX 32
+
+enum text_json_event { /* JSON_END: of an object or an array */
+	JSON_MORE,
+	JSON_BAD,
+	JSON_OBJECT,
+	JSON_ARRAY,
+	JSON_END,
+	JSON_NAME,
+	JSON_STRING,
+	JSON_NUMBER,
+	JSON_WORD,
+	JSON_NULL,
+};
+
+struct text_json { /* where the scanner is; it may be copied */
+	const uint8_t *data;
+	size_t length, at;
+	enum text_encoding encoding;
+	unsigned depth;
+	uint64_t objects; /* a bit for each level, set for an object */
+	enum {
+		JSON_WANT_VALUE,
+		JSON_WANT_VALUE_OR_END,
+		JSON_WANT_NAME,
+		JSON_WANT_NAME_OR_END,
+		JSON_WANT_COLON,
+		JSON_WANT_COMMA,
+		JSON_WANT_NOTHING,
+	} wanted;
+	struct text_piece token; /* of a name or string without its quotes, of a number, of true and false */
+};
+
+struct text_json text_json_of(enum text_encoding encoding, const uint8_t *data, size_t length);
+/* JSON_MORE: the bytes end before the document does. JSON_BAD: at `at` is none. Not to be called again after either. */
+enum text_json_event text_json_next(struct text_json *json);
+/* A token as UTF-8, escapes resolved; the marks of text_decode(). A text over 1000 bytes is cut. */
+unsigned text_json_text(enum text_encoding encoding, struct text_piece token, char *out, size_t size);
+/* A number in plain digits, exact; false when it has more than 30. */
+bool text_json_number(struct text_piece token, char out[static DECIMAL_MAX]);
+
+/* NONE: between them. EMPTY: a document with null in place of its array. */
+enum text_part { TEXT_PART_NONE, TEXT_PART_HEAD, TEXT_PART_RECORD, TEXT_PART_TAIL, TEXT_PART_EMPTY };
+
+/* As struct driver's frame(); what it cuts is a part of a document. */
+int text_json_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle);
+enum text_part text_json_part(const struct text_profile *profile, const uint8_t *data, size_t length);
+/* Finds the profile's members in record->all; false with a reason. */
+bool text_json_open(const struct text_profile *profile, struct text_record *record, char *reason, size_t size);
+/* False when the record has no such member; "" for null. */
+bool text_member_text(const struct text_profile *profile, size_t field, const struct text_record *record, char *out,
+	size_t size, unsigned *marks);
 
 #endif

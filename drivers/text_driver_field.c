@@ -160,12 +160,16 @@ static int parse_source(struct text_field *field, const char **rest, struct faul
 		return parse_text(field, all, fault);
 	}
 	bool column = is(source, "column"), bytes = is(source, "bytes") || is(source, "byte");
-	if (!column && !bytes && !is(source, "label"))
+	bool member = is(source, "member");
+	if (!column && !bytes && !member && !is(source, "label"))
 		return fault_set(fault, EINVAL,
-			_("'%.*s' is no place; column 3, bytes 5..19, label 检测结果 or is TEXT would be"),
+			_("'%.*s' is no place; column 3, bytes 5..19, label 检测结果, member 检测结果 or is TEXT would be"),
 			(int)source.length, source.at);
 	struct word place = next_word(rest);
-	field->source = column ? TEXT_FROM_COLUMN : bytes ? TEXT_FROM_BYTES : TEXT_FROM_LABEL;
+	field->source = column   ? TEXT_FROM_COLUMN
+	                : bytes  ? TEXT_FROM_BYTES
+	                : member ? TEXT_FROM_MEMBER
+	                         : TEXT_FROM_LABEL;
 	return column  ? parse_columns(field, place, fault)
 	       : bytes ? parse_bytes(field, place, fault)
 	               : parse_text(field, place, fault);

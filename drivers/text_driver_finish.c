@@ -21,12 +21,22 @@ static int check_lines(const struct text_profile *profile, struct fault *fault)
 	return 0;
 }
 
+/* Where the bytes tell themselves where a record ends, nothing else may. */
+static int check_json(const struct text_profile *profile, struct fault *fault)
+{
+	if (profile->starts.count > 0 || profile->end.length > 0 || profile->length_most > 0 ||
+		profile->checksum.kind != TEXT_CHECKSUM_NONE)
+		return fault_set(fault, EINVAL,
+			_("[frame] of json needs neither start, end, length nor checksum; its brackets tell where a record ends"));
+	return 0;
+}
+
 static int check_shape(const struct text_profile *profile, struct fault *fault)
 {
 	switch (profile->shape) {
 	case TEXT_SHAPE_UNSAID:
 		return fault_set(
-			fault, EINVAL, _("[frame] lacks kind; kind = lines, blocks or tickets would be right"));
+			fault, EINVAL, _("[frame] lacks kind; kind = lines, blocks, tickets or json would be right"));
 	case TEXT_SHAPE_LINES:
 		return check_lines(profile, fault);
 	case TEXT_SHAPE_BLOCKS:
@@ -40,6 +50,8 @@ static int check_shape(const struct text_profile *profile, struct fault *fault)
 			return fault_set(fault, EINVAL,
 				_("[frame] of tickets needs idle-gap, for one that is not cut off; idle-gap = 2s would be right"));
 		break;
+	case TEXT_SHAPE_JSON:
+		return check_json(profile, fault);
 	}
 	return 0;
 }
@@ -54,7 +66,14 @@ static bool inside(const struct text_profile *profile, long at)
 static int check_field(const struct text_profile *profile, const struct text_field *field, struct fault *fault)
 {
 	bool tickets = profile->shape == TEXT_SHAPE_TICKETS;
-	bool column = field->source == TEXT_FROM_COLUMN;
+	bool column = field->source == TEXT_FROM_COLUMN, json = profile->shape == TEXT_SHAPE_JSON;
+	if (field->source != TEXT_FROM_PROFILE && json != (field->source == TEXT_FROM_MEMBER))
+		return json ? fault_set(fault, EINVAL,
+				      _("[field] %s: json has members; member 检测结果, say, would be right"),
+				      field->name)
+		            : fault_set(fault, EINVAL,
+				      _("[field] %s: only json has members; column 3 or label 检测结果 would be right"),
+				      field->name);
 	if (tickets && (column || field->source == TEXT_FROM_BYTES))
 		return fault_set(fault, EINVAL,
 			_("[field] %s: a ticket has labels; label 检测结果, say, would be right"), field->name);
@@ -97,7 +116,7 @@ static int check_query(struct text_profile *profile, struct fault *fault)
 	bool dated = strchr(profile->ask, '{') != NULL;
 	if (!*profile->ask && (profile->done.length > 0 || profile->repeatable))
 		return fault_set(fault, EINVAL, _("[query] lacks ask, what is sent to the instrument"));
-	if (dated && profile->done.length == 0)
+	if (dated && profile->done.length == 0 && profile->shape != TEXT_SHAPE_JSON)
 		return fault_set(fault, EINVAL,
 			_("[query] asks by date but lacks done, the word that ends the answer; done = FINISH, say, would be right"));
 	if (!profile->repeatable_given)
@@ -117,6 +136,8 @@ int text_profile_finish(void *data, struct fault *fault)
 	}
 	for (size_t i = 0; i < profile->map_count && error == 0; i++)
 		error = check_map(profile, &profile->maps[i], fault);
+	if (error == 0 && *profile->records && profile->shape != TEXT_SHAPE_JSON)
+		error = fault_set(fault, EINVAL, _("[document] is for kind = json; without it would be right"));
 	if (error == 0)
 		error = check_query(profile, fault);
 	if (error == 0 && !result)

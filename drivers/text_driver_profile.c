@@ -53,13 +53,13 @@ static int set_stars(struct text_profile *profile, const char *value, struct fau
 
 static int set_shape(struct text_profile *profile, const char *value, struct fault *fault)
 {
-	static const char *const shapes[] = { "", "lines", "blocks", "tickets" };
+	static const char *const shapes[] = { "", "lines", "blocks", "tickets", "json" };
 	for (size_t i = 1; i < COUNT(shapes); i++)
 		if (strcmp(value, shapes[i]) == 0)
 			profile->shape = (enum text_shape)i;
 	if (profile->shape == TEXT_SHAPE_UNSAID)
 		return fault_set(fault, EINVAL,
-			_("'%s' is no kind of frame; lines, blocks (all of one length) or tickets (of a printer) would be"),
+			_("'%s' is no kind of frame; lines, blocks (all of one length), tickets (of a printer) or json would be"),
 			value);
 	return 0;
 }
@@ -222,6 +222,17 @@ static int set_missing(struct text_profile *profile, const char *value, struct f
 	return 0;
 }
 
+/* ---- [document] ---- */
+
+static int set_records(struct text_profile *profile, const char *value, struct fault *fault)
+{
+	if (!*value || *value == '.' || strstr(value, "..") || value[strlen(value) - 1] == '.')
+		return fault_set(fault, EINVAL,
+			_("'%s' is not the way to an array; detail, or data.list for one inside data, would be"),
+			value);
+	return set_text(profile->records, sizeof(profile->records), value, fault);
+}
+
 /* ---- [query] ---- */
 
 /* The text between "{from:" and "}", or NULL when it is no date. */
@@ -301,6 +312,7 @@ static const struct {
 	{ "line", "quotes", set_quotes },
 	{ "line", "ignore", set_ignored },
 	{ "line", "missing", set_missing },
+	{ "document", "records", set_records },
 	{ "query", "ask", set_ask },
 	{ "query", "done", set_done },
 	{ "query", "repeatable", set_repeatable },
@@ -451,7 +463,7 @@ static int unknown_key(const char *section, const char *key, struct fault *fault
 	}
 	if (used == 0)
 		return fault_set(fault, EINVAL,
-			_("there is no section [%s]; a text profile has [profile] [frame] [line] [query] [field] [signals] "
+			_("there is no section [%s]; a text profile has [profile] [frame] [line] [document] [query] [field] [signals] "
 			  "[said] and [map FIELD]"),
 			section);
 	return fault_set(fault, EINVAL, _("[%s] knows no '%s'; it knows %s"), section, key, known);

@@ -73,7 +73,7 @@ static const uint8_t *span_of(const struct text_piece *all, long first, long las
 	return all->at + first;
 }
 
-static bool is_label(const struct text_field *field, const char *label)
+bool text_is_label(const struct text_field *field, const char *label)
 {
 	const char *at = field->text;
 	for (size_t length; *at; at += length + (at[length] == '|')) {
@@ -89,7 +89,7 @@ static bool label_text(
 {
 	for (size_t i = 0; i < record->label_count; i++) {
 		struct text_label *label = &record->labels[i];
-		if (!is_label(field, label->label))
+		if (!text_is_label(field, label->label))
 			continue;
 		label->used = true;
 		*marks |= label->marks;
@@ -170,6 +170,9 @@ static bool text_of(const struct text_profile *profile, const struct text_field 
 	case TEXT_FROM_LABEL:
 		there = label_text(field, record, out, size, marks);
 		break;
+	case TEXT_FROM_MEMBER:
+		there = text_member_text(profile, (size_t)(field - profile->fields), record, out, size, marks);
+		break;
 	case TEXT_FROM_PROFILE:
 		text_copy(out, size, field->text);
 		break;
@@ -185,7 +188,9 @@ static bool text_of(const struct text_profile *profile, const struct text_field 
 struct maker_of { /* what all the functions below share */
 	const struct text_profile *profile;
 	struct reading *reading;
-	bool strict; /* lines and blocks: a field that is not what the profile says makes the frame undecodable */
+	/* Lines and blocks: a field that is not what the profile says makes the frame undecodable, for it may be
+	 * another. */
+	bool strict;
 	char *reason;
 	size_t size;
 };
@@ -194,7 +199,7 @@ static enum text_verdict_on_frame faulty(
 	const struct maker_of *making, const char *format, const char *name, const char *text)
 {
 	if (!making->strict)
-		return TEXT_RESULT; /* a printed line is for people: what it says is kept as said */
+		return TEXT_RESULT; /* what stands behind a label or name is that field: it is kept as said */
 	snprintf(making->reason, making->size, format, name, text);
 	return TEXT_FAULTY;
 }
@@ -450,6 +455,14 @@ static void note_marks(struct reading *reading, unsigned marks)
 		reading->marks |= READING_TEXT_BAD;
 }
 
+static void copy_token(struct reading *reading, struct text_piece token)
+{
+	size_t length =
+		token.length < sizeof(reading->value_as_sent) ? token.length : sizeof(reading->value_as_sent) - 1;
+	memcpy(reading->value_as_sent, token.at, length);
+	reading->value_as_sent[length] = '\0';
+}
+
 static enum text_verdict_on_frame read_fields(const struct maker_of *making, struct text_record *record)
 {
 	struct reading *reading = making->reading;
@@ -466,12 +479,14 @@ static enum text_verdict_on_frame read_fields(const struct maker_of *making, str
 		note_marks(reading, marks);
 		kind_said = kind_said || field->role == TEXT_KIND;
 		enum text_verdict_on_frame verdict = take_field(making, field, text);
+		if (field->role == TEXT_VALUE && field->source == TEXT_FROM_MEMBER && record->numbers[i])
+			copy_token(reading, record->columns[i]); /* 1.5e-3, which the value spells out */
 		if (verdict != TEXT_RESULT)
 			return verdict;
 	}
 	if (!said) {
 		snprintf(making->reason, making->size, "%s", _("neither value nor verdict"));
-		return making->strict ? TEXT_FAULTY : TEXT_NOTHING;
+		return making->profile->shape != TEXT_SHAPE_TICKETS ? TEXT_FAULTY : TEXT_NOTHING;
 	}
 	if (!kind_said && strcmp(reading->sample_name, "对照样") == 0)
 		reading->kind = KIND_CONTROL; /* the makers' own name for the control */
@@ -483,7 +498,8 @@ static enum text_verdict_on_frame read_fields(const struct maker_of *making, str
 enum text_verdict_on_frame text_record_read(const struct text_profile *profile, const uint8_t *data, size_t length,
 	struct text_record *record, struct reading *reading, char *reason, size_t size)
 {
-	struct maker_of making = { profile, reading, profile->shape != TEXT_SHAPE_TICKETS, reason, size };
+	bool strict = profile->shape == TEXT_SHAPE_LINES || profile->shape == TEXT_SHAPE_BLOCKS;
+	struct maker_of making = { profile, reading, strict, reason, size };
 	enum text_verdict_on_frame verdict = TEXT_RESULT;
 	size_t end = profile->end.length;
 	*reading = (struct reading){ .channel = -1, .raw = data, .raw_length = length };
@@ -492,6 +508,8 @@ enum text_verdict_on_frame text_record_read(const struct text_profile *profile, 
 	record->all = (struct text_piece){ data, ended ? length - end : length };
 	if (profile->shape == TEXT_SHAPE_TICKETS)
 		text_ticket_open(profile, data, length, record);
+	else if (profile->shape == TEXT_SHAPE_JSON)
+		verdict = text_json_open(profile, record, reason, size) ? TEXT_RESULT : TEXT_FAULTY;
 	else
 		verdict = open_line(profile, reading, record, reason, size);
 	if (verdict == TEXT_RESULT)

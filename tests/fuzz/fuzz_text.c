@@ -39,7 +39,13 @@ static const char *const balance[][3] = { { "frame", "kind", "lines" }, { "frame
 static const char *const loose[][3] = { { "frame", "kind", "lines" }, { "frame", "end", "\\n" },
 	{ "frame", "checksum", "xor8 1..-4 at -2 hex" }, { "line", "separator", "blanks" }, { "line", "quotes", "yes" },
 	{ "field", "value", "column 2" }, { "field", "time", "column 3,4 time yy/M/d H:mm" }, { NULL } };
-static const char *const (*const shapes[])[3] = { lines, blocks, tickets, balance, loose };
+static const char *const json[][3] = { { "frame", "kind", "json" }, { "document", "records", "d.l" },
+	{ "query", "ask", "READ" }, { "field", "value", "member v" }, { "field", "sample-name", "member n|m.n" },
+	{ "field", "verdict", "member o decimal" }, { "field", "time", "member t time yy/M/d H:mm" },
+	{ "signals", "abs", "member a" }, { "map verdict", "true", "negative" }, { NULL } };
+static const char *const objects[][3] = { { "frame", "kind", "json" }, { "frame", "encoding", "utf-8" },
+	{ "field", "value", "member v decimal" }, { "field", "sample-no", "member n" }, { NULL } };
+static const char *const (*const shapes[])[3] = { lines, blocks, tickets, balance, loose, json, objects };
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
 static struct text_profile *profile_of(const char *const each[][3])
@@ -68,6 +74,7 @@ static void check(const struct readings *readings, const struct cut *cut)
 		assert(*reading->value || *reading->value_as_sent || *reading->verdict_as_sent ||
 			reading->verdict == VERDICT_INVALID);
 		assert(reading->raw == cut->bytes && reading->raw_length == cut->length);
+		assert(!reading->repeatable || reading->identity_length == cut->length);
 		assert(strlen(reading->tested_at) == 0 || strlen(reading->tested_at) == 19);
 		for (size_t k = 0; k < reading->said_count; k++)
 			assert(text_is_utf8(reading->said[k].name, strlen(reading->said[k].name)));

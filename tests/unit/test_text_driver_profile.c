@@ -20,7 +20,8 @@ static void every_shipped_profile_is_accepted(void **state)
 	static const struct {
 		const char *name;
 		long stars;
-	} shipped[] = { { "reader-a9", 3 }, { "push-a10", 3 }, { "ticket-a8", 2 }, { "balance-kern-ew", 4 } };
+	} shipped[] = { { "reader-a9", 3 }, { "push-a10", 3 }, { "ticket-a8", 2 }, { "balance-kern-ew", 4 },
+		{ "reader-dy6260-json", 3 } };
 	for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
 		char path[128], complaints[2048] = "";
 		snprintf(path, sizeof(path), "config/profiles/%s.conf", shipped[i].name);
@@ -126,8 +127,8 @@ static void a_typical_mistake_is_told_with_its_line_and_what_would_be_right(void
 	static const struct {
 		const char *right, *wrong, *place, *says;
 	} mistakes[] = {
-		{ "kind     = lines", "kind     = line", ":15:", "lines, blocks (all of one length) or tickets" },
-		{ "kind     = lines\n", "", ":14:", "kind = lines, blocks or tickets" },
+		{ "kind     = lines", "kind     = line", ":15:", "lines, blocks (all of one length), tickets" },
+		{ "kind     = lines\n", "", ":14:", "kind = lines, blocks, tickets or json" },
 		{ "encoding = gb18030", "encoding = chinese", ":16:", "gb18030, utf-8 or ascii" },
 		{ "end      = \\r\\n", "end      = \\CR", ":18:", "\\r \\n" },
 		{ "end      = \\r\\n\n", "", ":14:", "end = \\r\\n" },
