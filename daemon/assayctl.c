@@ -15,6 +15,8 @@ static const struct command {
 	{ "list", ctl_list, "[--last N | --from SEQ [--limit N]] [--instrument ID]", N_("entries of the journal") },
 	{ "show", ctl_show, "ID|SEQ", N_("one entry, whole") },
 	{ "tail", ctl_tail, "[--instrument ID]", N_("entries as they arrive, until interrupted") },
+	{ "capture", ctl_capture, "[--seconds N] [--results N] INSTRUMENT FILE",
+		N_("record what passes on an instrument's line, until interrupted") },
 	{ "decode", ctl_decode, "DRIVER [--profile NAME] [--set KEY=VALUE] [--raw | --text] [FILE]",
 		N_("run recorded bytes through a driver: one JSON line per result") },
 	{ "settings", ctl_settings, "[--example | --man | --keys]", N_("every setting of the configuration") },

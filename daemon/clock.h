@@ -11,6 +11,7 @@
 #include "../drivers/driver.h"
 
 long clock_ms(void);         /* monotonic milliseconds */
+int64_t clock_us(void);      /* monotonic microseconds */
 int64_t clock_wall_ms(void); /* Unix time in milliseconds by the box's clock */
 
 /* True when the kernel says a time service has the clock synchronised (adjtimex: not STA_UNSYNC). */

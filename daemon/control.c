@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control_tap.h"
 #include "log.h"
 
 #define CLIENTS_MAX   16
@@ -23,6 +24,7 @@ struct client {
 	uint64_t number; /* counts clients in the order they came */
 	bool tailing;
 	uint64_t seen; /* tailing: the last entry sent */
+	struct recording recording;
 };
 
 struct control {
@@ -84,7 +86,8 @@ int control_answer(struct journal_reader *reader, const struct json *request,
 		                : journal_read(reader, (uint64_t)seq, 1, relay_entry, &relay, fault);
 		return found < 0 ? (int)found : 0;
 	}
-	return fault_set(fault, EINVAL, _("unknown command '%s'; status, list, show and tail are known"), command);
+	return fault_set(
+		fault, EINVAL, _("unknown command '%s'; status, list, show, tail and capture are known"), command);
 }
 
 static int send_all(int fd, const char *data, size_t length)
@@ -107,8 +110,15 @@ static int send_line(void *context, const char *line, size_t length)
 
 static void drop(struct client *client)
 {
+	recording_stop(&client->recording);
 	close(client->fd);
 	client->fd = -1;
+}
+
+/* Stays, and has nothing more to say. */
+static bool follows(const struct client *client)
+{
+	return client->tailing || client->recording.tap;
 }
 
 static void send_json(struct client *client, struct json *value)
@@ -158,18 +168,21 @@ static void answer(struct control *control, struct client *client)
 		client->seen = journal_head(room_journal(control->room));
 	} else if (command && strcmp(command, "status") == 0) {
 		send_json(client, room_status(control->room));
+	} else if (command && strcmp(command, "capture") == 0) {
+		if (recording_start(control->room, request, &client->recording, &fault) != 0)
+			send_fault(client, &fault);
 	} else if (!request || control_answer(control->reader, request, send_line, client, &fault) != 0) {
 		send_fault(client, &fault);
 	}
 	js_free(request);
-	if (!client->tailing)
+	if (!follows(client))
 		drop(client);
 }
 
 static void receive(struct control *control, struct client *client)
 {
 	ssize_t got = recv(client->fd, client->request + client->used, sizeof(client->request) - client->used, 0);
-	if (got <= 0 || client->tailing) { /* gone; a tailing client has nothing more to say */
+	if (got <= 0 || follows(client)) { /* gone; one that follows has nothing more to say */
 		drop(client);
 		return;
 	}
@@ -202,7 +215,7 @@ static struct client *place_for_one(struct control *control)
 		struct client *client = &control->clients[i];
 		if (client->fd < 0)
 			return client;
-		if (!client->tailing && (!oldest || client->number < oldest->number))
+		if (!follows(client) && (!oldest || client->number < oldest->number))
 			oldest = client;
 	}
 	if (oldest) {
@@ -235,9 +248,13 @@ static void welcome(struct control *control)
 
 static void serve_clients(struct control *control, const struct pollfd *polled)
 {
-	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		if (polled[i].fd >= 0 && polled[i].revents)
-			receive(control, &control->clients[i]);
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *client = &control->clients[i];
+		if (polled[i].fd >= 0 && polled[i].revents & ~POLLOUT)
+			receive(control, client);
+		if (client->fd >= 0 && client->recording.tap && recording_send(&client->recording, client->fd) < 0)
+			drop(client);
+	}
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (control->clients[i].fd >= 0 && control->clients[i].tailing)
 			tail_on(control, &control->clients[i]);
@@ -246,11 +263,14 @@ static void serve_clients(struct control *control, const struct pollfd *polled)
 static void *serve(void *argument)
 {
 	struct control *control = argument;
-	enum { LISTENER = CLIENTS_MAX, WAKE, STOP, ALL };
+	enum { TAPS = CLIENTS_MAX, LISTENER = 2 * CLIENTS_MAX, WAKE, STOP, ALL };
 	for (;;) {
 		struct pollfd polled[ALL];
-		for (size_t i = 0; i < CLIENTS_MAX; i++)
-			polled[i] = (struct pollfd){ .fd = control->clients[i].fd, .events = POLLIN };
+		for (size_t i = 0; i < CLIENTS_MAX; i++) {
+			const struct client *client = &control->clients[i];
+			polled[i] = (struct pollfd){ client->fd, recording_events(&client->recording), 0 };
+			polled[TAPS + i] = (struct pollfd){ recording_fd(&client->recording), POLLIN, 0 };
+		}
 		polled[LISTENER] = (struct pollfd){ .fd = control->listener, .events = POLLIN };
 		polled[WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
 		polled[STOP] = (struct pollfd){ .fd = control->stop, .events = POLLIN };
@@ -342,7 +362,7 @@ void control_stop(struct control *control)
 	}
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (control->clients[i].fd >= 0)
-			close(control->clients[i].fd);
+			drop(&control->clients[i]);
 	journal_reader_close(control->reader);
 	if (control->listener >= 0) {
 		close(control->listener);

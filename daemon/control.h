@@ -1,12 +1,13 @@
 /* The control socket: how assayctl asks the running daemon.
  *
  * A Unix stream socket, mode 0660. The client sends one JSON object and a newline; the daemon answers JSON objects, one
- * a line, and closes (`tail` goes on until the client closes):
+ * a line, and closes (`tail` and `capture` go on until the client closes):
  *
  *     {"command":"status"}                                  one line, as the status topic
  *     {"command":"list","last":20} or {"from":1,"limit":20}   the entries' own bytes, one a line
  *     {"command":"show","id":"0b9c..."} or {"seq":17}         one line or none
  *     {"command":"tail"}                                    every entry from now on
+ *     {"command":"capture","instrument":"pr-1"}             what passes on its line from now on: see control_tap.h
  *
  * A request that cannot be answered gives {"error":"..."}. At most 16 clients; nothing can be changed through it.
  */

@@ -17,6 +17,7 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv);
 int ctl_list(const struct ctl *ctl, int argc, char **argv);
 int ctl_show(const struct ctl *ctl, int argc, char **argv);
 int ctl_tail(const struct ctl *ctl, int argc, char **argv);
+int ctl_capture(const struct ctl *ctl, int argc, char **argv);
 int ctl_decode(const struct ctl *ctl, int argc, char **argv);
 int ctl_settings(const struct ctl *ctl, int argc, char **argv);
 

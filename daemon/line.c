@@ -339,3 +339,8 @@ unsigned long line_beat(const struct line *line)
 {
 	return line->beat;
 }
+
+int line_tap(struct line *line, struct tap *tap, struct fault *fault)
+{
+	return link_tap(line->link, tap, fault);
+}

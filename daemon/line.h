@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "intake.h"
+#include "tap.h"
 
 enum instrument_health { HEALTH_STARTING, HEALTH_OK, HEALTH_SILENT, HEALTH_NO_LINK, HEALTH_FAULTY };
 
@@ -37,6 +38,8 @@ const struct instrument_stats *line_stats(const struct line *line, size_t index)
 void line_fault(struct line *line, size_t index, struct fault *out);
 /* What the instrument said of itself. Any thread. */
 void line_maker(struct line *line, size_t index, struct maker *out);
+/* Records what passes on the line of an instrument: see tap.h and link_tap(). Any thread. */
+int line_tap(struct line *line, struct tap *tap, struct fault *fault);
 /* Changes at every turn of the thread, at least once a second: the watchdog's sign of life. */
 unsigned long line_beat(const struct line *line);
 

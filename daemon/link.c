@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +32,7 @@ int link_new(const struct port *port, int stop_fd, struct link **ret, struct fau
 	link->kind = kind;
 	link->port = port;
 	link->stop_fd = stop_fd;
+	pthread_mutex_init(&link->tap_lock, NULL);
 	int error = kind->prepare ? kind->prepare(link, fault) : 0;
 	if (error < 0) {
 		link_free(link);
@@ -47,8 +50,79 @@ void link_free(struct link *link)
 	if (link->kind->discard)
 		link->kind->discard(link);
 	free(link->remark);
+	if (link->tap)
+		tap_end(link->tap);
+	tap_release(link->tap);
+	pthread_mutex_destroy(&link->tap_lock);
 	free(link);
 }
+
+/* --- what passes, for whoever records it -------------------------------------------------------------------------- */
+
+int link_tap(struct link *link, struct tap *tap, struct fault *fault)
+{
+	pthread_mutex_lock(&link->tap_lock);
+	bool busy = link->tap && !tap_is_closed(link->tap);
+	if (!busy) {
+		tap_release(link->tap);
+		link->tap = tap_hold(tap);
+		link->tapped = true;
+	}
+	pthread_mutex_unlock(&link->tap_lock);
+	return busy ? fault_set(fault, EBUSY, _("%s is being recorded already; end that first"), link->port->text) : 0;
+}
+
+/* The tap, locked, if this is for it; NULL and nothing locked otherwise. */
+static struct tap *lock_tap(struct link *link, int unit)
+{
+	if (!atomic_load_explicit(&link->tapped, memory_order_relaxed)) /* nearly always */
+		return NULL;
+	pthread_mutex_lock(&link->tap_lock);
+	if (link->tap && tap_is_closed(link->tap)) {
+		tap_release(link->tap);
+		link->tap = NULL;
+		link->tapped = false;
+	}
+	if (link->tap && (!unit || !tap_unit(link->tap) || tap_unit(link->tap) == unit))
+		return link->tap;
+	pthread_mutex_unlock(&link->tap_lock);
+	return NULL;
+}
+
+void link_tell(struct link *link, int unit, enum tap_kind kind, const void *bytes, size_t length)
+{
+	struct tap *tap = lock_tap(link, unit);
+	if (!tap)
+		return;
+	tap_put(tap, kind, bytes, length);
+	pthread_mutex_unlock(&link->tap_lock);
+}
+
+void link_tell_note(struct link *link, int unit, const char *format, ...)
+{
+	struct tap *tap = lock_tap(link, unit);
+	if (!tap)
+		return;
+	char note[TAP_BYTES_MAX];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(note, sizeof(note), format, args);
+	va_end(args);
+	tap_put(tap, TAP_NOTE, note, strlen(note));
+	pthread_mutex_unlock(&link->tap_lock);
+}
+
+void link_tell_results(struct link *link, unsigned long count)
+{
+	struct tap *tap = lock_tap(link, 0);
+	if (!tap)
+		return;
+	tap_results(tap, count);
+	pthread_mutex_unlock(&link->tap_lock);
+}
+
+/* --- opening, reading, writing -------------------------------------------------------------------------------------
+ */
 
 void link_set_beat(struct link *link, _Atomic unsigned long *beat)
 {
@@ -60,6 +134,7 @@ int link_open(struct link *link, struct fault *fault)
 	link_close(link);
 	int error = link->kind->open(link, fault);
 	link->open = error >= 0;
+	link_tell_note(link, 0, "%s", link->open ? "opened" : "cannot be opened");
 	return error < 0 ? error : 0;
 }
 
@@ -101,7 +176,12 @@ int link_read(struct link *link, uint8_t *data, size_t size, int timeout_ms, str
 		return not_open(link, fault);
 	if (!link->kind->read)
 		return fault_set(fault, ENOTSUP, _("%s carries registers, not bytes"), link->port->text);
-	return link->kind->read(link, data, size, clock_ms() + timeout_ms, fault);
+	int got = link->kind->read(link, data, size, clock_ms() + timeout_ms, fault);
+	if (got > 0)
+		link_tell(link, 0, TAP_RECEIVED, data, (size_t)got);
+	else if (got < 0 && got != -ECANCELED)
+		link_tell_note(link, 0, "lost");
+	return got;
 }
 
 int link_write(struct link *link, const uint8_t *data, size_t length, struct fault *fault)
@@ -110,7 +190,11 @@ int link_write(struct link *link, const uint8_t *data, size_t length, struct fau
 		return not_open(link, fault);
 	if (!link->kind->write)
 		return fault_set(fault, ENOTSUP, _("%s carries registers, not bytes"), link->port->text);
-	return link->kind->write(link, data, length, fault);
+	link_tell(link, 0, TAP_SENT, data, length); /* before: the answer must not stand above it */
+	int error = link->kind->write(link, data, length, fault);
+	if (error < 0 && error != -ECANCELED)
+		link_tell_note(link, 0, "not sent");
+	return error;
 }
 
 int link_exchange(struct link *link, int unit, const struct request *request, int timeout_ms, struct reply *reply,

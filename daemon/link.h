@@ -14,6 +14,7 @@
 
 #include "../drivers/driver.h"
 #include "config.h"
+#include "tap.h"
 
 struct link;
 
@@ -24,6 +25,12 @@ void link_free(struct link *link); /* closes; NULL is fine */
 
 /* `beat` counts up at least once a second while a call waits: the sign of life of the thread that called. */
 void link_set_beat(struct link *link, _Atomic unsigned long *beat);
+
+/* From now on everything that passes is put into the tap too (Modbus: the exchanges of the tap's unit). Any thread,
+ * also while the line's works. -EBUSY while another records. The link holds the tap until it is closed, and ends it
+ * when it goes itself. */
+int link_tap(struct link *link, struct tap *tap, struct fault *fault);
+void link_tell_results(struct link *link, unsigned long count); /* for the tap: so many were stored */
 
 /* Opens or reopens. Serial names are resolved afresh each time; the port is locked (flock and TIOCEXCL); the fault says
  * who or what is in the way. A listener opens once and then waits for its instrument inside link_read(). */

@@ -5,6 +5,7 @@
 #define ASSAYD_LINK_KIND_H
 
 #include <poll.h>
+#include <pthread.h>
 
 #include "link.h"
 
@@ -31,9 +32,16 @@ struct link {
 	bool open;
 	_Atomic unsigned long *beat;
 	char *remark; /* allocated, or NULL */
+	atomic_bool tapped;
+	pthread_mutex_t tap_lock; /* of what follows */
+	struct tap *tap;
 };
 
 extern const struct link_kind link_serial_kind, link_tcp_kind, link_listener_kind, link_replay_kind, link_modbus_kind;
+
+/* For the tap, if there is one. Bytes and notes of Modbus links say whose they are; 0: of the whole line. */
+void link_tell(struct link *link, int unit, enum tap_kind kind, const void *bytes, size_t length);
+void link_tell_note(struct link *link, int unit, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Waits for `events` on `fd` (-1: for nothing) until the monotonic `until_ms`: revents, 0, or -errno (-ECANCELED). */
 int link_wait(struct link *link, int fd, short events, long until_ms);

@@ -150,6 +150,17 @@ static int modbus_link_open(struct link *link, struct fault *fault)
 	return 0;
 }
 
+/* With the checksum that libmodbus will append. */
+static void tell_rtu_question(struct modbus_link *modbus, int unit, const uint8_t *bytes, size_t length)
+{
+	uint8_t adu[MBAP_SIZE + REQUEST_MAX + 2];
+	uint16_t crc = checksum_crc16(bytes, length);
+	memcpy(adu, bytes, length);
+	adu[length] = (uint8_t)(crc & 0xFF);
+	adu[length + 1] = (uint8_t)(crc >> 8);
+	link_tell(&modbus->link, unit, TAP_SENT, adu, length + 2);
+}
+
 static int send_request(struct modbus_link *modbus, int unit, const uint8_t *pdu, size_t length, struct fault *fault)
 {
 	uint8_t adu[MBAP_SIZE + REQUEST_MAX];
@@ -160,10 +171,12 @@ static int send_request(struct modbus_link *modbus, int unit, const uint8_t *pdu
 			(uint8_t)(rest >> 8), (uint8_t)rest, (uint8_t)unit };
 		memcpy(adu, head, sizeof(head));
 		memcpy(adu + sizeof(head), pdu, length);
+		link_tell(&modbus->link, unit, TAP_SENT, adu, sizeof(head) + length);
 		return link_write_fd(&modbus->link, modbus->fd, adu, sizeof(head) + length, fault);
 	}
 	adu[0] = (uint8_t)unit;
 	memcpy(adu + 1, pdu, length);
+	tell_rtu_question(modbus, unit, adu, length + 1);
 	modbus_set_slave(modbus->modbus, unit);
 	modbus_flush(modbus->modbus); /* bytes nobody asked for: noise, or the tail of a frame too long */
 	if (modbus_send_raw_request(modbus->modbus, adu, (int)length + 1) < 0)
@@ -284,6 +297,10 @@ static int modbus_link_exchange(struct link *link, int unit, const struct reques
 		return error;
 	struct adu adu = { .length = 0 };
 	error = receive(modbus, pdu[0], clock_ms() + timeout_ms, &adu, fault);
+	if (adu.length > 0)
+		link_tell(link, unit, TAP_RECEIVED, adu.bytes, adu.length);
+	if (error < 0 && error != -ECANCELED)
+		link_tell_note(link, unit, "%s", error == -ETIMEDOUT ? "no answer in time" : "no readable answer");
 	if (error < 0)
 		return error;
 	error = check_frame(modbus, unit, &adu, fault);
@@ -302,6 +319,7 @@ static int drain(struct modbus_link *modbus, int at_most_ms, struct fault *fault
 		int got = link_read_fd(&modbus->link, modbus->fd, stale, sizeof(stale), clock_ms() + QUIET_MS, fault);
 		if (got <= 0)
 			return got;
+		link_tell_note(&modbus->link, 0, "%d bytes nobody had asked for were thrown away", got);
 	}
 	return fault_set(fault, EBUSY, _("%s: the line never falls silent; a second master or a unit that babbles"),
 		modbus->link.port->text);
@@ -339,6 +357,9 @@ static int wait_out(struct modbus_link *modbus, int lateness_ms, struct fault *f
 		if (got < 0)
 			return got;
 		late.length += (size_t)got;
+		if (got > 0)
+			link_tell_note(
+				&modbus->link, modbus->asked_unit, "%d bytes came late and were thrown away", got);
 		if (got > 0 && late.length < sizeof(late.bytes))
 			continue;
 		if (is_owed(modbus, &late))

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "port.h"
 #include "room_parts.h"
 
 static void watched_add(struct room *room, struct watched_list *to, void *thread)
@@ -290,6 +291,65 @@ bool room_alive(struct room *room, char *name, size_t size)
 	}
 	pthread_mutex_unlock(&room->lock);
 	return alive;
+}
+
+static void put_head(const struct instrument_config *config, struct capture_head *head)
+{
+	const struct port *port = &config->port;
+	*head = (struct capture_head){ .wire = port->kind == PORT_MODBUS_TCP   ? CAPTURE_TCP
+		                               : port->kind == PORT_MODBUS_RTU ? CAPTURE_RTU
+		                                                               : CAPTURE_BYTES };
+	snprintf(head->instrument, sizeof(head->instrument), "%s", config->id);
+	snprintf(head->driver, sizeof(head->driver), "%s", config->driver->name);
+	snprintf(head->profile, sizeof(head->profile), "%s", config->profile_name);
+	if (port_is_serial(port))
+		snprintf(head->line, sizeof(head->line), "%ld/%d%c%d", port->baud, port->data_bits, "neo"[port->parity],
+			port -> stop_bits);
+	if (port_is_modbus(port))
+		head->unit = (int)config->unit;
+}
+
+static struct line *find_line(struct room *room, const char *instrument, const struct instrument_config **ret)
+{
+	for (size_t i = 0; i < room->lines.count; i++)
+		for (size_t k = 0; k < line_count(room->lines.list[i].thread); k++) {
+			*ret = line_instrument(room->lines.list[i].thread, k);
+			if (strcmp((*ret)->id, instrument) == 0)
+				return room->lines.list[i].thread;
+		}
+	return NULL;
+}
+
+/* Under the lock: the line cannot be stopped meanwhile. */
+static int tap_line(
+	struct room *room, const char *instrument, struct tap **ret, struct capture_head *head, struct fault *fault)
+{
+	const struct instrument_config *config;
+	struct line *line = find_line(room, instrument, &config);
+	if (!line)
+		return fault_set(
+			fault, ENOENT, _("there is no instrument '%s'; assayctl status lists them"), instrument);
+	if (config->port.kind == PORT_REPLAY)
+		return fault_set(fault, ENOTSUP, _("%s is itself a recording: %s"), instrument, config->port.text);
+	put_head(config, head);
+	struct tap *tap = tap_new(head->unit);
+	if (!tap)
+		return fault_set(fault, ENOMEM, _("out of memory"));
+	int error = line_tap(line, tap, fault);
+	if (error < 0)
+		tap_release(tap);
+	else
+		*ret = tap;
+	return error;
+}
+
+int room_tap(
+	struct room *room, const char *instrument, struct tap **ret, struct capture_head *head, struct fault *fault)
+{
+	pthread_mutex_lock(&room->lock);
+	int error = tap_line(room, instrument, ret, head, fault);
+	pthread_mutex_unlock(&room->lock);
+	return error;
 }
 
 struct journal *room_journal(struct room *room)

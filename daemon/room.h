@@ -5,9 +5,11 @@
 #ifndef ASSAYD_ROOM_H
 #define ASSAYD_ROOM_H
 
+#include "capture.h"
 #include "config.h"
 #include "journal.h"
 #include "json.h"
+#include "tap.h"
 
 struct room;
 
@@ -24,6 +26,11 @@ struct json *room_status(struct room *room);
 
 /* True when every line and publisher has shown life since the last call; else the name of one that has not. */
 bool room_alive(struct room *room, char *name, size_t size);
+
+/* Records what passes on an instrument's line: `head` says what it is, tap_close() and tap_release() the tap. -ENOENT
+ * when there is no such instrument, -EBUSY while somebody records it already. */
+int room_tap(
+	struct room *room, const char *instrument, struct tap **ret, struct capture_head *head, struct fault *fault);
 
 /* One line for `systemctl status`: instruments heard, records waiting. */
 void room_summary(struct room *room, char *out, size_t size);
