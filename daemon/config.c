@@ -99,6 +99,7 @@ static void take_journal(struct loader *loader, const struct config_place *place
 	if (*rows.directory)
 		strcpy(loader->config->journal.directory, rows.directory);
 	loader->config->journal.retention_ms = rows.retention_ms;
+	loader->config->journal.reserve_mib = rows.reserve_mib;
 }
 
 static void take_target(struct loader *loader, const struct config_place *place)
@@ -295,6 +296,7 @@ static struct config *new_config(const char *directory)
 	struct journal_rows journal = { 0 };
 	settings_defaults(&(struct settings_table){ config_section_find("journal")->rows, &journal });
 	config->journal.retention_ms = journal.retention_ms;
+	config->journal.reserve_mib = journal.reserve_mib;
 	struct log_rows logging = { 0 };
 	settings_defaults(&(struct settings_table){ config_section_find("log")->rows, &logging });
 	config->log_level = (int)LOG_LEVEL_ERROR + logging.level;

@@ -84,6 +84,7 @@ struct target_config {
 struct journal_config {
 	char directory[CONFIG_PATH_MAX + 1];
 	int64_t retention_ms;
+	long reserve_mib; /* laid down against a full disk */
 };
 
 struct config_profile { /* a profile in use; instruments point to `profile` */

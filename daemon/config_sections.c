@@ -54,6 +54,9 @@ static const struct setting journal[] = {
 		N_("Where the journal of all records lies; systemd's state directory, /var/lib/assayd, unless given.")),
 	DURATION(struct journal_rows, "retention", retention_ms, 1 * DAYS, 36500 * DAYS, "400d",
 		N_("How long a record is kept after every target has it; what is not delivered is kept whatever its age.")),
+	INTEGER(struct journal_rows, "reserve-mib", reserve_mib, 4, 4096, "16", NULL,
+		N_("MiB laid down beside the journal and given back when the disk is full, so that alarms, acknowledgements and the "
+		   "removal of old records can still be written.")),
 	END,
 };
 

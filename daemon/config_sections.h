@@ -26,6 +26,7 @@ const struct config_section *config_section_find(const char *word); /* NULL when
 struct journal_rows {
 	char directory[CONFIG_PATH_MAX + 1];
 	int64_t retention_ms;
+	long reserve_mib;
 };
 
 struct control_rows {

@@ -48,6 +48,17 @@ static int relay_entry(void *context, const struct stored *entry)
 	return relay->each(relay->context, entry->payload, entry->length);
 }
 
+struct only { /* this entry, and not the next one that is there */
+	uint64_t seq;
+	struct relay *relay;
+};
+
+static int relay_only(void *context, const struct stored *entry)
+{
+	const struct only *only = context;
+	return entry->seq == only->seq ? relay_entry(only->relay, entry) : 1;
+}
+
 static int answer_list(
 	struct journal_reader *reader, const struct json *request, struct relay *relay, struct fault *fault)
 {
@@ -82,8 +93,9 @@ int control_answer(struct journal_reader *reader, const struct json *request,
 		int64_t seq = js_get_integer(request, "seq", 0);
 		if (!id && seq < 1)
 			return fault_set(fault, EINVAL, _("show needs an \"id\" or a \"seq\""));
+		struct only only = { (uint64_t)seq, &relay };
 		long found = id ? journal_find(reader, id, relay_entry, &relay, fault)
-		                : journal_read(reader, (uint64_t)seq, 1, relay_entry, &relay, fault);
+		                : journal_read(reader, (uint64_t)seq, 1, relay_only, &only, fault);
 		return found < 0 ? (int)found : 0;
 	}
 	return fault_set(

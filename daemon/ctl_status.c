@@ -99,6 +99,20 @@ static void each_member(
 	}
 }
 
+static void print_store(const struct json *status)
+{
+	const struct json *store = js_get(status, "store");
+	const char *level = store ? js_get_text(store, "level") : NULL;
+	if (!level || strcmp(level, "fine") == 0)
+		return;
+	if (strcmp(level, "full") == 0)
+		printf("%s\n", _("the disk is FULL: results wait at their instruments; free space on it"));
+	else
+		printf(_("the disk is %lld%% full, %lld MiB are left: free space on it\n"),
+			(long long)js_get_integer(store, "used_percent", 0),
+			(long long)js_get_integer(store, "free_bytes", 0) >> 20);
+}
+
 static int print_status(void *context, const char *line, size_t length)
 {
 	const struct ctl *ctl = context;
@@ -115,6 +129,7 @@ static int print_status(void *context, const char *line, size_t length)
 		(long long)js_get_integer(status, "seq", 0), (long long)js_get_integer(status, "autonomy_days", 0));
 	if (!js_get_bool(status, "clock_synced", true))
 		printf("%s\n", _("the clock is not synchronised: records say so; check the network time service"));
+	print_store(status);
 	printf("\n");
 	const struct json *instruments = js_get(status, "instruments"), *targets = js_get(status, "targets");
 	size_t width = names_width(instruments);

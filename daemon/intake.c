@@ -153,11 +153,22 @@ int intake_store(
 	return 0;
 }
 
+static int append_event(struct intake *intake, struct entry entry, bool alarm, struct fault *fault)
+{
+	entry.alarm = alarm;
+	int result = journal_append(intake->journal, &entry, 1, NULL, NULL, fault);
+	free(entry.body);
+	return result < 0 ? result : 0;
+}
+
 int intake_event(
 	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault)
 {
 	struct entry entry = make_event(event, instrument ? instrument : "", details, clock_wall_ms());
-	int result = journal_append(intake->journal, &entry, 1, NULL, NULL, fault);
-	free(entry.body);
-	return result < 0 ? result : 0;
+	return append_event(intake, entry, false, fault);
+}
+
+int intake_alarm(struct intake *intake, const char *event, struct json *details, struct fault *fault)
+{
+	return append_event(intake, make_event(event, "", details, clock_wall_ms()), true, fault);
 }

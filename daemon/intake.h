@@ -35,5 +35,7 @@ int intake_store(
 /* Appends one event of the station: `details` (taken over; may be NULL) are members beside "event" and "instrument". */
 int intake_event(
 	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault);
+/* An event about the station itself that must get through a full disk. */
+int intake_alarm(struct intake *intake, const char *event, struct json *details, struct fault *fault);
 
 #endif

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disk.h"
+
 enum { CHECKED_AT_START = 1024, BODY_MAX = 1 << 20, NAME_MAX_BYTES = 63 };
 
 static int check_options(const struct journal_options *options, struct fault *fault)
@@ -88,6 +90,8 @@ int journal_open(const struct journal_options *options, struct journal **ret, ch
 	char *setaside = NULL;
 	snprintf(journal->path, sizeof(journal->path), "%s/journal.db", options->directory);
 	snprintf(journal->station, sizeof(journal->station), "%s", options->station);
+	snprintf(journal->reserve, sizeof(journal->reserve), "%s/reserve", options->directory);
+	journal->reserve_bytes = options->reserve_bytes;
 	journal->unsafe_sync = options->unsafe_sync;
 	journal->lock_fd = -1;
 	journal->last = &journal->first;
@@ -98,7 +102,13 @@ int journal_open(const struct journal_options *options, struct journal **ret, ch
 		error = files_lock(options->directory, &journal->lock_fd, fault);
 	if (!error)
 		error = open_or_begin(journal, &setaside, fault);
+	if (error == -ENOSPC && reserve_size(journal->reserve)) {
+		space_full(journal);
+		error = open_or_begin(journal, &setaside, fault);
+	}
 	if (!error) {
+		if (!journal->full)
+			space_open(journal);
 		atomic_store(&journal->head, journal->store.chain.seq);
 		error = start_writer(journal, fault);
 	}
@@ -130,6 +140,7 @@ void journal_close(struct journal *journal)
 	store_close(&journal->store, !journal->doubtful);
 	places_free(&journal->instruments);
 	places_free(&journal->targets);
+	places_free(&journal->keep.targets);
 	pthread_mutex_destroy(&journal->lock);
 	if (journal->lock_fd >= 0)
 		close(journal->lock_fd);

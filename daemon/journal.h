@@ -29,7 +29,9 @@ struct entry { /* to be appended */
 	char *body;                  /* UTF-8, `"kind":"sample",...}` */
 	/* out */
 	uint64_t seq;
-	bool known; /* it is in the journal already: nothing was appended, `seq` is where it stands */
+	bool known; /* it is in the journal already, or was: nothing was appended, `seq` is where it stands */
+	/* in */
+	bool alarm; /* tells that the disk is full: may use what was kept back for that */
 };
 
 struct stored { /* as read back; `payload` is good until `each` returns */
@@ -45,9 +47,10 @@ struct journal;
 struct journal_reader;
 
 struct journal_options {
-	const char *directory; /* holds journal.db; created 0700 when missing */
-	const char *station;   /* station code, for the entries' head */
-	bool unsafe_sync;      /* tests' negative control only: synchronous=NORMAL */
+	const char *directory;  /* holds journal.db; created 0700 when missing */
+	const char *station;    /* station code, for the entries' head */
+	uint64_t reserve_bytes; /* of the file laid down against a full disk, more than the log takes; 0: none */
+	bool unsafe_sync;       /* tests' negative control only: synchronous=NORMAL */
 };
 
 /* Opens or creates DIR/journal.db, migrates an older schema, refuses a newer one untouched, checks integrity of the
@@ -71,6 +74,26 @@ const char *journal_path(const struct journal *journal);
 
 /* True once an append met damage in the file: nothing more can be stored, and only a new start sets the file aside. */
 bool journal_is_damaged(const struct journal *journal);
+
+/* True while the disk is full: appending answers -ENOSPC at once, but for alarms, until there is room again. */
+bool journal_is_full(const struct journal *journal);
+
+struct journal_space {
+	uint64_t first;         /* the oldest entry that is kept */
+	uint64_t bytes;         /* of the file, as of the last look within 10 s */
+	uint64_t free_bytes;    /* within it: new entries go there first */
+	uint64_t reserve_bytes; /* 0: none is laid down */
+};
+void journal_space(const struct journal *journal, struct journal_space *ret);
+
+/* What may be removed while nothing is appended; nothing is before the first call. See journal_prune.c. */
+struct journal_keep {
+	const char *const *targets; /* who must have an entry before it goes; without any, none goes */
+	size_t target_count;
+	int64_t before_ms;   /* it was received before this (Unix time); 0: its age lets none go */
+	bool short_of_space; /* the oldest go whatever their age */
+};
+void journal_keep(struct journal *journal, const struct journal_keep *keep);
 
 /* `event_fd` is written to (as an eventfd) after each commit. At most 16 watchers. */
 int journal_watch(struct journal *journal, int event_fd);

@@ -51,12 +51,14 @@ int journal_check_chain(
 		return error;
 	walk.to = to && to < walk.head.seq ? to : walk.head.seq;
 	walk.anchored = walk.expected == 1; /* the first entry carries 64 zeros */
-	uint64_t first, last;
-	error = journal_reader_head(reader, &first, &last, fault);
+	uint64_t pruned;
+	error = reader_pruned(reader, &pruned, fault);
 	if (error)
 		return error;
-	if (walk.expected < first && first <= from) /* what is older was removed after its time */
-		walk.expected = first, walk.anchored = first == 1;
+	if (walk.expected <= pruned) { /* that was removed after its time; the first that is kept tells its digest */
+		walk.expected = pruned + 1;
+		walk.anchored = false;
+	}
 	while (walk.expected <= walk.to) {
 		long count = journal_read(reader, walk.expected, walk.to - walk.expected + 1, check_one, &walk, fault);
 		if (count < 0)

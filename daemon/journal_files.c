@@ -99,6 +99,20 @@ int files_mark_damaged(const char *path)
 	return sync_directory_of(path);
 }
 
+/* The header's bytes 18 and 19, write and read version, are 1 or 2; SQLite takes a file with a higher one for
+ * read-only. */
+static bool has_odd_version(const char *path)
+{
+	uint8_t versions[2];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool odd = pread(fd, versions, sizeof(versions), 18) == sizeof(versions) &&
+	           (versions[0] < 1 || versions[0] > 2 || versions[1] < 1 || versions[1] > 2);
+	close(fd);
+	return odd;
+}
+
 int files_suspect(const char *path, struct fault *fault)
 {
 	char other[PATH_ROOM];
@@ -112,6 +126,8 @@ int files_suspect(const char *path, struct fault *fault)
 	if (file.st_size == 0 && stat(other, &log) == 0 && log.st_size > 0)
 		/* SQLite would delete the log of an empty file, and with it perhaps the only copy of records */
 		return fault_set(fault, EUCLEAN, _("%s: is empty, but its write-ahead log is not"), path);
+	if (has_odd_version(path))
+		return fault_set(fault, EUCLEAN, _("%s: the file is damaged: its version is not what it was"), path);
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x41535359, /* "ASSY" */
-	JOURNAL_SCHEMA = 1,
+	JOURNAL_SCHEMA = 2,
 	EPOCH_MAX = 33, /* 16 random bytes as hexadecimal */
 	STATION_MAX = 32,
 	WATCHERS_MAX = 16,
@@ -52,6 +52,8 @@ struct store {
 	struct db *db;
 	struct db_query *begin, *commit, *rollback;
 	struct db_query *find, *insert, *head, *instrument, *target, *park;
+	/* of journal_prune.c */
+	struct db_query *figures, *times, *first_parked, *remember, *remove, *forget_parked, *pruned;
 	struct chain chain; /* as of the open transaction */
 	char *buffer;       /* for one payload */
 	size_t room;
@@ -78,8 +80,18 @@ void store_close(struct store *store, bool tidy);
 /* Inside a transaction: appends one entry, or finds that it is known. */
 int store_entry(struct journal *journal, struct entry *entry, int64_t received_ms, struct fault *fault);
 
+/* --- journal_prune.c: what is removed, and a full disk */
+
+void space_open(struct journal *journal);
+void space_full(struct journal *journal);  /* gives the reserve back */
+bool space_again(struct journal *journal); /* whether there is room, and then appending goes on */
+int space_figures(struct journal *journal, struct fault *fault);
+/* Removes a few entries if any may go, and says when to look again. In the writer's thread. */
+int prune_step(struct journal *journal, long *ret_due_ms, struct fault *fault);
+
 /* --- journal_reader.c */
 
+int reader_pruned(struct journal_reader *reader, uint64_t *ret, struct fault *fault); /* up to here; 0: nothing */
 int reader_stored_head(struct journal_reader *reader, struct chain *ret, struct fault *fault);
 
 /* --- journal_schema.c */
@@ -120,6 +132,13 @@ struct caller { /* one blocked caller; lives on its stack */
 
 void *writer_run(void *journal);
 int writer_ask(struct journal *journal, struct caller *caller, struct fault *fault); /* blocks */
+int store_progress(struct journal *journal, struct fault *fault);                    /* within a transaction */
+
+struct keep {                  /* as journal_keep() said it */
+	struct places targets; /* their names */
+	int64_t before_ms;
+	bool short_of_space;
+};
 
 struct journal {
 	char path[PATH_ROOM];
@@ -137,9 +156,17 @@ struct journal {
 	struct caller *first, **last;
 	struct places instruments, targets;
 	long progress_due_ms; /* monotonic; 0: nothing unsaved */
+	long prune_due_ms;    /* monotonic */
+	struct keep keep;
 	int watchers[WATCHERS_MAX];
 	size_t watcher_count;
 	_Atomic uint64_t head; /* last durable */
+
+	char reserve[PATH_ROOM];
+	uint64_t reserve_bytes;
+	uint64_t released; /* bytes given back and not laid down again */
+	_Atomic bool full;
+	_Atomic uint64_t first_kept, pages, free_pages;
 };
 
 #endif

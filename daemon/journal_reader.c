@@ -11,7 +11,7 @@ enum {
 
 struct journal_reader {
 	struct db *db;
-	struct db_query *range, *by_id, *ends, *head;
+	struct db_query *range, *by_id, *ends, *head, *pruned;
 	char epoch[EPOCH_MAX];
 	struct stored chunk[CHUNK_ENTRIES];
 	size_t offsets[CHUNK_ENTRIES];
@@ -61,6 +61,9 @@ static int prepare(struct journal_reader *reader, const char *path, struct fault
 	if (!error)
 		error = db_prepare(
 			reader->db, "SELECT number, value FROM state WHERE kind = 'head'", &reader->head, fault);
+	if (!error)
+		error = db_prepare(
+			reader->db, "SELECT number FROM state WHERE kind = 'pruned'", &reader->pruned, fault);
 	return error;
 }
 
@@ -198,6 +201,15 @@ int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint
 	*ret_first = row ? (uint64_t)db_integer(reader->ends, 0) : 0;
 	*ret_last = row ? (uint64_t)db_integer(reader->ends, 1) : 0;
 	return db_reset(reader->ends);
+}
+
+int reader_pruned(struct journal_reader *reader, uint64_t *ret, struct fault *fault)
+{
+	int row = db_step(reader->pruned, fault);
+	if (row < 0)
+		return row;
+	*ret = row ? (uint64_t)db_integer(reader->pruned, 0) : 0;
+	return db_reset(reader->pruned);
 }
 
 int reader_stored_head(struct journal_reader *reader, struct chain *ret, struct fault *fault)

@@ -35,6 +35,9 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 	" ',\"prev\":\"sha256:' || lower(hex(prev)) || '\",' || body FROM h;"
 	"INSERT INTO state VALUES('head', '', 0, zeroblob(32));"
 	"INSERT INTO state SELECT 'epoch', '', 0, lower(hex(randomblob(16)));",
+
+	/* ids of results whose entries were removed, or stand in a salvaged journal (seq 0) */
+	"CREATE TABLE known(id BLOB PRIMARY KEY CHECK(length(id) = 16), seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 static int migrate(struct db *db, int64_t from, struct fault *fault)

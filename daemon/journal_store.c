@@ -45,13 +45,25 @@ static int prepare_queries(struct store *store, struct fault *fault)
 		{ &store->begin, "BEGIN IMMEDIATE" },
 		{ &store->commit, "COMMIT" },
 		{ &store->rollback, "ROLLBACK" },
-		{ &store->find, "SELECT seq FROM entry WHERE id = ?1" },
+		{ &store->find,
+			"SELECT seq FROM entry WHERE id = ?1 UNION ALL SELECT seq FROM known WHERE id = ?1 LIMIT 1" },
 		{ &store->insert,
 			"INSERT INTO entry(seq, kind, received_ms, id, prev, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)" },
 		{ &store->head, "UPDATE state SET number = ?1, value = ?2 WHERE kind = 'head'" },
 		{ &store->instrument, "REPLACE INTO state VALUES('instrument', ?1, 0, ?2)" },
 		{ &store->target, "REPLACE INTO state VALUES('target', ?1, ?2, '')" },
 		{ &store->park, "REPLACE INTO parked(target, seq, at_ms, reason) VALUES(?1, ?2, ?3, ?4)" },
+		{ &store->figures,
+			"SELECT (SELECT page_count FROM pragma_page_count),"
+			" (SELECT freelist_count FROM pragma_freelist_count), (SELECT min(seq) FROM entry)" },
+		{ &store->times, "SELECT seq, received_ms FROM entry WHERE seq <= ?1 ORDER BY seq LIMIT ?2" },
+		{ &store->first_parked, "SELECT min(seq) FROM parked WHERE target = ?1" },
+		{ &store->remember, /* what can be read again: UUIDv8 */
+			"INSERT OR IGNORE INTO known SELECT id, seq FROM entry WHERE seq <= ?1 AND kind <> 2"
+			" AND substr(id, 7, 1) BETWEEN x'80' AND x'8f'" },
+		{ &store->remove, "DELETE FROM entry WHERE seq <= ?1" },
+		{ &store->forget_parked, "DELETE FROM parked WHERE seq <= ?1" },
+		{ &store->pruned, "REPLACE INTO state VALUES('pruned', '', ?1, '')" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int error = db_prepare(store->db, rows[i].statement, rows[i].query, fault);
@@ -151,6 +163,8 @@ int store_open(struct journal *journal, struct fault *fault)
 		error = load_head(journal, fault);
 	if (!error)
 		error = load_places(journal, fault);
+	if (!error)
+		error = space_figures(journal, fault);
 	if (!error)
 		error = settle(journal, fault);
 	if (error)

@@ -69,7 +69,7 @@ static int store_caller(struct journal *journal, struct caller *caller, struct f
 }
 
 /* What targets have reported since the last commit rides along. */
-static int store_progress(struct journal *journal, struct fault *fault)
+int store_progress(struct journal *journal, struct fault *fault)
 {
 	struct store *store = &journal->store;
 	int error = 0;
@@ -115,6 +115,14 @@ static int commit(struct journal *journal, struct caller *batch, struct fault *f
 	return error ? error : db_step(store->commit, fault);
 }
 
+static void nothing_saved(struct journal *journal)
+{
+	pthread_mutex_lock(&journal->lock);
+	for (size_t i = 0; i < journal->targets.count; i++)
+		journal->targets.list[i].unsaved = true;
+	pthread_mutex_unlock(&journal->lock);
+}
+
 /* After a failed commit nothing in memory is trusted: the connection is opened anew before the next one, which reads
  * from the file how far the chain really is. */
 static void give_up(struct journal *journal, int error)
@@ -128,10 +136,22 @@ static void give_up(struct journal *journal, int error)
 		journal->damaged = true;
 		files_mark_damaged(journal->path);
 	}
-	pthread_mutex_lock(&journal->lock);
-	for (size_t i = 0; i < journal->targets.count; i++)
-		journal->targets.list[i].unsaved = true;
-	pthread_mutex_unlock(&journal->lock);
+	nothing_saved(journal);
+}
+
+/* A transaction failed. For want of room before anything was synced, it is as if it had not been begun. */
+static void step_back(struct journal *journal, const struct chain *before, int error)
+{
+	struct store *store = &journal->store;
+	if (error == -ENOSPC && !db_uncertain(store->db) &&
+		(!db_in_transaction(store->db) || db_step(store->rollback, NULL) == 0)) {
+		store->chain = *before;
+		nothing_saved(journal);
+	} else {
+		give_up(journal, error);
+	}
+	if (error == -ENOSPC)
+		space_full(journal);
 }
 
 static int reopen(struct journal *journal, struct fault *fault)
@@ -143,6 +163,8 @@ static int reopen(struct journal *journal, struct fault *fault)
 	int error = store_open(journal, fault);
 	if (error == -EUCLEAN)
 		give_up(journal, error);
+	if (error == -ENOSPC)
+		space_full(journal);
 	return error;
 }
 
@@ -151,10 +173,24 @@ static int write_batch(struct journal *journal, struct caller *batch, struct fau
 	int error = journal->store.db ? 0 : reopen(journal, fault);
 	if (error)
 		return error;
+	struct chain before = journal->store.chain;
 	error = commit(journal, batch, fault);
 	if (error)
-		give_up(journal, error);
+		step_back(journal, &before, error);
 	return error;
+}
+
+static void prune(struct journal *journal)
+{
+	struct fault fault;
+	long due_ms;
+	struct chain before = journal->store.chain;
+	int error = prune_step(journal, &due_ms, &fault);
+	if (error && error != -EBUSY)
+		step_back(journal, &before, error);
+	pthread_mutex_lock(&journal->lock);
+	journal->prune_due_ms = due_ms;
+	pthread_mutex_unlock(&journal->lock);
 }
 
 /* With the lock held. */
@@ -188,6 +224,33 @@ static void finish(struct journal *journal, struct caller *batch, int error, con
 	}
 }
 
+static bool is_ordinary(const struct caller *caller)
+{
+	for (size_t i = 0; i < caller->count; i++)
+		if (!caller->entries[i].alarm)
+			return true;
+	return caller->instrument != NULL;
+}
+
+/* While the disk is full what was kept back is for alarms, progress and removals: the others are refused at once, so
+ * that their instruments keep them. What is left of the batch. */
+static struct caller *refuse_ordinary(struct journal *journal, struct caller *batch)
+{
+	struct caller *left = NULL, **left_end = &left, *refused = NULL, **refused_end = &refused;
+	struct fault fault;
+	for (; batch; batch = batch->next) {
+		struct caller ***end = is_ordinary(batch) ? &refused_end : &left_end;
+		**end = batch;
+		*end = &batch->next;
+	}
+	*left_end = *refused_end = NULL;
+	fault_set(&fault, ENOSPC, _("%s: the disk is full; free space on its file system"), journal->path);
+	pthread_mutex_lock(&journal->lock);
+	finish(journal, refused, -ENOSPC, &fault);
+	pthread_mutex_unlock(&journal->lock);
+	return left;
+}
+
 static void tidy_log(struct journal *journal, int *limit)
 {
 	struct store *store = &journal->store;
@@ -206,16 +269,34 @@ static void tidy_log(struct journal *journal, int *limit)
 static bool wait_for_work(struct journal *journal)
 {
 	while (!journal->first && !journal->stopping) {
-		if (!journal->progress_due_ms) {
-			pthread_cond_wait(&journal->work, &journal->lock);
-			continue;
-		}
-		struct timespec due = { .tv_sec = journal->progress_due_ms / 1000,
-			.tv_nsec = journal->progress_due_ms % 1000 * 1000000 };
+		long due_ms = journal->prune_due_ms;
+		if (journal->progress_due_ms && journal->progress_due_ms < due_ms)
+			due_ms = journal->progress_due_ms;
+		struct timespec due = { .tv_sec = due_ms / 1000, .tv_nsec = due_ms % 1000 * 1000000 };
 		if (pthread_cond_timedwait(&journal->work, &journal->lock, &due) == ETIMEDOUT)
 			break;
 	}
 	return journal->first || !journal->stopping || journal->progress_due_ms;
+}
+
+/* With the lock held; returns with it. */
+static void store_what_waits(struct journal *journal)
+{
+	struct fault fault;
+	struct caller *batch = take_batch(journal);
+	journal->progress_due_ms = 0;
+	pthread_mutex_unlock(&journal->lock);
+
+	if (journal->full && batch && !space_again(journal))
+		batch = refuse_ordinary(journal, batch);
+	int error = write_batch(journal, batch, &fault);
+
+	pthread_mutex_lock(&journal->lock);
+	if (error && !journal->stopping)
+		journal->progress_due_ms = clock_ms() + PROGRESS_WAIT_MS;
+	if (error == -ENOSPC)
+		journal->prune_due_ms = clock_ms();
+	finish(journal, batch, error, &fault);
 }
 
 void *writer_run(void *argument)
@@ -224,18 +305,14 @@ void *writer_run(void *argument)
 	int limit = LOG_PAGES_MAX;
 	pthread_mutex_lock(&journal->lock);
 	while (wait_for_work(journal)) {
-		struct caller *batch = take_batch(journal);
-		journal->progress_due_ms = 0;
+		long now_ms = clock_ms();
+		bool store = journal->first || (journal->progress_due_ms && journal->progress_due_ms <= now_ms) ||
+		             journal->stopping;
+		if (store)
+			store_what_waits(journal);
 		pthread_mutex_unlock(&journal->lock);
-
-		struct fault fault;
-		int error = write_batch(journal, batch, &fault);
-
-		pthread_mutex_lock(&journal->lock);
-		if (error && !journal->stopping)
-			journal->progress_due_ms = clock_ms() + PROGRESS_WAIT_MS;
-		finish(journal, batch, error, &fault);
-		pthread_mutex_unlock(&journal->lock);
+		if (!store)
+			prune(journal);
 		tidy_log(journal, &limit);
 		pthread_mutex_lock(&journal->lock);
 	}

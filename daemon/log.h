@@ -1,7 +1,7 @@
 /* What the daemon says to its operator: one line on standard error with the priority systemd reads ("<4>...").
  *
- * Only lines, publishers and the programs log; everything below returns a fault. A log line names the instrument or
- * target, what happened and what to do. Any thread may call; a line is written with one write(2).
+ * Only lines, publishers, the caretaker and the programs log; everything below returns a fault. A log line names the
+ * instrument or target, what happened and what to do. Any thread may call; a line is written with one write(2).
  */
 #ifndef ASSAYD_LOG_H
 #define ASSAYD_LOG_H

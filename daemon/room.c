@@ -172,7 +172,12 @@ static int announce_start(struct room *room, const char *setaside, struct fault 
 	js_put_text(details, "version", ASSAYD_VERSION);
 	if (setaside)
 		js_put_text(details, "journal_set_aside", setaside);
-	return intake_event(room->intake, "gateway_started", NULL, details, fault);
+	int error = intake_alarm(room->intake, "gateway_started", details, fault);
+	if (error != -ENOSPC)
+		return error;
+	/* the caretaker says more of it, and the room goes on when there is space */
+	log_error(_("the event %s cannot be stored: %s"), "gateway_started", fault->text);
+	return 0;
 }
 
 int room_start(struct config *config, struct room **ret, struct fault *fault)
@@ -185,15 +190,20 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 	room->started_ms = clock_ms();
 
 	char *setaside = NULL;
-	struct journal_options options = { .directory = config->journal.directory, .station = config->station.code };
+	struct journal_options options = {
+		.directory = config->journal.directory,
+		.station = config->station.code,
+		.reserve_bytes = (uint64_t)config->journal.reserve_mib << 20,
+	};
 	int error = journal_open(&options, &room->journal, &setaside, fault);
 	if (error == 0)
 		error = journal_reader_open(journal_path(room->journal), &room->reader, fault);
 	if (error == 0) {
-		room->started_seq = journal_head(room->journal);
 		room->intake = intake_new(room->journal, config);
 		error = announce_start(room, setaside, fault);
 	}
+	if (error == 0)
+		error = caretaker_start(config, room->journal, room->intake, &room->caretaker, fault);
 	if (setaside)
 		log_error(
 			_("the journal was damaged and is kept as %s; a new one was begun: ask for it to be salvaged"),
@@ -217,6 +227,7 @@ void room_stop(struct room *room)
 	stop_unwanted(room, &room->publishers, false, NULL);
 	free(room->lines.list);
 	free(room->publishers.list);
+	caretaker_stop(room->caretaker);
 	if (room->intake)
 		intake_free(room->intake);
 	journal_reader_close(room->reader);
@@ -235,6 +246,8 @@ static int refuse_unchangeable(const struct config *old, const struct config *ne
 		what = _("the time zone");
 	else if (strcmp(old->journal.directory, new->journal.directory) != 0)
 		what = _("the journal's directory");
+	else if (old->journal.reserve_mib != new->journal.reserve_mib)
+		what = _("the journal's reserve");
 	else if (strcmp(old->control_socket, new->control_socket) != 0)
 		what = _("the control socket");
 	if (!what)
@@ -251,6 +264,7 @@ int room_reload(struct room *room, struct config *config, struct fault *fault)
 	stop_unwanted(room, &room->lines, true, config);
 	stop_unwanted(room, &room->publishers, false, config);
 	intake_reconfigure(room->intake, config);
+	caretaker_reconfigure(room->caretaker, config);
 	pthread_mutex_lock(&room->lock);
 	struct config *old = room->config;
 	room->config = config_hold(config);
@@ -269,7 +283,11 @@ int room_reload(struct room *room, struct config *config, struct fault *fault)
 
 bool room_alive(struct room *room, char *name, size_t size)
 {
-	bool alive = true;
+	unsigned long caretaker = caretaker_beat(room->caretaker);
+	bool alive = caretaker != room->caretaker_beat;
+	room->caretaker_beat = caretaker;
+	if (!alive)
+		snprintf(name, size, "%s", _("caretaker"));
 	pthread_mutex_lock(&room->lock);
 	for (size_t i = 0; i < room->lines.count; i++) {
 		struct watched *it = &room->lines.list[i];

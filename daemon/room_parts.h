@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "caretaker.h"
 #include "intake.h"
 #include "line.h"
 #include "publisher.h"
@@ -29,8 +30,9 @@ struct room {
 	struct intake *intake;
 	struct watched_list lines;      /* of struct line */
 	struct watched_list publishers; /* of struct publisher */
+	struct caretaker *caretaker;
+	unsigned long caretaker_beat;
 	long started_ms;
-	uint64_t started_seq;
 };
 
 #endif

@@ -1,12 +1,8 @@
 /* What the room looks like now: the payload of the status topic and of `assayctl status`. */
 #include <stdio.h>
-#include <sys/statvfs.h>
 
 #include "clock.h"
 #include "room_parts.h"
-
-/* The volume assumed until the station has shown its own: tests a day of a busy township room. */
-#define TESTS_A_DAY 500
 
 static const char *health_name(int health)
 {
@@ -87,6 +83,10 @@ static struct json *target_status(struct room *room, struct publisher *publisher
 	const struct target_config *config = publisher_target(publisher);
 	const struct publisher_stats *stats = publisher_stats(publisher);
 	uint64_t head = journal_head(room->journal), through = stats->through;
+	struct journal_space space;
+	journal_space(room->journal, &space);
+	if (space.first && through < space.first - 1) /* a target that came later than what was removed */
+		through = space.first - 1;
 	uint64_t waiting = head > through ? head - through : 0;
 	int64_t age = waiting ? waiting_s(room, through) : 0;
 	*backlog = waiting > *backlog ? waiting : *backlog;
@@ -108,21 +108,19 @@ static struct json *target_status(struct room *room, struct publisher *publisher
 	return it;
 }
 
-/* Days until the disk is full if nothing could be sent: free space over the larger of the usual and the observed
- * volume. */
-static int64_t autonomy_days(struct room *room)
+static struct json *store_status(const struct caretaker_report *report)
 {
-	struct statvfs disk;
-	if (statvfs(room->config->journal.directory, &disk) != 0)
-		return 0;
-	uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-	uint64_t minutes = (uint64_t)(clock_ms() - room->started_ms) / 60000;
-	uint64_t a_day = TESTS_A_DAY;
-	if (minutes >= 60) {
-		uint64_t observed = (journal_head(room->journal) - room->started_seq) * 1440 / minutes;
-		a_day = observed > a_day ? observed : a_day;
-	}
-	return (int64_t)(free_bytes / (a_day * 2048)); /* an entry takes less than 2 KiB with its index */
+	struct json *it = js_new_object();
+	js_put_text(it, "level", report->level);
+	js_put_integer(it, "size_bytes", (int64_t)report->disk.size);
+	js_put_integer(it, "free_bytes", (int64_t)report->disk.free);
+	js_put_integer(it, "used_percent", report->disk.used_percent);
+	js_put_integer(it, "journal_bytes", (int64_t)report->space.bytes);
+	js_put_integer(it, "journal_free_bytes", (int64_t)report->space.free_bytes);
+	js_put_integer(it, "reserve_bytes", (int64_t)report->space.reserve_bytes);
+	js_put_integer(it, "bytes_a_day", (int64_t)report->bytes_a_day);
+	js_put_integer(it, "first_seq", (int64_t)report->space.first);
+	return it;
 }
 
 struct json *room_status(struct room *room)
@@ -152,8 +150,11 @@ struct json *room_status(struct room *room)
 	js_put_integer(status, "seq", (int64_t)journal_head(room->journal));
 	js_put_integer(status, "backlog", (int64_t)backlog);
 	js_put_integer(status, "oldest_unsent_s", oldest_s);
-	js_put_integer(status, "autonomy_days", autonomy_days(room));
 	pthread_mutex_unlock(&room->lock);
+	struct caretaker_report report;
+	caretaker_report(room->caretaker, &report);
+	js_put_integer(status, "autonomy_days", report.autonomy_days);
+	js_put(status, "store", store_status(&report));
 	js_put(status, "instruments", instruments);
 	js_put(status, "targets", targets);
 	return status;

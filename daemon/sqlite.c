@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_WAIT_MS = 2000, QUERIES_MAX = 24 };
+enum { BUSY_WAIT_MS = 2000, QUERIES_MAX = 32 };
 
 struct db_query {
 	sqlite3_stmt *statement;
@@ -15,6 +15,7 @@ struct db_query {
 struct db {
 	sqlite3 *handle;
 	int log_pages;
+	bool uncertain;
 	struct db_query queries[QUERIES_MAX];
 	size_t query_count;
 };
@@ -176,6 +177,7 @@ int db_step(struct db_query *query, struct fault *fault)
 	if (code == SQLITE_ROW)
 		return 1;
 	int error = code == SQLITE_DONE ? 0 : explain(query->db->handle, code, fault);
+	query->db->uncertain |= error && (code & 0xff) != SQLITE_FULL;
 	sqlite3_reset(query->statement);
 	return error;
 }
@@ -203,6 +205,11 @@ const uint8_t *db_bytes(struct db_query *query, int column, size_t expected_leng
 {
 	const uint8_t *bytes = sqlite3_column_blob(query->statement, column);
 	return (size_t)sqlite3_column_bytes(query->statement, column) == expected_length ? bytes : NULL;
+}
+
+bool db_uncertain(const struct db *db)
+{
+	return db->uncertain;
 }
 
 bool db_in_transaction(struct db *db)

@@ -40,6 +40,8 @@ const char *db_text(struct db_query *query, int column, size_t *ret_length);    
 const uint8_t *db_bytes(struct db_query *query, int column, size_t expected_length); /* NULL: another length */
 
 bool db_in_transaction(struct db *db);
+/* A step failed otherwise than for want of room before anything was synced: what the file holds is not known. */
+bool db_uncertain(const struct db *db);
 /* Pages in the write-ahead log after the last commit; the connection never checkpoints by itself. */
 int db_log_pages(const struct db *db);
 /* Moves what it can from the write-ahead log into the file, waiting for nobody. `empty`: waits for readers, and leaves

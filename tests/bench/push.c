@@ -264,7 +264,7 @@ int main(int argc, char **argv)
 		subscribe(config->targets[0].broker);
 	while (!shared->subscribed && waitpid(subscriber, NULL, WNOHANG) == 0)
 		usleep(1000);
-	struct journal_options options = { config->journal.directory, config->station.code, false };
+	struct journal_options options = { .directory = config->journal.directory, .station = config->station.code };
 	if (journal_open(&options, &journal, NULL, &fault) != 0 ||
 		publisher_start(config, &config->targets[0], journal, status, NULL, &publisher, &fault) != 0)
 		fail(fault.text);

@@ -12,6 +12,7 @@
 struct fixture {
 	char directory[64], file[96];
 	const char *station;
+	uint64_t reserve_bytes;
 	struct journal *journal;
 	struct journal_reader *reader;
 	struct fault fault;
@@ -39,7 +40,9 @@ static inline struct entry entry_of(unsigned number)
 
 static inline int fixture_start(struct fixture *fixture)
 {
-	struct journal_options options = { .directory = fixture->directory, .station = fixture->station };
+	struct journal_options options = {
+		.directory = fixture->directory, .station = fixture->station, .reserve_bytes = fixture->reserve_bytes
+	};
 	int error = journal_open(&options, &fixture->journal, &fixture->setaside, &fixture->fault);
 	if (!error)
 		error = journal_reader_open(journal_path(fixture->journal), &fixture->reader, &fixture->fault);

@@ -228,7 +228,7 @@ static void a_newer_journal_is_refused_untouched(void **state)
 	edit(fixture->file, "UPDATE state SET number = 7 WHERE kind = 'schema'; PRAGMA user_version = 7");
 	load(fixture->file, &before);
 	assert_int_equal(fixture_start(fixture), -ENOTSUP);
-	assert_non_null(strstr(fixture->fault.text, "newer assayd (schema 7, this one knows 1)"));
+	assert_non_null(strstr(fixture->fault.text, "newer assayd (schema 7, this one knows "));
 	load(fixture->file, &after);
 	assert_int_equal(before.length, after.length);
 	assert_memory_equal(before.bytes, after.bytes, before.length);
