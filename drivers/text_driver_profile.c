@@ -253,8 +253,10 @@ static int set_ask(struct text_profile *profile, const char *value, struct fault
 	struct text_literal literal;
 	char plain[sizeof(profile->ask)];
 	size_t used = 0;
-	int error = set_text(profile->ask, sizeof(profile->ask), value, fault);
-	for (const char *at = value; *at && error == 0; at++) {
+	int error = 0;
+	if (strlen(value) >= sizeof(plain))
+		return fault_set(fault, EINVAL, _("the text is too long; at most %zu bytes"), sizeof(plain) - 1);
+	for (const char *at = value; *at; at++) {
 		const char *end = *at == '{' ? end_of_date(at) : NULL;
 		if (*at == '{' && !end)
 			return fault_set(fault, EINVAL,
@@ -274,7 +276,7 @@ static int set_ask(struct text_profile *profile, const char *value, struct fault
 		error = text_literal_parse(&literal, piece, fault);
 		at += strlen(piece);
 	}
-	return error;
+	return error < 0 ? error : set_text(profile->ask, sizeof(profile->ask), value, fault);
 }
 
 static int set_done(struct text_profile *profile, const char *value, struct fault *fault)

@@ -245,7 +245,7 @@ class Subscriber:
 
 
 def key_of_truth(truth):
-    return (truth["instrument"], str(truth["instrument_seq"]), truth.get("channel"), truth.get("sample_no") or None,
+    return (truth["instrument"], str(truth["instrument_seq"]) or None, truth.get("channel"), truth.get("sample_no") or None,
             truth.get("value") or None, truth["tested_at"][:19], truth["kind"])
 
 

@@ -14,6 +14,7 @@
 #include "atp.h"
 #include "modbus.h"
 #include "seven.h"
+#include "text_dialogue.h"
 
 static struct answer answer; /* under construction; one at a time */
 
@@ -164,6 +165,43 @@ static void request_atp(void *context, struct peer *peer, const uint8_t *data, s
 	send_answer(line, peer);
 }
 
+static void add_text(void *context, const uint8_t *bytes, size_t length)
+{
+	(void)context;
+	answer_add(&answer, bytes, length);
+}
+
+static void request_text(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	struct line *line = context;
+
+	echo(line, peer, data, length);
+	if (!answers(line, line->instruments) || mischief_swallows(&line->mischief))
+		return;
+	text_answer(line->options->archetype, &line->instruments->memory, data, length, add_frame, add_text,
+		&line->mischief);
+	send_answer(line, peer);
+}
+
+void line_push(struct line *line, struct instrument *instrument)
+{
+	uint8_t form[TEXT_FORM_MAX];
+	struct memory *memory = &instrument->memory;
+
+	if (!text_pushes(line->options->archetype))
+		return;
+	for (size_t i = 0; i < memory->count; i++) {
+		size_t length = text_form(line->options->archetype, memory_at(memory, i), form);
+		mischief_add(&line->mischief, &answer, form, length, length - 3);
+	}
+	memory_drop(memory, memory->count);
+	if (line->options->folder)
+		text_folder_leave(&line->folder, answer.bytes, answer.length);
+	for (struct peer *peer = line->peers; peer; peer = peer->next)
+		peer_send(peer, answer.bytes, answer.length, 0);
+	answer.length = 0;
+}
+
 static void accept_peers(void *context, uint32_t events)
 {
 	struct line *line = context;
@@ -197,6 +235,11 @@ static void choose_dialogue(struct line *line)
 	} else if (line->options->archetype == ARCHETYPE_A5) {
 		line->owner.frame = atp_frame;
 		line->owner.request = request_atp;
+	} else if (line->options->archetype >= ARCHETYPE_A8) {
+		line->owner.frame = line->options->archetype == ARCHETYPE_A9     ? text_date_frame
+		                    : line->options->archetype == ARCHETYPE_JSON ? text_read_frame
+		                                                                 : text_no_frame;
+		line->owner.request = request_text;
 	} else if (line->options->archetype != ARCHETYPE_A6B) {
 		line->owner.frame = seven_frame;
 		line->owner.request = request_seven;
@@ -216,6 +259,10 @@ int line_open(struct line *line, const struct options *options, unsigned index, 
 	line->port = port;
 	line->listener = -1;
 	choose_dialogue(line);
+	if (options->folder) {
+		text_folder_open(&line->folder, options->folder, dice_of(options->seed, 2000000 + index));
+		return 0;
+	}
 	if (!options->serial)
 		return listen_again(line);
 	terminal_open(&line->terminal);
@@ -243,6 +290,8 @@ void line_close(struct line *line)
 {
 	close_peers(line);
 	stop_listening(line);
+	if (line->options->folder)
+		text_folder_close(&line->folder);
 	if (line->options->serial) {
 		terminal_unlink(&line->terminal, line->options->serial);
 		terminal_close(&line->terminal);
@@ -259,6 +308,8 @@ void line_pull(struct line *line)
 {
 	struct terminal gone = line->terminal;
 
+	if (line->options->folder)
+		text_folder_vanish(&line->folder);
 	if (line->options->serial) {
 		terminal_open(&line->terminal); /* before the old one is closed: it gets another name */
 		terminal_unlink(&gone, line->options->serial);
@@ -270,6 +321,10 @@ void line_pull(struct line *line)
 
 void line_plug_in(struct line *line)
 {
+	if (line->options->folder) {
+		text_folder_return(&line->folder);
+		return;
+	}
 	if (line->options->serial) {
 		add_peer(line, line->terminal.master);
 		terminal_link(&line->terminal, line->options->serial);
@@ -282,7 +337,9 @@ void line_plug_in(struct line *line)
 
 void line_name(const struct line *line, char *out, size_t size)
 {
-	if (line->options->serial)
+	if (line->options->folder)
+		snprintf(out, size, "%s", line->options->folder);
+	else if (line->options->serial)
 		snprintf(out, size, "%s", line->terminal.path);
 	else
 		snprintf(out, size, "%s:%d", line->options->host, line->port);

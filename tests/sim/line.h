@@ -6,6 +6,7 @@
 #include "instrument.h"
 #include "mischief.h"
 #include "peer.h"
+#include "text_folder.h"
 
 struct line {
 	const struct options *options;
@@ -18,11 +19,15 @@ struct line {
 	int listener;             /* TCP; -1 while unplugged */
 	struct watch watch;       /* of the listener */
 	struct terminal terminal; /* serial */
+	struct text_folder folder;
 };
 
 /* Opens the pty, or TCP port `port` (0: any). 0 or -errno. The line must stay where it is. */
 int line_open(struct line *line, const struct options *options, unsigned index, int port);
 void line_close(struct line *line);
+
+/* What was finished goes to whoever listens, where the instrument waits for no question, and is forgotten. */
+void line_push(struct line *line, struct instrument *instrument);
 
 /* The plug is out: the pty and its link are gone, the TCP port is closed. And in again: under another pts, or on the
  * same TCP port. */

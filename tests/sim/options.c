@@ -10,7 +10,7 @@
 enum { EXIT_USAGE = 64 };
 
 static const char help[] =
-	"assay-sim ARCHETYPE (--serial LINK | --tcp HOST:PORT) [OPTION...]\n"
+	"assay-sim ARCHETYPE (--serial LINK | --tcp HOST:PORT | --folder DIRECTORY) [OPTION...]\n"
 	"\n"
 	"Behaves like one instrument of a rapid-test room, or like many of a kind, quirks included.\n"
 	"Prints \"ready PTY\" or \"ready HOST:PORT\" when it can be asked; SIGTERM ends it.\n"
@@ -20,12 +20,18 @@ static const char help[] =
 	"  a2b  (tl-310)            the same maker's 24-well reader: well, standard, verdict, absent values\n"
 	"  a1   (dump8)             enzyme reader that dumps its memory when the user wants it, and then clears it\n"
 	"  a5   (atp)               ATP luminometer\n"
+	"  a8   (ticket)            analyzer with a printer: one ESC/POS ticket for each result, GBK\n"
+	"  a9   (reader-a9)         reader asked by date, delimited text\n"
+	"  a10  (push)              reader that pushes 57 bytes for each result\n"
+	"  json (reader-dy6260)     reader that answers READ with a JSON document\n"
+	"  folder                   instrument PC that leaves CSV files in the folder of --folder\n"
 	"  a6b  (analyzer-a6b, modbus)  analyzer with latch, window and acknowledge: Modbus RTU over --serial,\n"
 	"                           Modbus TCP over --tcp\n"
 	"\n"
 	"Where\n"
 	"  --serial LINK            make a pty and the symbolic link LINK to it (replaced when stale)\n"
 	"  --tcp HOST:PORT          listen; port 0 takes a free one\n"
+	"  --folder DIRECTORY       folder: leave files here: written at once, in halves, renamed in, or appended to\n"
 	"  --ports N                listen on N consecutive ports, each its own instrument (default 1)\n"
 	"  --unit N                 Modbus unit address, 1..247 (default 1)\n"
 	"  --units N,N,...          several instruments on one line, at most 32 (a6b)\n"
@@ -80,6 +86,7 @@ enum choice {
 	OPTION_HELP = 1,
 	OPTION_SERIAL,
 	OPTION_TCP,
+	OPTION_FOLDER,
 	OPTION_PORTS,
 	OPTION_UNIT,
 	OPTION_UNITS,
@@ -126,6 +133,7 @@ static const struct option names[] = {
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "serial", required_argument, NULL, OPTION_SERIAL },
 	{ "tcp", required_argument, NULL, OPTION_TCP },
+	{ "folder", required_argument, NULL, OPTION_FOLDER },
 	{ "ports", required_argument, NULL, OPTION_PORTS },
 	{ "unit", required_argument, NULL, OPTION_UNIT },
 	{ "units", required_argument, NULL, OPTION_UNITS },
@@ -185,6 +193,15 @@ static const struct {
 	{ "dump8", ARCHETYPE_A1, 4000 },
 	{ "a5", ARCHETYPE_A5, 1000 },
 	{ "atp", ARCHETYPE_A5, 1000 },
+	{ "a8", ARCHETYPE_A8, 1000 },
+	{ "ticket", ARCHETYPE_A8, 1000 },
+	{ "a9", ARCHETYPE_A9, 5000 },
+	{ "reader-a9", ARCHETYPE_A9, 5000 },
+	{ "a10", ARCHETYPE_A10, 1000 },
+	{ "push", ARCHETYPE_A10, 1000 },
+	{ "json", ARCHETYPE_JSON, 5000 },
+	{ "reader-dy6260", ARCHETYPE_JSON, 5000 },
+	{ "folder", ARCHETYPE_FOLDER, 1000 },
 };
 
 static bool complained;
@@ -313,6 +330,9 @@ static bool take_result_option(struct options *options, int choice, const char *
 		return true;
 	case OPTION_TCP:
 		take_tcp(options, value);
+		return true;
+	case OPTION_FOLDER:
+		options->folder = value;
 		return true;
 	case OPTION_PORTS:
 		options->ports = (int)whole(option, value, 1, PORTS_MAX);
@@ -473,12 +493,14 @@ static void take_archetype(struct options *options, const char *name)
 			return;
 		}
 	}
-	complain("%s: no archetype of that name; there are a1, a2, a2b, a5 and a6b", name);
+	complain("%s: no archetype of that name; there are a1, a2, a2b, a5, a6b, a8, a9, a10, json and folder", name);
 }
 
 static void check_together(const struct options *options, bool with_tcp)
 {
-	if (!options->serial == !with_tcp)
+	if ((options->archetype == ARCHETYPE_FOLDER) != (options->folder != NULL))
+		complain("--folder DIRECTORY goes with the folder, and only with it");
+	else if (options->folder ? options->serial || with_tcp : !options->serial == !with_tcp)
 		complain("give either --serial LINK or --tcp HOST:PORT");
 	else if (options->ports > 1 && options->serial)
 		complain("--ports goes with --tcp only");
@@ -486,6 +508,8 @@ static void check_together(const struct options *options, bool with_tcp)
 		complain("--units: only the a6b shares a line");
 	else if (options->port + options->ports - 1 > 65535)
 		complain("--ports %d: there are no %d ports from %d on", options->ports, options->ports, options->port);
+	else if (options->bad_crc > 0 && options->archetype >= ARCHETYPE_A8 && options->archetype != ARCHETYPE_A10)
+		complain("--bad-crc: of the text instruments only the a10 has a checksum that is known");
 	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)
 		complain("--burst %u: a group of the a1 has 8 wells", options->burst);
 	for (size_t i = 0; i < options->unit_count; i++) {
@@ -535,7 +559,7 @@ int options_parse(int argc, char **argv, struct options *options)
 			take_fault_option(options, choice, names[index].name, optarg);
 	}
 	if (argc - optind != 1)
-		complain("name one archetype: a1, a2, a2b, a5 or a6b (assay-sim --help)");
+		complain("name one archetype, such as a1 or json (assay-sim --help)");
 	else
 		take_archetype(options, argv[optind]);
 	check_together(options, with_tcp);

@@ -6,7 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum archetype { ARCHETYPE_A2, ARCHETYPE_A2B, ARCHETYPE_A6B, ARCHETYPE_A1, ARCHETYPE_A5 };
+enum archetype {
+	ARCHETYPE_A2,
+	ARCHETYPE_A2B,
+	ARCHETYPE_A6B,
+	ARCHETYPE_A1,
+	ARCHETYPE_A5,
+	ARCHETYPE_A8, /* these write text: text_forms.h */
+	ARCHETYPE_A9,
+	ARCHETYPE_A10,
+	ARCHETYPE_JSON,
+	ARCHETYPE_FOLDER,
+};
 enum sim_layout { SIM_LAYOUT_8, SIM_LAYOUT_16, SIM_LAYOUT_MULTI, SIM_LAYOUT_Z24 }; /* A1 */
 
 enum { UNITS_MAX = 32, OUTAGES_MAX = 32, PORTS_MAX = 10000 };
@@ -21,6 +32,7 @@ struct outage {
 struct options {
 	enum archetype archetype;
 	const char *serial;        /* the symlink to the pty, or NULL */
+	const char *folder;        /* of ARCHETYPE_FOLDER, else NULL */
 	char host[128];            /* with --tcp */
 	int port;                  /* 0: any */
 	int ports;                 /* consecutive ports, each its own instrument */

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "text_forms.h"
+
 #define COUNT(list) (uint32_t)(sizeof(list) / sizeof *(list))
 
 /* A name field of six bytes holds three Hanzi; with a digit or a letter before them the third is cut in half. */
@@ -11,7 +13,7 @@ static const char *const samples[] = { "菠菜", "韭菜", "青菜", "芹菜", "
 	"A区大白菜", "3号鸡毛菜", "结球甘蓝" };
 static const char *const operators[] = { "张三", "李小芳", "王建国", "陈伟" };
 
-enum { UNIT_NONE, UNIT_PERCENT, UNIT_MG_KG, UNIT_UG_KG, UNIT_RLU };
+enum { UNIT_NONE, UNIT_PERCENT, UNIT_MG_KG, UNIT_UG_KG, UNIT_RLU, UNIT_MG_L };
 enum { A2B_CHANNELS = 24 };
 
 struct test { /* one entry of the A6b's menu */
@@ -161,6 +163,41 @@ static void give_verdict(struct instrument *instrument, const struct test *test,
 		out->verdict = out->value >= test->limit ? RESULT_POSITIVE : RESULT_NEGATIVE;
 }
 
+/* What only text instruments test; the last two are for strips, whose names a push has room for. */
+static const struct test text_menu[] = {
+	{ 101, UNIT_PERCENT, 2, 5000, 4200 },
+	{ TEXT_ITEM_FORMALDEHYDE, UNIT_MG_KG, 2, 1000, 800 },
+	{ TEXT_ITEM_AFLATOXIN, UNIT_UG_KG, 1, 50, 40 },
+	{ TEXT_ITEM_CRP, UNIT_MG_L, 1, 100, 90 },
+};
+
+/* Instruments that write text: what they say of a result is in text_forms.c. */
+static void produce_text(struct instrument *instrument, struct result *out)
+{
+	const struct test *test = &text_menu[dice_below(&instrument->dice, COUNT(text_menu))];
+
+	out->item = test->code;
+	out->unit = test->unit;
+	out->decimals = test->decimals;
+	out->value = dice_chance(&instrument->dice, 0.06)
+	                     ? dice_between(&instrument->dice, test->limit, 3 * test->limit)
+	                     : dice_between(&instrument->dice, 5, test->usual);
+	out->below = dice_chance(&instrument->dice, 0.1);
+	out->channel = take_channel(instrument);
+	give_verdict(instrument, test, out);
+	signals_for(instrument, out, 2500);
+	name_sample(instrument, out);
+	out->operator_name = operators[dice_below(&instrument->dice, COUNT(operators))];
+	snprintf(out->sample_no, sizeof out->sample_no, "S%05u", (unsigned)(instrument->finished % 99999 + 1));
+	if (instrument->options->archetype == ARCHETYPE_A10 || !control_is_due(instrument))
+		return;
+	out->kind = RESULT_NEGATIVE_CONTROL;
+	if (instrument->options->archetype == ARCHETYPE_A9) /* which has no names */
+		strcpy(out->sample_no, "对照样");
+	else
+		out->name = "对照样";
+}
+
 static void make_control(struct instrument *instrument, struct result *out)
 {
 	static const enum result_kind turn[] = { RESULT_NEGATIVE_CONTROL, RESULT_BLANK, RESULT_POSITIVE_CONTROL,
@@ -234,6 +271,13 @@ void produce(struct instrument *instrument, struct moment now, struct result *ou
 		break;
 	case ARCHETYPE_A5:
 		produce_a5(instrument, out);
+		break;
+	case ARCHETYPE_A8:
+	case ARCHETYPE_A9:
+	case ARCHETYPE_A10:
+	case ARCHETYPE_JSON:
+	case ARCHETYPE_FOLDER:
+		produce_text(instrument, out);
 		break;
 	}
 }

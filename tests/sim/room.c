@@ -14,6 +14,7 @@ enum { PORT_TRIES = 50 };
 struct bench { /* where one instrument works */
 	struct room *room;
 	struct instrument *instrument;
+	struct line *line;
 	struct timer timer;
 	int64_t next_ns;
 };
@@ -56,6 +57,7 @@ static void finish_due(void *context)
 		bench->next_ns += bench->room->interval_ns;
 		if (bench->instrument->powered && !dump8_busy(bench->instrument, now))
 			more = instrument_finish_batch(bench->instrument, bench->room->truth);
+		line_push(bench->line, bench->instrument);
 	}
 	bench->instrument->measuring = more;
 	if (more)
@@ -73,7 +75,9 @@ static void start_benches(struct room *room)
 	room->interval_ns = (int64_t)(1e9 * options->burst / options->rate);
 	for (size_t i = 0; i < room->instrument_count; i++) {
 		struct bench *bench = &room->benches[i];
-		*bench = (struct bench){ .room = room, .instrument = &room->instruments[i] };
+		*bench = (struct bench){
+			.room = room, .instrument = &room->instruments[i], .line = &room->lines[i / options->unit_count]
+		};
 		if (options->dead[bench->instrument->place.unit])
 			continue;
 		bench->timer = (struct timer){ .fire = finish_due, .context = bench };
@@ -184,7 +188,7 @@ struct room *room_open(const struct options *options)
 
 	room->options = options;
 	room->truth = options->truth ? truth_open(options->truth) : -1;
-	room->line_count = options->serial ? 1 : (size_t)options->ports;
+	room->line_count = options->serial || options->folder ? 1 : (size_t)options->ports;
 	room->lines = list_of(room->line_count, sizeof *room->lines);
 	room->instrument_count = room->line_count * options->unit_count;
 	room->instruments = list_of(room->instrument_count, sizeof *room->instruments);

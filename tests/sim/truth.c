@@ -10,10 +10,10 @@
 
 #include "label.h"
 
-static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5" };
+static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5", "a8", "a9", "a10", "json", "folder" };
 static const char *const kind_names[] = { "sample", "blank", "control", "control", "calibration" };
 static const char *const verdict_names[] = { "none", "negative", "positive", "suspect", "invalid" };
-static const char *const unit_names[] = { "", "%", "mg/kg", "ug/kg", "{RLU}" };
+static const char *const unit_names[] = { "", "%", "mg/kg", "ug/kg", "{RLU}", "mg/L" };
 
 int truth_open(const char *path)
 {
@@ -53,14 +53,46 @@ static void zone_text(char out[static 8], time_t when)
 	snprintf(out, 8, "%c%02d:%02d", minutes < 0 ? '-' : '+', (int)(magnitude / 60 % 24), (int)(magnitude % 60));
 }
 
+/* As it is written: with zeros before it on a ticket, and not at all where the instrument has none. */
+static void number_text(const struct truth_place *place, const struct result *result, char out[static 16])
+{
+	*out = '\0';
+	if (place->archetype == ARCHETYPE_A8)
+		snprintf(out, 16, "%05u", result->number);
+	else if (place->archetype == ARCHETYPE_A10)
+		snprintf(out, 16, "%u", result->number % 10000);
+	else if (place->archetype != ARCHETYPE_A9 && place->archetype != ARCHETYPE_JSON)
+		snprintf(out, 16, "%u", result->number);
+}
+
+static void tested_text(const struct truth_place *place, const struct result *result, char out[static 48])
+{
+	const struct moment *tested = &result->tested;
+	char zone[8];
+
+	*out = '\0';
+	if (place->archetype == ARCHETYPE_A10)
+		return; /* a push says no time */
+	zone_text(zone, time(NULL));
+	snprintf(out, 48, "%04u-%02u-%02uT%02u:%02u:%02u%s", tested->year, tested->month, tested->day, tested->hour,
+		tested->minute, tested->second, zone);
+}
+
+static bool says_channel(enum archetype archetype)
+{
+	return archetype == ARCHETYPE_A2B || archetype == ARCHETYPE_A6B || archetype == ARCHETYPE_A1 ||
+	       archetype == ARCHETYPE_A8;
+}
+
 /* What the county may learn of the sample's name: the part that fits the instrument's field. */
 static void name_text(const struct truth_place *place, const struct result *result, char *out, size_t size)
 {
 	uint8_t field[20];
 
 	*out = '\0';
+	bool wide = place->archetype == ARCHETYPE_A6B || place->archetype >= ARCHETYPE_A8;
 	if (result->name)
-		label_field(result->name, field, place->archetype == ARCHETYPE_A6B ? sizeof field : 6, out, size);
+		label_field(result->name, field, wide ? sizeof field : 6, out, size);
 }
 
 static void now_text(char out[static 48], int64_t *ret_monotonic_ns)
@@ -80,32 +112,30 @@ static void now_text(char out[static 48], int64_t *ret_monotonic_ns)
 
 size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, const struct result *result)
 {
-	char at[48], zone[8], number[16], name[64], value[24] = "", channel[8] = "null", item[8] = "", port[24] = "";
+	char at[48], tested[48], number[16], name[64], value[24] = "", channel[8] = "null", item[8] = "", port[24] = "";
 	int64_t at_ns;
 
 	now_text(at, &at_ns);
-	zone_text(zone, time(NULL));
+	tested_text(place, result, tested);
 	name_text(place, result, name, sizeof name);
 	if (result->sentinel == SENTINEL_NONE)
 		truth_number(value, result->value, result->decimals,
 			place->archetype == ARCHETYPE_A6B || place->archetype == ARCHETYPE_A1);
-	if (place->archetype != ARCHETYPE_A2 && place->archetype != ARCHETYPE_A5)
+	if (says_channel(place->archetype))
 		snprintf(channel, sizeof channel, "%u", result->channel);
-	snprintf(number, sizeof number, "%u", result->number);
+	number_text(place, result, number);
 	if (result->item > 0)
 		snprintf(item, sizeof item, "%u", result->item);
 	if (place->port > 0)
 		snprintf(port, sizeof port, ",\"port\":%d", place->port);
-	const struct moment *tested = &result->tested;
 	int length = snprintf(out, TRUTH_MAX,
 		"{\"at\":\"%s\",\"at_ns\":%lld,\"archetype\":\"%s\",\"unit\":%u%s,\"serial\":\"%s\","
-		"\"instrument_seq\":\"%u\",\"channel\":%s,\"sample_no\":\"%s\",\"sample_name\":\"%s\",\"item\":\"%s\","
-		"\"value\":\"%s\",\"unit_text\":\"%s\",\"verdict\":\"%s\",\"tested_at\":\"%04u-%02u-%02uT%02u:%02u:%02u%s\","
+		"\"instrument_seq\":\"%s\",\"channel\":%s,\"sample_no\":\"%s\",\"sample_name\":\"%s\",\"item\":\"%s\","
+		"\"value\":\"%s\",\"unit_text\":\"%s\",\"verdict\":\"%s\",\"tested_at\":\"%s\","
 		"\"kind\":\"%s\",\"operator\":\"%s\"}\n",
-		at, (long long)at_ns, archetype_names[place->archetype], place->unit, port, place->serial,
-		result->number, channel, place->archetype == ARCHETYPE_A2 ? number : result->sample_no, name, item,
-		value, unit_names[result->unit], verdict_names[result->verdict], tested->year, tested->month,
-		tested->day, tested->hour, tested->minute, tested->second, zone, kind_names[result->kind],
+		at, (long long)at_ns, archetype_names[place->archetype], place->unit, port, place->serial, number,
+		channel, place->archetype == ARCHETYPE_A2 ? number : result->sample_no, name, item, value,
+		unit_names[result->unit], verdict_names[result->verdict], tested, kind_names[result->kind],
 		result->operator_name ? result->operator_name : "");
 	return (size_t)length;
 }

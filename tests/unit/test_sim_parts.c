@@ -204,14 +204,15 @@ static void the_command_line_is_understood(void **state)
 
 static void a_wrong_command_line_is_refused_with_64(void **state)
 {
-	static const char *const wrong[] = { "sim", "sim a2", "sim a9 --serial l", "sim a2 a2 --serial l",
+	static const char *const wrong[] = { "sim", "sim a2", "sim a99 --serial l", "sim a2 a2 --serial l",
 		"sim a2 --serial l --tcp h:1", "sim a2 --tcp nonsense", "sim a2 --tcp h:70000",
 		"sim a2 --serial l --rate x", "sim a2 --serial l --rate -1", "sim a2 --serial l --noise 1.5",
 		"sim a2 --serial l --noise nan", "sim a2 --serial l --units 1,2", "sim a6b --serial l --units 1,1",
 		"sim a6b --serial l --units 1,,2", "sim a6b --serial l --unit 248", "sim a6b --serial l --order ACBD",
 		"sim a2 --serial l --unplug 5", "sim a2 --serial l --ports 2", "sim a2 --serial l --nonsense",
 		"sim a2 --serial l --capacity 0", "sim a6b --tcp h:65000 --ports 1000",
-		"sim a2 --serial l --results 1.5", "sim a2 --serial" };
+		"sim a2 --serial l --results 1.5", "sim a2 --serial", "sim folder --serial l", "sim folder",
+		"sim a9 --folder d", "sim folder --folder d --tcp h:1", "sim a9 --serial l --bad-crc 0.1" };
 	struct options options;
 
 	(void)state;

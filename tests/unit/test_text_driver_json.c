@@ -93,27 +93,27 @@ static void texts_lose_nothing_silently(void **state)
 {
 	(void)state;
 	static const struct {
-		enum text_encoding encoding;
 		const char *sent, *text;
+		enum text_encoding encoding;
 		unsigned marks;
 	} texts[] = {
-		{ TEXT_UTF8, " a\\u0020b ", "a b", 0 }, { TEXT_UTF8, "\\ud842\\udfb7\\u83DC", "𠮷菜", 0 },
-		{ TEXT_UTF8, "\\ud842\\u0041",
+		{ " a\\u0020b ", "a b", TEXT_UTF8, 0 }, { "\\ud842\\udfb7\\u83DC", "𠮷菜", TEXT_UTF8, 0 },
+		{ "\\ud842\\u0041",
 			"\xEF\xBF\xBD"
 			"A",
-			TEXT_BAD },
-		{ TEXT_UTF8, "\\udfb7", "\xEF\xBF\xBD", TEXT_BAD },
-		{ TEXT_UTF8, "a\\u0000b",
+			TEXT_UTF8, TEXT_BAD },
+		{ "\\udfb7", "\xEF\xBF\xBD", TEXT_UTF8, TEXT_BAD },
+		{ "a\\u0000b",
 			"a\xEF\xBF\xBD"
 			"b",
-			TEXT_BAD },
-		{ TEXT_UTF8, "a\\nb\\bc",
+			TEXT_UTF8, TEXT_BAD },
+		{ "a\\nb\\bc",
 			"a b\xEF\xBF\xBD"
 			"c",
-			TEXT_BAD },
-		{ TEXT_UTF8, "\xE8\x8F", "\xEF\xBF\xBD", TEXT_CUT },
-		{ TEXT_GB18030, "\xB2\xA4 \xB2\xCB\\u83dc", "菠 菜菜", 0 },
-		{ TEXT_GB18030, "\x84\x5C", "刓", 0 }, /* its second byte is a backslash */
+			TEXT_UTF8, TEXT_BAD },
+		{ "\xE8\x8F", "\xEF\xBF\xBD", TEXT_UTF8, TEXT_CUT },
+		{ "\xB2\xA4 \xB2\xCB\\u83dc", "菠 菜菜", TEXT_GB18030, 0 },
+		{ "\x84\x5C", "刓", TEXT_GB18030, 0 }, /* its second byte is a backslash */
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		char text[64];
@@ -207,7 +207,8 @@ static void a_record_longer_than_any_is_told(void **state)
 	static char text[70000];
 	struct paper *paper = paper_new(READER, "");
 	memset(text, 'x', sizeof(text));
-	memcpy(text, "{\"a\":\"", 6);
+	static const uint8_t begun[] = { '{', '"', 'a', '"', ':', '"' };
+	memcpy(text, begun, sizeof(begun));
 	paper_hear(paper, text, sizeof(text), false);
 	assert_int_equal(paper->readings.notice_count, 1);
 	paper_hear_text(paper, "\"}\n" RECORD("S0001", "1.0"));
@@ -217,7 +218,8 @@ static void a_record_longer_than_any_is_told(void **state)
 	for (int i = 0; i < 300; i++)
 		length += sprintf(text + length, ",\"m%d\":%d", i, i);
 	paper = paper_new(READER, "");
-	paper_hear(paper, text, (size_t)(length + sprintf(text + length, "}")), false);
+	length += sprintf(text + length, "}");
+	paper_hear(paper, text, (size_t)length, false);
 	assert_int_equal(paper->readings.count, 0);
 	assert_string_equal(paper->readings.notices[0].reason, "too many members, from 'm255' on");
 	paper_free(paper);
