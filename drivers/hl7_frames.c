@@ -1,0 +1,113 @@
+/* Where a frame of an hl7 stream ends: a message, with or without its blocks.
+ *
+ * A frame that begins with a start block and is whole ends with the end block, or, where several messages stand in one
+ * block, with the line end before the next MSH; one that was broken off ends with neither. A frame of exactly
+ * HL7_WHOLE_MAX bytes is the beginning of a message that is too long to be held.
+ */
+#include <string.h>
+
+#include "hl7.h"
+
+static bool ends_line(uint8_t byte)
+{
+	return byte == '\r' || byte == '\n';
+}
+
+/* Something that can be a delimiter: it is printed, and neither letter nor digit. */
+static bool is_delimiter(uint8_t byte)
+{
+	bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+	return byte > ' ' && byte < 0x7F && !letter && !(byte >= '0' && byte <= '9');
+}
+
+/* Whether a message begins here: "MSH" and two delimiters. FRAME_MORE when it may become so. */
+static int begins_message(const uint8_t *data, size_t length)
+{
+	static const uint8_t name[] = { 'M', 'S', 'H' };
+	size_t known = length < sizeof(name) ? length : sizeof(name);
+	if (memcmp(data, name, known) != 0)
+		return FRAME_NONE;
+	if (length < 5)
+		return length < 4 || is_delimiter(data[3]) ? FRAME_MORE : FRAME_NONE;
+	return is_delimiter(data[3]) && is_delimiter(data[4]) && data[3] != data[4] ? 1 : FRAME_NONE;
+}
+
+/* The same behind noise, in the middle of a line: with one delimiter more, so that no field is taken for it. */
+static bool begins_anywhere(const uint8_t *data, size_t length)
+{
+	return length > 5 && begins_message(data, length) > 0 && is_delimiter(data[5]) && data[5] != data[3] &&
+	       data[5] != data[4];
+}
+
+/* The end of what begins at `from`: behind the end block, before another start block, or with the last line before
+ * another MSH, unless it is the first. FRAME_MORE where there is none yet. */
+static int message_end(const uint8_t *data, size_t length, bool block)
+{
+	bool headed = !block;
+	size_t line = 1; /* where the last one began */
+	for (size_t i = 1; i < length; i++) {
+		if (data[i] == HL7_END)
+			return (int)i + 1;
+		if (data[i] == HL7_START)
+			return (int)i;
+		if (ends_line(data[i]))
+			line = i + 1;
+		if (data[i] != 'M')
+			continue;
+		int begins = i == line ? begins_message(data + i, length - i) : FRAME_NONE;
+		if (begins == FRAME_MORE)
+			return FRAME_MORE;
+		if (headed && begins == FRAME_NONE && line > 1 && begins_anywhere(data + i, length - i))
+			return (int)line;
+		if (begins > 0 && headed)
+			return (int)i;
+		headed = headed || begins > 0;
+	}
+	return FRAME_MORE;
+}
+
+/* A piece of a message that is too long: to the end of a segment, or as much as there is. */
+static int piece(const uint8_t *data, size_t length, bool idle)
+{
+	if (data[0] == HL7_END || data[0] == HL7_START)
+		return 1;
+	for (size_t i = 0; i < length && i < HL7_PIECE_MAX; i++) {
+		if (ends_line(data[i]))
+			return (int)i + 1;
+		if (data[i] == HL7_END || data[i] == HL7_START)
+			return (int)i;
+	}
+	if (length >= HL7_PIECE_MAX)
+		return HL7_PIECE_MAX;
+	return idle ? (int)length : FRAME_MORE;
+}
+
+/* Nothing more comes. A message in blocks was broken off: it does not end as a whole one does. */
+static int cut_off(const uint8_t *data, size_t length)
+{
+	if (data[0] != HL7_START)
+		return (int)length;
+	while (length > 1 && ends_line(data[length - 1]))
+		length--;
+	return (int)length;
+}
+
+int hl7_frame(const struct hl7_state *state, bool idle, const uint8_t *data, size_t length)
+{
+	if (state->inside)
+		return piece(data, length, idle);
+	if (data[0] == HL7_END || ends_line(data[0]))
+		return 1;
+	bool block = data[0] == HL7_START;
+	int begins = block ? 1 : begins_message(data, length);
+	if (begins <= 0)
+		return begins;
+	int end = message_end(data, length, block);
+	if (block && end > 1 && data[end - 1] != HL7_END && (size_t)end < length && data[end] == HL7_START)
+		return cut_off(data, (size_t)end);
+	if (end > 0 && end <= HL7_WHOLE_MAX)
+		return end;
+	if (length >= HL7_WHOLE_MAX)
+		return HL7_WHOLE_MAX;
+	return idle ? cut_off(data, length) : FRAME_MORE;
+}

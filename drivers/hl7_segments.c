@@ -1,0 +1,359 @@
+/* The segments of an hl7 message: gathered without persons and pictures, cut into fields, decoded. */
+#include <string.h>
+
+#include "hl7.h"
+
+/* ---- gathering ---- */
+
+void hl7_message_reset(struct hl7_message *message)
+{
+	message->length = message->start = message->dropped = 0;
+	message->person = message->overflow = message->not_utf8 = message->orders = message->specimens = false;
+	message->delimiters = (struct hl7_delimiters){ '|', '^', '~', '\\', '&' };
+	message->charset = HL7_IS_UTF8;
+	message->timed = false;
+	message->kind = KIND_SAMPLE;
+}
+
+static bool named(const uint8_t *segment, size_t length, const char *name)
+{
+	return length >= 3 && memcmp(segment, name, 3) == 0;
+}
+
+/* Whose sample it is, with kin, insurance and visit: nothing of it is needed, so nothing of it is kept. */
+static bool is_person(const uint8_t *segment, size_t length)
+{
+	static const char names[][4] = { "PID", "PD1", "NK1", "PV1", "PV2", "GT1", "IN1", "IN2", "IN3", "ACC", "AL1",
+		"DG1", "MRG", "ROL", "DSP", "QRD" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (named(segment, length, names[i]))
+			return true;
+	return false;
+}
+
+/* Pictures come as encapsulated data or as a pointer to them. The delimiter is the byte behind the name. */
+static bool is_picture(const uint8_t *segment, size_t length)
+{
+	if (!named(segment, length, "OBX") || length < 8)
+		return false;
+	struct field type = delimited_part(TEXT_UTF8, (struct field){ segment, length }, segment[3], 3);
+	return hl7_says(type, "ED") || hl7_says(type, "RP");
+}
+
+static size_t kept_of(const uint8_t *segment, size_t length)
+{
+	size_t most = named(segment, length, "OBX") ? HL7_RESULT_MAX : HL7_SEGMENT_MAX;
+	if (named(segment, length, "MSH"))
+		most = HL7_HEADER_MAX;
+	else if (is_picture(segment, length))
+		most = HL7_PICTURE_MAX;
+	return length < most ? length : most;
+}
+
+/* Blanks and the mark of UTF-8 may stand before a segment's name. */
+static void strip_front(struct hl7_message *message)
+{
+	static const uint8_t mark[] = { 0xEF, 0xBB, 0xBF };
+	uint8_t *segment = message->kept + message->start;
+	size_t length = message->length - message->start, skip = 0;
+	if (length >= sizeof(mark) && memcmp(segment, mark, sizeof(mark)) == 0)
+		skip = sizeof(mark);
+	while (skip < length && segment[skip] == ' ')
+		skip++;
+	memmove(segment, segment + skip, length - skip);
+	message->length -= skip;
+}
+
+static void end_segment(struct hl7_message *message)
+{
+	strip_front(message);
+	const uint8_t *segment = message->kept + message->start;
+	size_t length = message->length - message->start;
+	/* what was not kept may have cut a character: then only the whole ones tell */
+	message->not_utf8 = message->not_utf8 || (message->dropped == 0 && !text_is_utf8(segment, length));
+	message->dropped = 0;
+	bool person = is_person(segment, length);
+	if (person || length == 0 || (message->person && named(segment, length, "NTE"))) {
+		message->person = message->person || person;
+		message->length = message->start;
+		return;
+	}
+	message->person = false;
+	if (named(segment, length, "OBR"))
+		message->orders = true;
+	else if (!message->orders && (named(segment, length, "SPM") || named(segment, length, "SAC")))
+		message->specimens = true;
+	message->length = message->start + kept_of(segment, length);
+	if (message->length < sizeof(message->kept))
+		message->kept[message->length++] = '\r';
+	else
+		message->overflow = true;
+	message->start = message->length;
+}
+
+void hl7_gather(struct hl7_message *message, const uint8_t *data, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (data[i] == '\r' || data[i] == '\n') {
+			end_segment(message);
+		} else if (message->length - message->start > HL7_RESULT_MAX) {
+			message->dropped++;
+		} else if (message->length == sizeof(message->kept)) {
+			message->overflow = true;
+			return;
+		} else {
+			message->kept[message->length++] = data[i];
+		}
+	}
+}
+
+/* ---- cutting ---- */
+
+bool hl7_next(const struct hl7_message *message, size_t *at, struct hl7_segment *ret)
+{
+	if (*at >= message->length)
+		return false;
+	*ret = hl7_segment_at(message, *at);
+	*at += ret->whole.length + 1;
+	return true;
+}
+
+struct hl7_segment hl7_segment_at(const struct hl7_message *message, size_t at)
+{
+	struct hl7_segment segment = { .message = message };
+	if (at == HL7_NONE || at >= message->length)
+		return segment;
+	const uint8_t *start = message->kept + at, *end = memchr(start, '\r', message->length - at);
+	segment.whole = (struct field){ start, end ? (size_t)(end - start) : message->length - at };
+	return segment;
+}
+
+bool hl7_is(const struct hl7_segment *segment, const char *name)
+{
+	return named(segment->whole.at, segment->whole.length, name);
+}
+
+static enum text_encoding cutting(const struct hl7_segment *segment)
+{
+	return segment->message->charset == HL7_IS_GB18030 ? TEXT_GB18030 : TEXT_UTF8;
+}
+
+/* MSH-1 is the delimiter itself. */
+struct field hl7_field(const struct hl7_segment *segment, unsigned number)
+{
+	unsigned part = hl7_is(segment, "MSH") ? number : number + 1;
+	return delimited_part(cutting(segment), segment->whole, segment->message->delimiters.field, part);
+}
+
+static struct field first_repeat(const struct hl7_segment *segment, struct field field)
+{
+	return delimited_part(cutting(segment), field, segment->message->delimiters.repeat, 1);
+}
+
+struct field hl7_component(const struct hl7_segment *segment, struct field field, unsigned number)
+{
+	const struct hl7_delimiters *delimiters = &segment->message->delimiters;
+	struct field component =
+		delimited_part(cutting(segment), first_repeat(segment, field), delimiters->component, number);
+	return delimited_part(cutting(segment), component, delimiters->sub, 1);
+}
+
+struct field hl7_first(const struct hl7_segment *segment, struct field field)
+{
+	for (unsigned number = 1; number <= 9; number++) {
+		struct field component = hl7_component(segment, field, number);
+		if (!delimited_blank(component))
+			return component;
+	}
+	return (struct field){ NULL, 0 };
+}
+
+bool hl7_says(struct field field, const char *word)
+{
+	return field.length == strlen(word) && memcmp(field.at, word, field.length) == 0;
+}
+
+/* ---- opening ---- */
+
+static bool contains(struct field field, const char *word)
+{
+	size_t length = strlen(word);
+	for (size_t i = 0; i + length <= field.length; i++)
+		if (memcmp(field.at + i, word, length) == 0)
+			return true;
+	return false;
+}
+
+/* MSH-18; one maker's messages have it two fields earlier. "ASCII" says nothing: Hanzi come under that name too. What
+ * the bytes refute is not believed. */
+static enum hl7_charset find_charset(struct hl7_message *message, enum hl7_encoding encoding)
+{
+	struct hl7_segment header = hl7_segment_at(message, 0);
+	for (unsigned number = 18; number >= 16; number--) {
+		struct field field = hl7_field(&header, number);
+		if (contains(field, "GB"))
+			return HL7_IS_GB18030;
+		if (contains(field, "8859"))
+			return HL7_IS_LATIN1;
+		bool utf8 = contains(field, "UTF") || contains(field, "UNICODE");
+		if (utf8 && !message->not_utf8)
+			return HL7_IS_UTF8;
+	}
+	if (encoding != HL7_AUTO)
+		return encoding == HL7_UTF8 ? HL7_IS_UTF8 : HL7_IS_GB18030;
+	return message->not_utf8 ? HL7_IS_GB18030 : HL7_IS_UTF8;
+}
+
+/* MSH-2 names them in this order, and may name fewer. */
+static void find_delimiters(struct hl7_message *message)
+{
+	const uint8_t *header = message->kept;
+	struct hl7_delimiters delimiters = { .field = header[3] };
+	uint8_t *const names[] = { &delimiters.component, &delimiters.repeat, &delimiters.escape, &delimiters.sub };
+	for (size_t i = 0; i < 4 && header[4 + i] != delimiters.field && header[4 + i] != '\r'; i++)
+		*names[i] = header[4 + i];
+	message->delimiters = delimiters;
+}
+
+/* What stands before MSH in its block, as of a batch, is passed over. */
+static void drop_front(struct hl7_message *message)
+{
+	struct hl7_segment segment;
+	size_t at = 0, start = 0;
+	while (hl7_next(message, &at, &segment) && !hl7_is(&segment, "MSH"))
+		start = at;
+	if (start >= message->length)
+		return;
+	memmove(message->kept, message->kept + start, message->length - start);
+	message->length -= start;
+}
+
+bool hl7_open(struct hl7_message *message, enum hl7_encoding encoding)
+{
+	if (message->length > message->start)
+		end_segment(message);
+	message->charset = message->not_utf8 ? HL7_IS_GB18030 : HL7_IS_UTF8;
+	drop_front(message);
+	if (!named(message->kept, message->length, "MSH") || message->length < 8)
+		return false;
+	find_delimiters(message);
+	message->charset = find_charset(message, encoding);
+	return true;
+}
+
+/* ---- texts ---- */
+
+struct plain { /* a text under construction, in the message's encoding; Latin-1 becomes UTF-8 */
+	uint8_t bytes[512];
+	size_t length;
+	bool full;
+};
+
+static void put(struct plain *plain, const uint8_t *bytes, size_t length)
+{
+	if (length > sizeof(plain->bytes) - plain->length) {
+		plain->full = true;
+		return;
+	}
+	memcpy(plain->bytes + plain->length, bytes, length);
+	plain->length += length;
+}
+
+static void put_character(struct plain *plain, enum hl7_charset charset, const uint8_t *bytes, size_t length)
+{
+	uint8_t byte = bytes[0];
+	if (charset == HL7_IS_LATIN1 && byte >= 0x80) {
+		const uint8_t pair[] = { (uint8_t)(0xC0 | byte >> 6), (uint8_t)(0x80 | (byte & 0x3F)) };
+		put(plain, pair, 2);
+	} else if (byte == '\r' || byte == '\n' || byte == '\t') {
+		put(plain, (const uint8_t *)" ", 1);
+	} else {
+		put(plain, bytes, length);
+	}
+}
+
+static int hex_digit(uint8_t byte)
+{
+	if (byte >= '0' && byte <= '9')
+		return byte - '0';
+	byte &= 0xDF;
+	return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
+}
+
+static bool put_hex(struct plain *plain, enum hl7_charset charset, const uint8_t *digits, size_t length)
+{
+	if (length == 0 || length % 2 != 0)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (hex_digit(digits[i]) < 0)
+			return false;
+	for (size_t i = 0; i < length; i += 2) {
+		uint8_t byte = (uint8_t)(hex_digit(digits[i]) * 16 + hex_digit(digits[i + 1]));
+		put_character(plain, charset, &byte, 1);
+	}
+	return true;
+}
+
+/* What stands between two escape characters. False when it is no escape: then it is text. */
+static bool put_escape(struct plain *plain, const struct hl7_message *message, const uint8_t *body, size_t length)
+{
+	const struct hl7_delimiters *delimiters = &message->delimiters;
+	const struct {
+		uint8_t letter, stands;
+	} letters[] = { { 'F', delimiters->field }, { 'S', delimiters->component }, { 'T', delimiters->sub },
+		{ 'R', delimiters->repeat }, { 'E', delimiters->escape } };
+	if (length == 0)
+		return false;
+	if (body[0] == 'X')
+		return put_hex(plain, message->charset, body + 1, length - 1);
+	if (body[0] == '.') { /* a line break, an indent: white space between words */
+		put(plain, (const uint8_t *)" ", 1);
+		return true;
+	}
+	if (length != 1)
+		return false;
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+		if (body[0] == letters[i].letter && letters[i].stands) {
+			put(plain, &letters[i].stands, 1);
+			return true;
+		}
+	}
+	return body[0] == 'H' || body[0] == 'N'; /* highlighting begins, ends */
+}
+
+/* The length of an escape sequence at `at`, 0 where there is none. */
+static size_t escape_length(const struct hl7_message *message, const uint8_t *at, size_t left)
+{
+	uint8_t escape = message->delimiters.escape;
+	if (!escape || at[0] != escape)
+		return 0;
+	for (size_t i = 1; i < left && i < 128; i++)
+		if (at[i] == escape)
+			return i + 1;
+	return 0;
+}
+
+void hl7_text(struct hl7_segment *segment, struct field field, char *out, size_t size)
+{
+	const struct hl7_message *message = segment->message;
+	enum text_encoding encoding = cutting(segment);
+	struct plain plain = { .length = 0 };
+	*out = '\0';
+	if (hl7_says(field, "\"\""))
+		return;
+	for (size_t i = 0; i < field.length && !plain.full;) {
+		size_t step = escape_length(message, field.at + i, field.length - i);
+		if (step > 0 && put_escape(&plain, message, field.at + i + 1, step - 2)) {
+			i += step;
+			continue;
+		}
+		step = delimited_character(encoding, field.at + i, field.length - i);
+		put_character(&plain, message->charset, field.at + i, step);
+		i += step;
+	}
+	unsigned marks = text_decode(encoding, plain.bytes, plain.length, out, size);
+	if (plain.full || marks & (TEXT_CUT | TEXT_TRUNCATED))
+		segment->marks |= READING_TEXT_CUT;
+	if (marks & TEXT_BAD)
+		segment->marks |= READING_TEXT_BAD;
+}

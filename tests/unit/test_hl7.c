@@ -1,0 +1,891 @@
+/* The hl7 driver with an instrument on paper: answers, loss, repetition, odd frames and segments. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../daemon/cutter.h"
+#include "../../daemon/ident.h"
+#include "../../daemon/settings.h"
+#include "../../drivers/hl7.h"
+
+extern const struct driver hl7_driver;
+
+#define VT "\x0b"
+#define FS "\x1c\r"
+
+#define STORED_MAX 4096
+
+/* A line, a journal and an instrument's cable, on paper. */
+struct paper {
+	struct instrument instrument;
+	char options[sizeof(struct hl7_options)];
+	struct cutter cutter;
+	struct reading list[READINGS_AT_ONCE];
+	struct {
+		char id[ENTRY_ID_MAX], line[384], said[512];
+		enum kind kind;
+		enum verdict verdict;
+	} stored[STORED_MAX];
+	size_t count, known, notices, rejected, blanks, noise;
+	char reason[160]; /* of the last notice */
+	char raw[8192];   /* its bytes */
+	char sent[16384]; /* what we said since the last look */
+	size_t sent_length;
+	size_t crash_after; /* stored so many, the daemon dies before it says so */
+	bool dead;
+};
+
+static void set(struct paper *paper, const char *name, const char *value)
+{
+	for (const struct setting *row = hl7_driver.options; row->name; row++)
+		if (strcmp(row->name, name) == 0)
+			settings_value(row, value, paper->options, NULL);
+}
+
+static void start(struct paper *paper)
+{
+	cutter_reset(&paper->cutter);
+	paper->sent_length = 0;
+	paper->dead = false;
+	paper->crash_after = STORED_MAX;
+	paper->instrument.maker = (struct maker){ 0 };
+	assert_int_equal(hl7_driver.setup(&paper->instrument, NULL), 0);
+}
+
+static struct paper *paper_new(void)
+{
+	struct paper *paper = calloc(1, sizeof(*paper));
+	settings_defaults(&(struct settings_table){ hl7_driver.options, paper->options });
+	paper->instrument = (struct instrument){ .driver = &hl7_driver, .options = paper->options };
+	paper->instrument.now = (struct date_time){ 2026, 3, 5, 9, 41, 20 };
+	paper->instrument.state = calloc(1, hl7_driver.state_size);
+	start(paper);
+	return paper;
+}
+
+static void paper_free(struct paper *paper)
+{
+	cutter_reset(&paper->cutter);
+	free(paper->instrument.state);
+	free(paper);
+}
+
+static void store_one(struct paper *paper, const struct reading *reading)
+{
+	char id[ENTRY_ID_MAX];
+	static unsigned events;
+	if (reading->repeatable)
+		ident_of_reading(id, "S", paper->instrument.maker.serial, "i", reading);
+	else
+		snprintf(id, sizeof(id), "event-%u", ++events);
+	for (size_t i = 0; i < paper->count; i++)
+		if (strcmp(paper->stored[i].id, id) == 0) {
+			paper->known++;
+			return;
+		}
+	assert_true(paper->count < STORED_MAX);
+	size_t at = paper->count++;
+	strcpy(paper->stored[at].id, id);
+	paper->stored[at].kind = reading->kind;
+	paper->stored[at].verdict = reading->verdict;
+	snprintf(paper->stored[at].line, sizeof(paper->stored[0].line), "%s %s %s%s %s %s", reading->sample_no,
+		reading->item, reading->qualifier, reading->value, reading->unit, reading->tested_at);
+	for (size_t i = 0, length = 0; i < reading->said_count; i++)
+		length += (size_t)snprintf(paper->stored[at].said + length, sizeof(paper->stored[0].said) - length,
+			"%s=%s|", reading->said[i].name, reading->said[i].value);
+}
+
+static void store(struct paper *paper, const struct readings *readings)
+{
+	for (size_t i = 0; i < readings->count && !paper->dead; i++) {
+		store_one(paper, &readings->list[i]);
+		paper->dead = paper->count >= paper->crash_after;
+	}
+	for (size_t i = 0; i < readings->notice_count; i++) {
+		const struct notice *notice = &readings->notices[i];
+		snprintf(paper->reason, sizeof(paper->reason), "%s", notice->reason);
+		snprintf(paper->raw, sizeof(paper->raw), "%.*s", (int)notice->raw_length, (const char *)notice->raw);
+	}
+	paper->notices += readings->notice_count;
+	paper->rejected += readings->rejected;
+	paper->blanks += readings->blanks;
+}
+
+static void ask(struct paper *paper)
+{
+	struct request request = { 0 };
+	hl7_driver.ask(&paper->instrument, &request);
+	if (request.kind == REQUEST_NONE)
+		return;
+	assert_int_equal(request.kind, REQUEST_BYTES);
+	assert_true(request.unanswered && request.length <= REQUEST_MAX);
+	memcpy(paper->sent + paper->sent_length, request.bytes, request.length);
+	paper->sent_length += request.length;
+}
+
+static void take(struct paper *paper, const struct reply *reply)
+{
+	enum next next;
+	do {
+		struct readings readings = { .list = paper->list };
+		next = hl7_driver.take(&paper->instrument, reply, &readings);
+		store(paper, &readings);
+	} while (next == NEXT_MORE && !paper->dead);
+	if (next == NEXT_ASK && !paper->dead)
+		ask(paper);
+}
+
+static void cut(struct paper *paper, bool final)
+{
+	struct cut cut;
+	enum cut_kind kind;
+	while (!paper->dead && (kind = cutter_next(&paper->cutter, &paper->instrument, final, &cut)) != CUT_MORE) {
+		if (kind == CUT_NOISE) {
+			paper->noise += cut.length;
+			continue;
+		}
+		struct reply reply = { .kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length };
+		take(paper, &reply);
+	}
+}
+
+static void hear(struct paper *paper, const void *bytes, size_t length)
+{
+	assert_int_equal(cutter_feed(&paper->cutter, bytes, length), 0);
+	cut(paper, false);
+}
+
+static void hear_text(struct paper *paper, const char *text)
+{
+	hear(paper, text, strlen(text));
+}
+
+/* Nothing comes for so long that nothing will. */
+static void silence(struct paper *paper)
+{
+	cut(paper, true);
+	struct reply reply = { .kind = REPLY_SILENCE };
+	take(paper, &reply);
+	ask(paper);
+}
+
+/* What we said since the last look is this. */
+static void said(struct paper *paper, const char *expected)
+{
+	paper->sent[paper->sent_length] = '\0';
+	assert_string_equal(paper->sent, expected);
+	paper->sent_length = 0;
+}
+
+/* The answer to a message of ours holds this. */
+static void answered(struct paper *paper, const char *part)
+{
+	paper->sent[paper->sent_length] = '\0';
+	if (!strstr(paper->sent, part))
+		print_error("%s\nlacks %s\n", paper->sent, part);
+	assert_non_null(strstr(paper->sent, part));
+	paper->sent_length = 0;
+}
+
+#define HEADER(id)  "MSH|^~\\&|FIA|R1|LIS|H|20260305094120||ORU^R01|" id "|P|2.4\r"
+#define ORDER       "OBR|1|S1|7|P\r"
+#define RESULT1     "OBX|1|NM|A||0.1|mg/kg|||||F|||20260305094001\r"
+#define RESULT2     "OBX|2|NM|B||0.2|mg/kg|||||F|||20260305094002\r"
+#define MESSAGE(id) VT HEADER(id) "PID|1||77||Nobody^Known\r" ORDER RESULT1 RESULT2 FS
+#define ACCEPTED(id)                                                                                                   \
+	VT "MSH|^~\\&|LIS|H|FIA|R1|20260305094120||ACK^R01|" id "|P|2.4\rMSA|AA|" id "|message accepted\r" FS
+
+/* ---- the dialogue ---- */
+
+static void a_message_is_answered_in_its_own_shape(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, MESSAGE("17"));
+	said(paper, ACCEPTED("17"));
+	assert_int_equal(paper->count, 2);
+	assert_string_equal(paper->stored[0].line, "S1 A 0.1 mg/kg 2026-03-05T09:40:01");
+	assert_string_equal(paper->instrument.maker.model, "FIA R1");
+	hear_text(paper, VT "MSH#*!?+#a#b###20260305##ORU*R30*ORU_R30#x+1#T#2.5######GB18030\rOBX#1#NM#A*b##1#%\r" FS);
+	said(paper, VT "MSH#*!?+###a#b#20260305094120##ACK*R30*ACK#x+1#T#2.5######GB18030\rMSA#AA#x+1#message "
+		       "accepted\r" FS);
+	hear_text(paper, VT "MSH|^~\\&|a||||20260305||ORU^R01|1|P|2.2\rOBX|1|NM|A||1\r" FS);
+	said(paper, VT "MSH|^~\\&|||a||20260305094120||ACK|1|P|2.2\rMSA|AA|1|message accepted\r" FS);
+	hear_text(paper, VT "MSH|^~\\&|Mindray|BS|||20260305||ORU^R01|5|P|2.3.1||||0||ASCII|||\rOBX|1|NM|A||1\r" FS);
+	said(paper, VT "MSH|^~\\&|||Mindray|BS|20260305094120||ACK^R01|5|P|2.3.1||||0||ASCII\rMSA|AA|5|message "
+		       "accepted|||0|\r" FS);
+	paper_free(paper);
+}
+
+static void results_are_stored_before_the_message_is_acknowledged(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	struct readings readings = { .list = paper->list };
+	struct request request = { 0 };
+	static const char message[] = MESSAGE("1");
+	struct reply reply = { .kind = REPLY_FRAME, .bytes = (const uint8_t *)message };
+	reply.length = (size_t)hl7_driver.frame(&paper->instrument, reply.bytes, strlen(message));
+	assert_int_equal(hl7_driver.take(&paper->instrument, &reply, &readings), NEXT_ASK);
+	assert_int_equal(readings.count, 2);
+	hl7_driver.ask(&paper->instrument, &request);
+	assert_int_equal(request.kind, REQUEST_BYTES);
+	request = (struct request){ 0 };
+	hl7_driver.ask(&paper->instrument, &request);
+	assert_int_equal(request.kind, REQUEST_NONE);
+	paper_free(paper);
+}
+
+static void a_message_that_comes_again_after_a_crash_is_stored_once(void **state)
+{
+	(void)state;
+	for (size_t crash = 1; crash <= 2; crash++) {
+		struct paper *paper = paper_new();
+		paper->crash_after = crash;
+		hear_text(paper, MESSAGE("1"));
+		assert_true(paper->dead);
+		said(paper, "");
+		start(paper);
+		hear_text(paper, MESSAGE("1"));
+		said(paper, ACCEPTED("1"));
+		assert_int_equal(paper->count, 2);
+		assert_int_equal(paper->known, crash);
+		paper_free(paper);
+	}
+}
+
+static void equal_results_are_two_in_one_message_and_in_two(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	for (int i = 0; i < 2; i++) {
+		hear_text(paper, VT HEADER("1") ORDER RESULT1 RESULT1 FS);
+		assert_int_equal(paper->count, 2);
+	}
+	hear_text(paper, VT HEADER("2") ORDER RESULT1 FS);
+	assert_int_equal(paper->count, 3);
+	paper_free(paper);
+}
+
+static void results_that_nothing_tells_apart_are_never_taken_for_old_ones(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	for (size_t i = 1; i <= 2; i++) {
+		hear_text(paper, VT "MSH|^~\\&|||||||ORU^R01||P|2.4\rOBX|1|NM|A||1\r" FS);
+		assert_int_equal(paper->count, i);
+	}
+	paper_free(paper);
+}
+
+static void two_messages_in_one_read_are_answered_one_after_the_other(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, MESSAGE("1") MESSAGE("2"));
+	said(paper, ACCEPTED("1") ACCEPTED("2"));
+	assert_int_equal(paper->count, 4);
+	paper_free(paper);
+}
+
+static void a_batch_in_one_block_is_answered_message_by_message(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, VT "FHS|^~\\&\rBHS|^~\\&\r" HEADER("1") RESULT1 HEADER("2") RESULT1 "BTS|2\rFTS|1\r" FS);
+	said(paper, ACCEPTED("1") ACCEPTED("2"));
+	assert_int_equal(paper->count, 2);
+	paper_free(paper);
+}
+
+static void an_answer_that_crosses_the_next_message_changes_nothing(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, MESSAGE("1") VT HEADER("2") ORDER);
+	said(paper, ACCEPTED("1"));
+	hear_text(paper, VT "MSH|^~\\&|||||||ACK^R01|9|P|2.4\rMSA|AA|9\r" FS);
+	answered(paper, "MSA|AE|2|message broken off"); /* the half message; the acknowledgement is not acknowledged */
+	assert_int_equal(paper->notices, 1);
+	hear_text(paper, VT "MSH|^~\\&|||||||ACK^R01|9|P|2.4\rMSA|AA|9\r" FS);
+	said(paper, "");
+	paper_free(paper);
+}
+
+static void a_tap_says_nothing(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	hear_text(paper, MESSAGE("1") VT "nonsense\r" FS);
+	said(paper, "");
+	assert_int_equal(paper->count, 2);
+	paper_free(paper);
+}
+
+static const char *answer_to(struct paper *paper, const char *accept, const char *application, const char *type)
+{
+	char message[256];
+	snprintf(message, sizeof(message), VT "MSH|^~\\&|a||||2026||%s|1|P|2.5|||%s|%s\rOBX|1|NM|A||1\r" FS, type,
+		accept, application);
+	paper->sent_length = 0;
+	hear_text(paper, message);
+	paper->sent[paper->sent_length] = '\0';
+	paper->sent_length = 0;
+	static char code[3];
+	const char *at = strstr(paper->sent, "MSA|");
+	snprintf(code, sizeof(code), "%s", at ? at + 4 : "");
+	return code;
+}
+
+static void the_sender_decides_which_answer_it_gets(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *accept, *application, *good, *bad;
+	} cases[] = { { "", "", "AA", "AR" }, { "AL", "NE", "CA", "CR" }, { "NE", "AL", "AA", "AR" },
+		{ "NE", "NE", "", "" }, { "AL", "", "CA", "CR" }, { "ER", "AL", "AA", "AR" },
+		{ "AL", "AL", "AA", "AR" }, { "NE", "ER", "", "AR" }, { "SU", "ER", "CA", "AR" },
+		{ "ER", "SU", "AA", "CR" }, { "ER", "NE", "", "CR" }, { "NE", "UTF-8", "AA", "AR" },
+		{ "\"\"", "", "AA", "AR" } };
+	struct paper *paper = paper_new();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_string_equal(answer_to(paper, cases[i].accept, cases[i].application, "ORU^R01"), cases[i].good);
+		assert_string_equal(answer_to(paper, cases[i].accept, cases[i].application, "QRY^Q02"), cases[i].bad);
+	}
+	paper_free(paper);
+}
+
+static void what_is_no_result_message_is_rejected_and_gives_nothing(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper,
+		VT "MSH|^~\\&|BS|||||QRY^Q02|QRY^Q02|5|P|2.3.1\rQRD|1|R|D|1|||RD|34567743|OTH\rOBX|1|NM|A||1\r" FS);
+	answered(paper, "ACK^Q02|5|P|2.3.1\rMSA|AR|5|message type not handled|||200|\r");
+	assert_int_equal(paper->count, 0);
+	assert_int_equal(paper->notices, 0);
+	hear_text(paper, VT "MSH|^~\\&|||||||ORU^R01|6|P|2.4\rOBR|1|S1\r" FS); /* nothing in it is nothing wrong */
+	answered(paper, "MSA|AA|6|");
+	hear_text(paper, VT "MSH|^~\\&||||||||6|P|2.4\rOBX|1|NM|A||1\r" FS);
+	answered(paper, "ACK|6|P|2.4\rMSA|AA|6|");
+	assert_int_equal(paper->count, 1);
+	paper_free(paper);
+}
+
+static void what_cannot_be_read_is_answered_and_kept_without_persons(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, VT "PID|1||77||Nobody^Known\rNTE|1||of Nobody\rOBX|1|NM|A||1\r" FS);
+	answered(paper, "MSH|^~\\&|||||20260305094120||ACK||P|2.3.1\rMSA|AE||no MSH segment|||100|\r");
+	assert_string_equal(paper->reason, "the message does not begin with MSH");
+	assert_string_equal(paper->raw, "OBX|1|NM|A||1\r");
+	hear_text(paper, VT "MSH|^\r" FS);
+	answered(paper, "MSA|AE||");
+	hear_text(paper, VT FS);
+	answered(paper, "MSA|AE||");
+	assert_int_equal(paper->notices, 3);
+	assert_int_equal(paper->rejected, 3);
+	paper_free(paper);
+}
+
+static void a_message_cut_anywhere_gives_nothing_and_comes_again_whole(void **state)
+{
+	(void)state;
+	static const char message[] = MESSAGE("1");
+	for (size_t at = 2; at + 3 <= strlen(message); at++) {
+		struct paper *paper = paper_new();
+		hear(paper, message, at);
+		silence(paper);
+		assert_int_equal(paper->count, 0);
+		assert_int_equal(paper->notices, 1);
+		assert_string_equal(paper->reason, "the message was broken off");
+		assert_null(strstr(paper->raw, "Nobody"));
+		answered(paper, "MSA|AE|");
+		hear_text(paper, MESSAGE("1"));
+		said(paper, ACCEPTED("1"));
+		assert_int_equal(paper->count, 2);
+		paper_free(paper);
+	}
+}
+
+static void a_message_cut_by_the_next_start_block_is_told(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, VT HEADER("1") RESULT1 MESSAGE("2"));
+	assert_int_equal(paper->notices, 1);
+	assert_int_equal(paper->count, 2);
+	answered(paper, "MSA|AA|2");
+	paper_free(paper);
+}
+
+static void without_blocks_a_message_ends_with_silence_behind_a_line_end(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, "\n" HEADER("1") RESULT1);
+	assert_int_equal(paper->count, 0);
+	silence(paper);
+	said(paper, ACCEPTED("1"));
+	hear_text(paper,
+		HEADER("2") RESULT1 "noise" HEADER("3") "\n" RESULT2 FS); /* ended by the next, by its end block */
+	said(paper, ACCEPTED("2") ACCEPTED("3"));
+	assert_int_equal(paper->count, 3);
+	assert_int_equal(paper->noise, 5);
+	hear_text(paper, HEADER("4") "OBX|1|NM|A||5");
+	silence(paper);
+	answered(paper, "MSA|AE|4|message broken off");
+	assert_int_equal(paper->count, 3);
+	silence(paper);
+	said(paper, "");
+	paper_free(paper);
+}
+
+static void noise_is_passed_over_byte_by_byte(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, "MSHx MSH|| MSA|^~ MS\x06" MESSAGE("1"));
+	assert_int_equal(paper->count, 2);
+	assert_true(paper->noise > 10);
+	paper_free(paper);
+}
+
+/* ---- long messages ---- */
+
+static void hear_picture(struct paper *paper, size_t length)
+{
+	static char block[1000];
+	memset(block, 'Q', sizeof(block));
+	hear_text(paper, "OBX|9|ED|P||^Image^BMP^Base64^");
+	for (; length >= sizeof(block); length -= sizeof(block))
+		hear(paper, block, sizeof(block));
+	hear_text(paper, "||||||F\r");
+}
+
+static void pictures_of_any_length_are_passed_over(void **state)
+{
+	(void)state;
+	for (size_t length = 1000; length < 1000000; length *= 7) {
+		struct paper *paper = paper_new();
+		hear_text(paper, VT HEADER("1") ORDER RESULT1);
+		hear_picture(paper, length);
+		hear_picture(paper, length);
+		hear_text(paper, RESULT2 FS);
+		said(paper, ACCEPTED("1"));
+		assert_int_equal(paper->count, 2);
+		assert_int_equal(paper->blanks, 2);
+		assert_string_equal(paper->stored[1].line, "S1 B 0.2 mg/kg 2026-03-05T09:40:02");
+		paper_free(paper);
+	}
+}
+
+static void many_results_are_stored_in_parts_and_acknowledged_once(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	for (size_t crash = 100; crash <= 1000; crash += 900) {
+		paper->crash_after = crash;
+		hear_text(paper, VT HEADER("1") ORDER);
+		for (int i = 0; i < 700; i++) {
+			char line[128];
+			snprintf(line, sizeof(line), "OBX|%d|NM|A%d||%d|mg/kg|||||F|||20260305094001|%040d\r", i, i, i,
+				i);
+			hear_text(paper, line);
+		}
+		hear_text(paper, FS);
+		if (crash == 100) {
+			said(paper, "");
+			start(paper);
+		}
+	}
+	said(paper, ACCEPTED("1"));
+	assert_int_equal(paper->count, 700);
+	assert_int_equal(paper->known, 100);
+	paper_free(paper);
+}
+
+static void a_message_longer_than_any_is_refused_as_a_whole(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, VT HEADER("1") ORDER);
+	for (int i = 0; i < 2000; i++)
+		hear_text(paper, RESULT1);
+	hear_text(paper, FS);
+	answered(paper, "MSA|AE|1|message too long");
+	assert_int_equal(paper->count, 0);
+	assert_int_equal(paper->notices, 1);
+	hear_text(paper, MESSAGE("2"));
+	said(paper, ACCEPTED("2"));
+	paper_free(paper);
+}
+
+static void a_long_message_that_breaks_off_gives_nothing(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, VT HEADER("1") ORDER RESULT1);
+	hear_picture(paper, 100000);
+	silence(paper);
+	answered(paper, "MSA|AE|1|message broken off");
+	hear_text(paper, VT HEADER("2") ORDER RESULT1);
+	hear_picture(paper, 100000);
+	hear_text(paper, "OBX|3|NM|A" MESSAGE("3"));
+	answered(paper, "MSA|AA|3");
+	assert_int_equal(paper->notices, 2);
+	assert_int_equal(paper->count, 2);
+	paper_free(paper);
+}
+
+static void a_long_line_is_a_result_cut_and_marked(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, VT HEADER("1") "OBX|1|TX|A||");
+	for (int i = 0; i < 3000; i++)
+		hear_text(paper, "0123456789");
+	hear_text(paper, "|mg\r" RESULT2 FS);
+	assert_int_equal(paper->count, 2);
+	said(paper, ACCEPTED("1"));
+	paper_free(paper);
+}
+
+/* ---- segments ---- */
+
+/* The only result of a message with these segments behind its header. */
+static struct reading decode_one(struct paper *paper, const char *segments, bool offline)
+{
+	static char message[8192];
+	struct readings readings = { .list = paper->list };
+	start(paper);
+	if (strncmp(segments, "MSH", 3) == 0)
+		snprintf(message, sizeof(message), VT "%s" FS, segments);
+	else
+		snprintf(message, sizeof(message), VT HEADER("1") "%s" FS, segments);
+	struct reply reply = { .kind = REPLY_FRAME, .bytes = (const uint8_t *)message, .offline = offline };
+	reply.length = (size_t)hl7_driver.frame(&paper->instrument, reply.bytes, strlen(message));
+	hl7_driver.take(&paper->instrument, &reply, &readings);
+	if (readings.count == 0)
+		return (struct reading){ .item = "none" };
+	return paper->list[0];
+}
+
+static void values_keep_their_form(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *type, *sent, *qualifier, *value, *as_sent;
+		enum verdict verdict;
+	} cases[] = { { "NM", "<3.00", "<", "3.00", "<3.00", VERDICT_NONE },
+		{ "NM", "7,41", "", "7,41", "", VERDICT_NONE }, { "NM", "-----", "", "-----", "", VERDICT_INVALID },
+		{ "NM", "***", "", "***", "", VERDICT_INVALID }, { "NM", "", "", "", "", VERDICT_INVALID },
+		{ "NM", "\"\"", "", "", "", VERDICT_INVALID }, { "NM", "-0.3", "", "-0.3", "", VERDICT_NONE },
+		{ "ST", "Negative", "", "Negative", "", VERDICT_NEGATIVE }, { "ST", "-", "", "-", "", VERDICT_NONE },
+		{ "ST", "-1^0.325", "", "-1^0.325", "", VERDICT_NONE },
+		{ "SN", ">=^100", ">=", "100", ">=^100", VERDICT_NONE },
+		{ "SN", "^100", "", "100", "^100", VERDICT_NONE }, { "SN", "=^100", "", "100", "=^100", VERDICT_NONE },
+		{ "SN", "^1^+", "", "1+", "^1^+", VERDICT_NONE }, { "SN", "^0^-^1", "", "0-1", "^0^-^1", VERDICT_NONE },
+		{ "ST", "<^0.008", "<", "0.008", "<^0.008", VERDICT_NONE },
+		{ "ST", "<^low", "", "<^low", "", VERDICT_NONE },
+		{ "CE", "P^Positive^L", "", "Positive", "P^Positive^L", VERDICT_POSITIVE },
+		{ "CWE", "neg", "", "neg", "", VERDICT_NEGATIVE }, { "CNE", "^^x", "", "x", "^^x", VERDICT_NONE },
+		{ "", "5", "", "5", "", VERDICT_NONE }, { "FT", "a\\.br\\b", "", "a b", "", VERDICT_NONE } };
+	struct paper *paper = paper_new();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char line[256];
+		snprintf(line, sizeof(line), "OBX|1|%s|A||%s\r", cases[i].type, cases[i].sent);
+		struct reading reading = decode_one(paper, line, false);
+		assert_string_equal(reading.value, cases[i].value);
+		assert_string_equal(reading.qualifier, cases[i].qualifier);
+		assert_string_equal(reading.value_as_sent, cases[i].as_sent);
+		assert_int_equal(reading.verdict, cases[i].verdict);
+	}
+	paper_free(paper);
+}
+
+static void escapes_stand_for_what_they_hide(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *sent, *value;
+	} cases[] = { { "a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f", "a|b^c&d~e\\f" }, { "\\X4142\\\\X0D0A\\c", "AB  c" },
+		{ "\\H\\hot\\N\\", "hot" }, { "\\Q\\x", "\\Q\\x" }, { "\\X4\\", "\\X4\\" }, { "\\X4G\\", "\\X4G\\" },
+		{ "a\\", "a\\" }, { "\\\\", "\\\\" }, { "\\ZZ\\", "\\ZZ\\" }, { "\\Xc2B5\\g", "µg" } };
+	struct paper *paper = paper_new();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char line[256];
+		snprintf(line, sizeof(line), "OBX|1|ST|A||%s\r", cases[i].sent);
+		assert_string_equal(decode_one(paper, line, true).value, cases[i].value);
+	}
+	/* \T\ stands for nothing where MSH names no such delimiter */
+	assert_string_equal(
+		decode_one(paper, "MSH|^~\\|||||||ORU|1|P|2.1\rOBX|1|ST|A||x\\T\\y\r", true).value, "x\\T\\y");
+	paper_free(paper);
+}
+
+static void the_status_says_what_is_no_result(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	static const char *const none[] = { "5||||||W", "5||||||D", "||||||N", "||||||I", "||||||O" };
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		char line[128];
+		snprintf(line, sizeof(line), "OBX|1|NM|A||%s\r", none[i]);
+		assert_string_equal(decode_one(paper, line, false).item, "none");
+	}
+	struct reading reading = decode_one(paper, "OBX|1|NM|A||5||||||X\r", false);
+	assert_string_equal(reading.value, "");
+	assert_int_equal(reading.verdict, VERDICT_INVALID);
+	assert_string_equal(reading.said[0].value, "5");
+	reading = decode_one(paper, "OBX|1|NM|A||5||||||C\r", false);
+	assert_string_equal(reading.said[0].value, "C corrected");
+	assert_string_equal(decode_one(paper, "OBX|1|NM|A||5||||||I\r", false).value, "5");
+	assert_string_equal(decode_one(paper, "OBX|1|ED|A||^x||||||F\r", false).item, "none");
+	assert_string_equal(decode_one(paper, "OBX|1|RP|A||x||||||F\r", false).item, "none");
+	paper_free(paper);
+}
+
+static void settings_choose_sample_item_and_what_is_skipped(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	static const char segments[] = "SPM|1|P1&x^F1\rSAC|||C1\rOBR|1|O2|O3\rOBX|1|NM|6690-2^WBC^LN||5\r";
+	static const char *const choices[][2] = { { "auto", "P1" }, { "spm-2", "P1" }, { "sac-3", "C1" },
+		{ "obr-2", "O2" }, { "obr-3", "O3" } };
+	for (size_t i = 0; i < 5; i++) {
+		set(paper, "sample", choices[i][0]);
+		assert_string_equal(decode_one(paper, segments, false).sample_no, choices[i][1]);
+	}
+	assert_string_equal(decode_one(paper, segments, false).item, "6690-2");
+	set(paper, "item", "name");
+	assert_string_equal(decode_one(paper, segments, false).item, "WBC");
+	assert_string_equal(decode_one(paper, "OBX|1|NM|2|TBil|5\r", false).item, "TBil");
+	assert_string_equal(decode_one(paper, "OBX|1|NM|2||5\r", false).item, "2");
+	set(paper, "item", "code");
+	assert_string_equal(decode_one(paper, "OBX|1|NM|2|TBil|5\r", false).item, "2");
+	assert_string_equal(decode_one(paper, "OBX|1|NM||TBil|5\r", false).item, "TBil");
+	assert_string_equal(decode_one(paper, "OBR|1|||^Panel\rOBX|1|NM|||5\r", false).item, "Panel");
+	set(paper, "skip", "08001, 30525-0");
+	assert_string_equal(decode_one(paper, "OBX|1|IS|08001^Take Mode^99MRC||O\r", false).item, "none");
+	assert_string_equal(decode_one(paper, "OBX|1|NM|30525-0^Age^LN||1\r", false).item, "none");
+	assert_string_equal(decode_one(paper, "OBX|1|NM|0800||1\r", false).item, "0800");
+	paper_free(paper);
+}
+
+static void controls_are_told_by_header_order_and_specimen(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *segments;
+		enum kind kind;
+	} cases[] = { { "OBX|1|NM|A||1\r", KIND_SAMPLE }, { "SPM|1|x||s|||||||Q\rOBX|1|NM|A||1\r", KIND_QC },
+		{ "SPM|1|x||s|||||||C\rOBX|1|NM|A||1\r", KIND_CALIBRATION },
+		{ "OBR|1||||||||||Q\rOBX|1|NM|A||1\r", KIND_QC }, { "OBR|1|||||||||||Q\rOBX|1|NM|A||1\r", KIND_SAMPLE },
+		{ "OBR|1|a|b|c|||||||Q\rOBX|1|NM|A||1\r", KIND_QC },
+		{ "OBR|1|a|b|c|||||||||||U^^^^^^Q\rOBX|1|NM|A||1\r", KIND_QC },
+		{ "OBR|1|a|b|c|||||||||||U^^^^^^C\rOBX|1|NM|A||1\r", KIND_CALIBRATION },
+		{ "MSH|^~\\&|||||||ORU|1|D|2.4\rOBX|1|NM|A||1\r", KIND_QC },
+		{ "MSH|^~\\&|||||||ORU|1|T|2.4\rOBX|1|NM|A||1\r", KIND_QC },
+		{ "MSH|^~\\&|||||||ORU|1|Q|2.4\rOBX|1|NM|A||1\r", KIND_QC },
+		{ "MSH|^~\\&|||||||ORU|1|P|2.3||||1\rOBX|1|NM|A||1\r", KIND_CALIBRATION },
+		{ "MSH|^~\\&|||||||ORU|1|P|2.3||||2\rOBX|1|NM|A||1\r", KIND_QC },
+		{ "MSH|^~\\&|||||||ORU|1|P|2.3||||2\rOBR|1|1|GLU|||20260305|||||||L1|lot|||M|5|1|5.2|g\r", KIND_QC } };
+	struct paper *paper = paper_new();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(decode_one(paper, cases[i].segments, false).kind, cases[i].kind);
+	struct reading reading = decode_one(paper, cases[13].segments, false);
+	assert_string_equal(reading.value, "5.2");
+	assert_string_equal(reading.sample_no, "L1");
+	assert_string_equal(decode_one(paper, "OBR|1|1|GLU|||||||||||||||||5.2|g\r", false).item, "none");
+	paper_free(paper);
+}
+
+static void times_limits_flags_and_operators_are_said_not_guessed(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "flags", "H=positive N=negative");
+	struct reading reading = decode_one(paper,
+		"OBR|1|||||202603050800|20260305\rOBX|1|NM|A||5|%^percent|<=10|A~H|||F|||20260399|||||20260305094001.5+0800\r",
+		false);
+	assert_string_equal(reading.tested_at, "2026-03-05T09:40:01");
+	assert_string_equal(reading.limit_op, "<=");
+	assert_string_equal(reading.limit_value, "10");
+	assert_string_equal(reading.limit_unit, "%");
+	assert_string_equal(reading.verdict_as_sent, "A~H");
+	assert_int_equal(reading.verdict, VERDICT_POSITIVE);
+	reading = decode_one(paper, "OBR|1||||||20260305\rOBX|1|NM|A||5|||N|||F||||Lab|7^Li^Si\r", false);
+	assert_string_equal(reading.tested_at, "");
+	assert_string_equal(reading.said[0].name, "time");
+	assert_string_equal(reading.said[0].value, "20260305");
+	assert_string_equal(reading.operator_id, "7");
+	assert_string_equal(reading.operator_name, "Li");
+	assert_int_equal(reading.verdict, VERDICT_NEGATIVE);
+	reading = decode_one(paper, "OBR|1|||||||||||||||||||||||||||||||||9&Wang\rOBX|1|NM|A||5|||N|||X\r", false);
+	assert_string_equal(reading.operator_id, "9");
+	assert_int_equal(reading.verdict, VERDICT_INVALID);
+	paper_free(paper);
+}
+
+static void comments_belong_to_what_stands_before_them(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper,
+		VT HEADER("1") "PID|1||1\rNTE|1||a person's\rOBR|1|S1\rNTE|1||of order\rNTE|2||\rNTE|3||two\r" RESULT1
+			       "NTE|1||one\r" RESULT2 FS);
+	assert_string_equal(paper->stored[0].said, "comment=one|order_comment=of order; two|");
+	assert_string_equal(paper->stored[1].said, "order_comment=of order; two|");
+	char long_comment[5000];
+	memset(long_comment, 'x', sizeof(long_comment));
+	hear_text(paper, VT HEADER("2") ORDER RESULT1);
+	for (int i = 0; i < 4; i++) {
+		hear_text(paper, "NTE|1||");
+		hear(paper, long_comment, sizeof(long_comment));
+		hear_text(paper, "\r");
+	}
+	hear_text(paper, RESULT2 FS);
+	assert_int_equal(paper->count, 4);
+	paper_free(paper);
+}
+
+static void encodings_come_from_msh_18_the_setting_or_the_bytes(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+#define NAMED(charset, name)                                                                                           \
+	"MSH|^~\\&|||||||ORU|1|P|2.4||||||" charset "\rOBR|1|" name "|"                                                \
+	"\rOBX|1|NM|A||1\r"
+	assert_string_equal(decode_one(paper, NAMED("", "\xb6\xb9"), false).sample_no, "豆");
+	assert_string_equal(decode_one(paper, NAMED("ASCII", "\xb6\xb9"), false).sample_no, "豆");
+	assert_string_equal(decode_one(paper, NAMED("UNICODE", "\xb6\xb9"), false).sample_no, "豆"); /* a lie */
+	assert_string_equal(decode_one(paper, NAMED("UNICODE UTF-8", "豆"), false).sample_no, "豆");
+	assert_string_equal(decode_one(paper, NAMED("", "豆"), false).sample_no, "豆");
+	assert_string_equal(decode_one(paper, NAMED("GB 18030-2000", "\xc2\xb5"), false).sample_no, "碌");
+	assert_string_equal(decode_one(paper, NAMED("8859/1", "\xb5 \xe9"), false).sample_no, "µ é");
+	set(paper, "encoding", "gb18030");
+	assert_string_equal(decode_one(paper, NAMED("", "\xc2\xb5"), false).sample_no, "碌");
+	set(paper, "encoding", "utf-8");
+	struct reading reading = decode_one(paper, NAMED("", "\xb6\xb9x"), false);
+	assert_true(reading.marks & READING_TEXT_BAD);
+	set(paper, "encoding", "auto");
+	/* the second byte of each is a delimiter, or R, or the byte that would end the segment's escape */
+	reading = decode_one(paper,
+		"OBR|1|\x81|\x82^\x83~\x84\\\x94R|7|\rOBX|1|ST|\x92|^\x93^||\x94\\\x81\x30\x84\x36|\xa6\xccg||H|||F|||20260305094001\r",
+		false);
+	assert_string_equal(reading.sample_no, "亅俕儈刓擱");
+	assert_string_equal(reading.item, "抾");
+	assert_string_equal(reading.value, "擻¥");
+	assert_string_equal(reading.unit, "μg");
+	assert_string_equal(reading.tested_at, "2026-03-05T09:40:01");
+	reading = decode_one(paper, "OBR|1|ok\xb6\rOBX|1|NM|A||1\r", false); /* cut inside a character */
+	assert_true(reading.marks & READING_TEXT_CUT);
+	paper_free(paper);
+}
+
+static void the_raw_bytes_decode_to_the_same_again(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	struct reading first = decode_one(paper,
+		"PID|1||Nobody\rORC|RE\rSPM|1|S9\rSAC|||C\rOBR|1||7\rNTE|1||o\rOBX|1|ST|\x92|^x||\x94\\|mg|<5|N|||F\rNTE|1||r\r",
+		true);
+	uint8_t raw[1024];
+	size_t length = first.raw_length;
+	memcpy(raw, first.raw, length);
+	assert_null(memmem(raw, length, "Nobody", 6));
+	start(paper);
+	struct readings readings = { .list = paper->list };
+	struct reply reply = { .kind = REPLY_FRAME, .bytes = raw, .length = length, .offline = true };
+	struct instrument idle = paper->instrument;
+	idle.idle = true;
+	assert_int_equal(hl7_driver.frame(&idle, raw, length), (int)length);
+	hl7_driver.take(&paper->instrument, &reply, &readings);
+	assert_int_equal(readings.count, 1);
+	struct reading again = paper->list[0];
+	assert_int_equal(again.raw_length, length);
+	assert_memory_equal(again.raw, raw, length);
+	first.raw = first.identity = again.raw = again.identity = NULL;
+	assert_memory_equal(&first, &again, sizeof(first));
+	paper_free(paper);
+}
+
+static void registers_and_flags_that_are_none_are_refused(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	struct fault fault = { "" };
+	struct reply reply = { .kind = REPLY_DONE };
+	struct readings readings = { .list = paper->list };
+	assert_int_equal(hl7_driver.take(&paper->instrument, &reply, &readings), NEXT_WAIT);
+	set(paper, "flags", "A=bad");
+	assert_int_equal(hl7_driver.setup(&paper->instrument, &fault), -EINVAL);
+	assert_non_null(strstr(fault.text, "A=bad"));
+	paper_free(paper);
+}
+
+static void an_answer_never_outgrows_its_request(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	char name[401], message[4096];
+	memset(name, 'n', 400);
+	name[400] = '\0';
+	snprintf(message, sizeof(message),
+		VT "MSH|^~\\&|%s|%s|%s|%s|2026||ORU^%s^x|%s|%s|%s||||||%s\rOBX|1|NM|A||1\r" FS, name, name, name, name,
+		name, name, name, name, name);
+	hear_text(paper, message);
+	assert_true(paper->sent_length > 500 && paper->sent_length <= REQUEST_MAX);
+	assert_memory_equal(paper->sent + paper->sent_length - 2, FS, 2);
+	paper_free(paper);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_is_answered_in_its_own_shape),
+		cmocka_unit_test(results_are_stored_before_the_message_is_acknowledged),
+		cmocka_unit_test(a_message_that_comes_again_after_a_crash_is_stored_once),
+		cmocka_unit_test(equal_results_are_two_in_one_message_and_in_two),
+		cmocka_unit_test(results_that_nothing_tells_apart_are_never_taken_for_old_ones),
+		cmocka_unit_test(two_messages_in_one_read_are_answered_one_after_the_other),
+		cmocka_unit_test(a_batch_in_one_block_is_answered_message_by_message),
+		cmocka_unit_test(an_answer_that_crosses_the_next_message_changes_nothing),
+		cmocka_unit_test(a_tap_says_nothing),
+		cmocka_unit_test(the_sender_decides_which_answer_it_gets),
+		cmocka_unit_test(what_is_no_result_message_is_rejected_and_gives_nothing),
+		cmocka_unit_test(what_cannot_be_read_is_answered_and_kept_without_persons),
+		cmocka_unit_test(a_message_cut_anywhere_gives_nothing_and_comes_again_whole),
+		cmocka_unit_test(a_message_cut_by_the_next_start_block_is_told),
+		cmocka_unit_test(without_blocks_a_message_ends_with_silence_behind_a_line_end),
+		cmocka_unit_test(noise_is_passed_over_byte_by_byte),
+		cmocka_unit_test(pictures_of_any_length_are_passed_over),
+		cmocka_unit_test(many_results_are_stored_in_parts_and_acknowledged_once),
+		cmocka_unit_test(a_message_longer_than_any_is_refused_as_a_whole),
+		cmocka_unit_test(a_long_message_that_breaks_off_gives_nothing),
+		cmocka_unit_test(a_long_line_is_a_result_cut_and_marked),
+		cmocka_unit_test(values_keep_their_form),
+		cmocka_unit_test(escapes_stand_for_what_they_hide),
+		cmocka_unit_test(the_status_says_what_is_no_result),
+		cmocka_unit_test(settings_choose_sample_item_and_what_is_skipped),
+		cmocka_unit_test(controls_are_told_by_header_order_and_specimen),
+		cmocka_unit_test(times_limits_flags_and_operators_are_said_not_guessed),
+		cmocka_unit_test(comments_belong_to_what_stands_before_them),
+		cmocka_unit_test(encodings_come_from_msh_18_the_setting_or_the_bytes),
+		cmocka_unit_test(the_raw_bytes_decode_to_the_same_again),
+		cmocka_unit_test(registers_and_flags_that_are_none_are_refused),
+		cmocka_unit_test(an_answer_never_outgrows_its_request),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
