@@ -65,7 +65,7 @@ void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const 
 	add_text(&message, reading->instrument_seq);
 	add_text(&message, reading->tested_at);
 	add_text(&message, channel);
-	add_text(&message, reading->item);
+	add_text(&message, reading->item_looked_up ? "" : reading->item);
 	add_text(&message, repeat);
 	add(&message, reading->identity, reading->identity_length);
 	digest_sha256(message.data, message.length, digest);

@@ -10,7 +10,8 @@
  *        the instrument's running number as sent            17
  *        the instrument's time, as it says it, no zone      2026-03-05T09:41:20
  *        the channel in decimal digits                      3
- *        the item as sent                                   农药残留
+ *        the item as sent                                   农药残留   (zero3-ff records with an item_no: nothing,
+ *                                                           its name comes from a table that people may change)
  *        `repeat` of reading.h in decimal digits            0
  *        the identifying bytes, as they were on the wire
  *      What the instrument did not say is a length of 0.

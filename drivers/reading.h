@@ -51,9 +51,10 @@ struct reading {
 	char party[128]; /* inspected party */
 	char origin[128];
 
-	char item[96];   /* analyte, code or name as sent */
-	char method[64]; /* as sent */
-	char basis[64];  /* test standard as sent */
+	char item[96];       /* analyte, code or name as sent */
+	bool item_looked_up; /* in a table of the instrument that may change: takes no part in the record's id */
+	char method[64];     /* as sent */
+	char basis[64];      /* test standard as sent */
 
 	char value[96];         /* the displayed value, a decimal or the words in its place; empty when there is none */
 	char qualifier[4];      /* "<", ">", "<=", ">=" as displayed before the value */

@@ -34,6 +34,9 @@ void instrument_start(
 	}
 	if (options->archetype == ARCHETYPE_A5)
 		snprintf(instrument->serial, sizeof instrument->serial, "%u", ATP_SERIAL + index % 60000);
+	if (options->archetype == ARCHETYPE_A3 || options->archetype == ARCHETYPE_A4)
+		snprintf(instrument->serial, sizeof instrument->serial, "Z%05u-%05u",
+			(unsigned)(options->seed % 100000), index % 100000);
 	instrument->place = (struct truth_place){ options->archetype, unit, port, instrument->serial };
 	begin_memory(instrument);
 	a6b_start(&instrument->a6b);
@@ -112,7 +115,8 @@ bool instrument_finish_batch(struct instrument *instrument, int truth_fd)
 	struct moment now = instrument_clock(instrument);
 
 	instrument->batch++;
-	if (options->archetype == ARCHETYPE_A1) { /* finished together: one group, its wells from the first on */
+	bool grouped = options->archetype == ARCHETYPE_A1 || (options->archetype == ARCHETYPE_A3 && !options->gold);
+	if (grouped) { /* finished together: one group, its wells from the first on */
 		instrument->group = instrument->next_number;
 		instrument->next_channel = 1;
 	}
@@ -121,7 +125,7 @@ bool instrument_finish_batch(struct instrument *instrument, int truth_fd)
 			return false;
 		finish_one(instrument, now, truth_fd);
 	}
-	if (options->archetype == ARCHETYPE_A1)
+	if (grouped)
 		instrument->next_number = instrument->group % 0xFFFF + 1;
 	return options->results < 0 || instrument->finished < options->results;
 }
@@ -129,7 +133,10 @@ bool instrument_finish_batch(struct instrument *instrument, int truth_fd)
 void instrument_power_up(struct instrument *instrument)
 {
 	instrument->powered = true;
-	instrument->next_number = 1;
+	enum archetype archetype = instrument->options->archetype;
+	bool by_place = archetype == ARCHETYPE_A3 || archetype == ARCHETYPE_A4; /* numbers are places in the memory */
+	if (!by_place || instrument->options->power_cycle_clears)
+		instrument->next_number = 1;
 	if (instrument->options->power_cycle_clears) {
 		memory_drop(&instrument->memory, instrument->memory.count);
 		begin_memory(instrument);

@@ -28,7 +28,7 @@ struct instrument {
 	bool powered;
 	struct a6b a6b;
 	struct dump8 dump8;
-	uint32_t group; /* A1: number of the group that is being measured */
+	uint32_t group; /* A1, A3: number of the group that is being measured */
 };
 
 /* `index` tells the instruments of one process apart: it decides dice and serial number. */

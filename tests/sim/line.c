@@ -15,6 +15,7 @@
 #include "modbus.h"
 #include "seven.h"
 #include "text_dialogue.h"
+#include "zero3.h"
 
 static struct answer answer; /* under construction; one at a time */
 
@@ -165,6 +166,22 @@ static void request_atp(void *context, struct peer *peer, const uint8_t *data, s
 	send_answer(line, peer);
 }
 
+static void add_zero3_frame(void *context, const uint8_t *frame, size_t length)
+{
+	mischief_add(context, &answer, frame, length, 11);
+}
+
+static void request_zero3(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	struct line *line = context;
+
+	echo(line, peer, data, length);
+	if (!answers(line, line->instruments) || mischief_swallows(&line->mischief))
+		return;
+	zero3_sim_answer(line->instruments, data, length, add_zero3_frame, &line->mischief);
+	send_answer(line, peer);
+}
+
 static void add_text(void *context, const uint8_t *bytes, size_t length)
 {
 	(void)context;
@@ -235,6 +252,9 @@ static void choose_dialogue(struct line *line)
 	} else if (line->options->archetype == ARCHETYPE_A5) {
 		line->owner.frame = atp_frame;
 		line->owner.request = request_atp;
+	} else if (line->options->archetype == ARCHETYPE_A3 || line->options->archetype == ARCHETYPE_A4) {
+		line->owner.frame = zero3_sim_frame;
+		line->owner.request = request_zero3;
 	} else if (line->options->archetype >= ARCHETYPE_A8) {
 		line->owner.frame = line->options->archetype == ARCHETYPE_A9     ? text_date_frame
 		                    : line->options->archetype == ARCHETYPE_JSON ? text_read_frame

@@ -19,6 +19,8 @@ static const char help[] =
 	"  a2   (seven-e-aa)        enzyme reader, 7E-AA frames, polled by date\n"
 	"  a2b  (tl-310)            the same maker's 24-well reader: well, standard, verdict, absent values\n"
 	"  a1   (dump8)             enzyme reader that dumps its memory when the user wants it, and then clears it\n"
+	"  a3   (zero3-ff)          multi-parameter analyzer with item table, 03-FF frames\n"
+	"  a4   (gold-text)         strip reader: text in the same frames\n"
 	"  a5   (atp)               ATP luminometer\n"
 	"  a8   (ticket)            analyzer with a printer: one ESC/POS ticket for each result, GBK\n"
 	"  a9   (reader-a9)         reader asked by date, delimited text\n"
@@ -46,11 +48,13 @@ static const char help[] =
 	"  --truth FILE             append one JSON line for every result, at the moment it is finished\n"
 	"  --first-seq N            the first running number (default 1; 4294967290 shows the wrap)\n"
 	"  --capacity N             results the memory holds before the oldest goes (default a2 5000, a2b 3000, a6b 500,\n"
-	"                           a1 4000, a5 1000)\n"
+	"                           a1 4000, a3 and a4 3000, a5 1000)\n"
 	"  --same P                 share of results that repeat the one before to the last digit (default 0.05)\n"
 	"  --controls P             share of controls (a6b: blanks and calibrations too; default 0.0833)\n"
 	"  --blank-wells P          a6b: share of places that hold nothing (default 0.03)\n"
-	"  --sentinels P            a2b: share of results without a value, 7FFE or 7FFF (default 0.05)\n"
+	"  --sentinels P            a2b, a3: share of results without a value, 7FFE or 7FFF (default 0.05)\n"
+	"  --gold                   a3: gold strips instead of channels with numbers\n"
+	"  --signals                a4: lines with the raw signals of C and T\n"
 	"  --memory-first-dummy     a6b: the memory's first place is all FF until it is erased or overwritten\n"
 	"  --order ABCD|CDAB        a6b: order of the two registers of a float (default ABCD)\n"
 	"  --layout NAME            a1: 8, 16, multi or z24 (default 8)\n"
@@ -74,7 +78,8 @@ static const char help[] =
 	"  --split                  send one byte a millisecond\n"
 	"  --busy P                 a6b: refuse a command with exception 06\n"
 	"  --torn P                 a6b: the window read holds new data without the checksum for it\n"
-	"  --power-cycle S          no power for 2 s, S seconds after the start; numbers start at 1 again (may be repeated)\n"
+	"  --power-cycle S          no power for 2 s, S seconds after the start; numbers start at 1 again (may be repeated;\n"
+	"                           a3, a4: only with the next)\n"
 	"  --power-cycle-clears     and the memory is empty then\n"
 	"  --unplug S:T             after S seconds the pty (or port) is gone for T seconds; a pty comes back under another\n"
 	"                           name with the link made anew (may be repeated)\n"
@@ -104,6 +109,8 @@ enum choice {
 	OPTION_BLANK_WELLS,
 	OPTION_SENTINELS,
 	OPTION_FIRST_DUMMY,
+	OPTION_GOLD,
+	OPTION_SIGNALS,
 	OPTION_ORDER,
 	OPTION_LAYOUT,
 	OPTION_MASK_ORDER,
@@ -151,6 +158,8 @@ static const struct option names[] = {
 	{ "blank-wells", required_argument, NULL, OPTION_BLANK_WELLS },
 	{ "sentinels", required_argument, NULL, OPTION_SENTINELS },
 	{ "memory-first-dummy", no_argument, NULL, OPTION_FIRST_DUMMY },
+	{ "gold", no_argument, NULL, OPTION_GOLD },
+	{ "signals", no_argument, NULL, OPTION_SIGNALS },
 	{ "order", required_argument, NULL, OPTION_ORDER },
 	{ "layout", required_argument, NULL, OPTION_LAYOUT },
 	{ "mask-order", required_argument, NULL, OPTION_MASK_ORDER },
@@ -191,6 +200,10 @@ static const struct {
 	{ "modbus", ARCHETYPE_A6B, 500 },
 	{ "a1", ARCHETYPE_A1, 4000 },
 	{ "dump8", ARCHETYPE_A1, 4000 },
+	{ "a3", ARCHETYPE_A3, 3000 },
+	{ "zero3-ff", ARCHETYPE_A3, 3000 },
+	{ "a4", ARCHETYPE_A4, 3000 },
+	{ "gold-text", ARCHETYPE_A4, 3000 },
 	{ "a5", ARCHETYPE_A5, 1000 },
 	{ "atp", ARCHETYPE_A5, 1000 },
 	{ "a8", ARCHETYPE_A8, 1000 },
@@ -392,6 +405,12 @@ static bool take_quirk_option(struct options *options, int choice, const char *o
 	case OPTION_FIRST_DUMMY:
 		options->first_dummy = true;
 		return true;
+	case OPTION_GOLD:
+		options->gold = true;
+		return true;
+	case OPTION_SIGNALS:
+		options->signals = true;
+		return true;
 	case OPTION_ORDER:
 		take_order(options, value);
 		return true;
@@ -493,7 +512,8 @@ static void take_archetype(struct options *options, const char *name)
 			return;
 		}
 	}
-	complain("%s: no archetype of that name; there are a1, a2, a2b, a5, a6b, a8, a9, a10, json and folder", name);
+	complain("%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6b, a8, a9, a10, json and folder",
+		name);
 }
 
 static void check_together(const struct options *options, bool with_tcp)
@@ -512,6 +532,8 @@ static void check_together(const struct options *options, bool with_tcp)
 		complain("--bad-crc: of the text instruments only the a10 has a checksum that is known");
 	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)
 		complain("--burst %u: a group of the a1 has 8 wells", options->burst);
+	else if (options->archetype == ARCHETYPE_A3 && options->burst > 24)
+		complain("--burst %u: a record of the a3 has 24 channels", options->burst);
 	for (size_t i = 0; i < options->unit_count; i++) {
 		for (size_t k = 0; k < i; k++) {
 			if (options->units[i] == options->units[k])

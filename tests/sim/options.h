@@ -12,6 +12,8 @@ enum archetype {
 	ARCHETYPE_A6B,
 	ARCHETYPE_A1,
 	ARCHETYPE_A5,
+	ARCHETYPE_A3,
+	ARCHETYPE_A4,
 	ARCHETYPE_A8, /* these write text: text_forms.h */
 	ARCHETYPE_A9,
 	ARCHETYPE_A10,
@@ -53,10 +55,12 @@ struct options {
 	double same;         /* share of results that repeat the one before */
 	double controls;     /* share of results that are controls, blanks and calibrations */
 	double blank_wells;  /* A6b: share of places that hold nothing */
-	double sentinels;    /* A2b: share of results without a value */
+	double sentinels;    /* A2b, A3: share of results without a value */
 	bool first_dummy;    /* A6b: the first place of the memory is all FF */
 	bool low_word_first; /* A6b: CDAB */
 	double busy, torn;   /* A6b */
+	bool gold;           /* A3: strips instead of channels */
+	bool signals;        /* A4: lines with the raw signals */
 
 	enum sim_layout layout; /* A1, as the next six */
 	bool mask_msb;

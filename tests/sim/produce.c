@@ -151,6 +151,60 @@ static void produce_a5(struct instrument *instrument, struct result *out)
 	                         : dice_between(&instrument->dice, 31, 9999);
 }
 
+/* One item a batch. Its first channel may be the control. */
+static void produce_a3(struct instrument *instrument, struct result *out)
+{
+	bool first = !instrument->has_previous || instrument->previous.batch != instrument->batch;
+	bool control = first && control_is_due(instrument);
+
+	out->number = instrument->group;
+	out->tested.second &= 0xFE; /* sent in steps of two seconds */
+	out->item = (uint16_t)(instrument->batch / 3 % 3);
+	out->channel = control ? 0 : take_channel(instrument);
+	out->kind = control ? RESULT_NEGATIVE_CONTROL : RESULT_SAMPLE;
+	out->unit = out->item == 0 ? UNIT_PERCENT : UNIT_MG_KG;
+	out->decimals = out->item == 0 ? 1 : 3;
+	out->value = control          ? 0
+	             : out->item == 0 ? inhibition(&instrument->dice) / 10
+	                              : dice_between(&instrument->dice, -20, 90000);
+	if (dice_chance(&instrument->dice, 0.05))
+		out->verdict = RESULT_SUSPECT;
+	if (dice_chance(&instrument->dice, instrument->options->sentinels)) {
+		out->sentinel = dice_chance(&instrument->dice, 0.5) ? SENTINEL_NOT_AVAILABLE : SENTINEL_INVALID;
+		out->verdict = RESULT_INVALID;
+	}
+}
+
+/* A strip, of the a3 with --gold or of the a4: one verdict in fourteen is not "negative". */
+static void produce_strip(struct instrument *instrument, struct result *out)
+{
+	uint32_t luck = dice_below(&instrument->dice, 56);
+	bool text = instrument->options->archetype == ARCHETYPE_A4;
+
+	out->number &= 0xFFFF;
+	out->item = (uint16_t)dice_below(&instrument->dice, 3);
+	out->channel = CHANNEL_NONE;
+	out->verdict = luck == 0           ? RESULT_INVALID
+	               : luck < 3          ? RESULT_POSITIVE
+	               : luck == 3 && text ? RESULT_SUSPECT
+	                                   : RESULT_NEGATIVE;
+	out->control = (uint16_t)dice_between(&instrument->dice, 500, 12000);
+	out->signal = (uint16_t)(out->control * (luck < 4 ? 1U : 3U) / 4);
+	out->sentinel = SENTINEL_WORD;
+	if (!text) {
+		out->tested.second &= 0xFE;
+		return;
+	}
+	out->unit = UNIT_UG_KG;
+	out->decimals = 2;
+	if (out->verdict != RESULT_INVALID && dice_chance(&instrument->dice, 0.7)) {
+		out->sentinel = SENTINEL_NONE;
+		out->value = out->verdict == RESULT_NEGATIVE ? 0 : dice_between(&instrument->dice, 100, 9000);
+	}
+	name_sample(instrument, out);
+	snprintf(out->sample_no, sizeof out->sample_no, "S%04u", (unsigned)(instrument->finished % 9999 + 1));
+}
+
 static void give_verdict(struct instrument *instrument, const struct test *test, struct result *out)
 {
 	uint32_t luck = dice_below(&instrument->dice, 100);
@@ -240,12 +294,18 @@ static bool repeat_previous(struct instrument *instrument, struct moment now, st
 	/* the control of an A1 is one well, not two */
 	if (instrument->options->archetype == ARCHETYPE_A1 && instrument->next_channel <= 2)
 		return false;
+	/* the channels of one record share its time and item */
+	if (instrument->options->archetype == ARCHETYPE_A3 && !instrument->options->gold &&
+		(again.batch != out->batch || again.channel == 0))
+		return false;
 	if (!instrument->has_previous || again.tested.day != now.day ||
 		!dice_chance(&instrument->dice, instrument->options->same))
 		return false;
-	again.number = instrument->options->archetype == ARCHETYPE_A1 ? instrument->group : out->number;
+	bool grouped = instrument->options->archetype == ARCHETYPE_A1 ||
+	               (instrument->options->archetype == ARCHETYPE_A3 && !instrument->options->gold);
+	again.number = grouped ? instrument->group : out->number;
 	again.batch = out->batch;
-	if (again.channel > 0)
+	if (again.channel > 0 && again.channel != CHANNEL_NONE)
 		again.channel = take_channel(instrument);
 	*out = again;
 	return true;
@@ -271,6 +331,12 @@ void produce(struct instrument *instrument, struct moment now, struct result *ou
 		break;
 	case ARCHETYPE_A5:
 		produce_a5(instrument, out);
+		break;
+	case ARCHETYPE_A3:
+		(instrument->options->gold ? produce_strip : produce_a3)(instrument, out);
+		break;
+	case ARCHETYPE_A4:
+		produce_strip(instrument, out);
 		break;
 	case ARCHETYPE_A8:
 	case ARCHETYPE_A9:

@@ -20,20 +20,27 @@ enum slot_use {
 	SLOT_DUMMY,      /* the erased first place of a memory that never wrapped: all FF */
 };
 
-enum { SENTINEL_NONE = 0, SENTINEL_NOT_AVAILABLE = 0x7FFE, SENTINEL_INVALID = 0x7FFF };
+enum {
+	SENTINEL_NONE = 0,
+	SENTINEL_WORD = 1 /* a verdict, no value */,
+	SENTINEL_NOT_AVAILABLE = 0x7FFE,
+	SENTINEL_INVALID = 0x7FFF
+};
+
+enum { CHANNEL_NONE = 255 };
 
 struct result {
 	enum slot_use use;
 	uint32_t number; /* running number */
 	uint32_t batch;  /* results finished together share it */
 	struct moment tested;
-	uint8_t channel;          /* A2b: 0 is the control well; A2: not said */
+	uint8_t channel;          /* A2b, A3: 0 is the control well; A2: not said */
 	uint8_t kind;             /* enum result_kind */
 	uint8_t verdict;          /* enum result_verdict */
 	uint8_t standard;         /* A2b: 0 GB/T 5009.199, 1 NY/T 448 */
 	uint8_t decimals;         /* of `value` */
 	uint16_t sentinel;        /* A2b: sent instead of the value */
-	uint16_t item, unit;      /* A6b codes */
+	uint16_t item, unit;      /* A6b codes; A3, A4: place in the item table */
 	int32_t value;            /* displayed value * 10^decimals */
 	bool below;               /* text instruments: displayed with "<" before it */
 	uint16_t signal, control; /* absorbance or delta-A of sample and control, thousandths */

@@ -10,7 +10,8 @@
 
 #include "label.h"
 
-static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5", "a8", "a9", "a10", "json", "folder" };
+static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5", "a3", "a4", "a8", "a9", "a10", "json",
+	"folder" };
 static const char *const kind_names[] = { "sample", "blank", "control", "control", "calibration" };
 static const char *const verdict_names[] = { "none", "negative", "positive", "suspect", "invalid" };
 static const char *const unit_names[] = { "", "%", "mg/kg", "ug/kg", "{RLU}", "mg/L" };
@@ -81,7 +82,7 @@ static void tested_text(const struct truth_place *place, const struct result *re
 static bool says_channel(enum archetype archetype)
 {
 	return archetype == ARCHETYPE_A2B || archetype == ARCHETYPE_A6B || archetype == ARCHETYPE_A1 ||
-	       archetype == ARCHETYPE_A8;
+	       archetype == ARCHETYPE_A3 || archetype == ARCHETYPE_A8;
 }
 
 /* What the county may learn of the sample's name: the part that fits the instrument's field. */
@@ -90,7 +91,7 @@ static void name_text(const struct truth_place *place, const struct result *resu
 	uint8_t field[20];
 
 	*out = '\0';
-	bool wide = place->archetype == ARCHETYPE_A6B || place->archetype >= ARCHETYPE_A8;
+	bool wide = place->archetype == ARCHETYPE_A6B || place->archetype >= ARCHETYPE_A4;
 	if (result->name)
 		label_field(result->name, field, wide ? sizeof field : 6, out, size);
 }
@@ -121,7 +122,7 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 	if (result->sentinel == SENTINEL_NONE)
 		truth_number(value, result->value, result->decimals,
 			place->archetype == ARCHETYPE_A6B || place->archetype == ARCHETYPE_A1);
-	if (says_channel(place->archetype))
+	if (says_channel(place->archetype) && result->channel != CHANNEL_NONE)
 		snprintf(channel, sizeof channel, "%u", result->channel);
 	number_text(place, result, number);
 	if (result->item > 0)

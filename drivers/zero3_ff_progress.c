@@ -1,0 +1,298 @@
+/* How far a "03-FF" analyzer was read: days, ranges of records, cursor, and what is complained of. The transcript
+ * stands in zero3_ff.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "calendar.h"
+#include "zero3_ff.h"
+
+#define GIVEN_UP_MAX   3    /* records in a row, before the rest of them is left for later */
+#define WRAPPED_MAX    4096 /* a range that runs over 65535 is believed up to so many records */
+#define SECONDS_OF_DAY 86400
+
+/* ---- complaints ---- */
+
+static uint64_t hash(uint64_t start, const uint8_t *data, size_t length) /* FNV-1a */
+{
+	for (size_t i = 0; i < length; i++)
+		start = (start ^ data[i]) * 0x100000001B3;
+	return start;
+}
+
+/* True the first time; what is read again is not told again. */
+static bool news(struct zero3_state *state, uint64_t print)
+{
+	for (unsigned i = 0; i < ZERO3_TOLD_MAX; i++)
+		if (state->told[i] == print)
+			return false;
+	state->told[state->told_at++ % ZERO3_TOLD_MAX] = print;
+	return true;
+}
+
+struct notice *zero3_undecodable(struct zero3_state *state, const struct reply *reply, struct readings *readings)
+{
+	struct notice *notice = NULL;
+	if (reply->offline || news(state, hash(0xCBF29CE484222325, reply->bytes, reply->length)))
+		notice = readings_notice(readings, NOTICE_UNDECODABLE);
+	if (notice) {
+		notice->raw = reply->bytes;
+		notice->raw_length = reply->length;
+	}
+	return notice;
+}
+
+static void tell_missed(struct zero3_state *state, unsigned first, unsigned last, struct readings *readings)
+{
+	const uint8_t range[] = { (uint8_t)first, (uint8_t)(first >> 8), (uint8_t)last, (uint8_t)(last >> 8) };
+	struct notice *notice = NULL;
+	if (news(state, hash(1, range, sizeof(range))))
+		notice = readings_notice(readings, NOTICE_MISSED_RESULTS);
+	if (!notice)
+		return;
+	notice->first = first;
+	notice->last = last;
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("records %u to %u were not answered, asked %d times each; they are asked for again later"), first,
+		last, ZERO3_TRIES_MAX);
+}
+
+/* ---- days ---- */
+
+/* "day=2026-03-05 last=17"; anything else is no cursor. */
+void zero3_read_cursor(struct zero3_state *state, const char *cursor)
+{
+	struct date_time date = { 0 };
+	unsigned last;
+	char rest;
+	if (sscanf(cursor, "day=%4d-%2d-%2d last=%5u%c", &date.year, &date.month, &date.day, &last, &rest) != 4 ||
+		!calendar_valid(&date) || last > UINT16_MAX)
+		return;
+	state->cursor_day = calendar_day(&date);
+	state->memory_through = (uint16_t)last;
+	state->memory_known = true;
+}
+
+/* The day moves forward only, so that a box that starts without knowing the date loses nothing. */
+static void write_cursor(struct zero3_state *state, struct readings *readings)
+{
+	if (state->today > state->cursor_day)
+		state->cursor_day = state->today;
+	struct date_time date = calendar_of_day(state->cursor_day);
+	snprintf(readings->cursor, sizeof(readings->cursor), "day=%04d-%02d-%02d last=%u", date.year, date.month,
+		date.day, state->memory_through);
+}
+
+static void look_back(struct zero3_state *state, long since, long furthest)
+{
+	state->since = since > furthest ? since : furthest;
+	if (since + 1 >= furthest)
+		return;
+	state->skipped_day = since + 1;
+	state->skipped_last = furthest - 1;
+}
+
+/* Decides which days this poll looks at, and whether all of their records are read. */
+static void plan(struct zero3_state *state, const struct zero3_options *options, long today, int64_t now_s)
+{
+	long furthest = today - (long)(options->lookback_ms / 1000 / SECONDS_OF_DAY), before = state->today;
+	bool new_day = state->started && before < today;
+	state->today = today;
+	state->since = today - 1;
+	bool due = now_s < state->reconciled_s || (now_s - state->reconciled_s) * 1000 >= options->reconcile_ms;
+	/* a cursor on a day to come says nothing until that day: the box may not know the date yet */
+	bool cursor = state->cursor_day > 0 && state->cursor_day <= today;
+	if (!state->started)
+		look_back(state, cursor ? state->cursor_day - 1 : furthest, furthest);
+	else if (new_day)
+		look_back(state, (cursor && before < state->cursor_day ? state->cursor_day : before) - 1,
+			furthest < today - 1 ? furthest : today - 1);
+	state->sweeping = !state->started || new_day || due;
+	state->clearing = options->clear && (!state->started || new_day);
+	state->lacking = false;
+	if (state->sweeping)
+		state->reconciled_s = now_s;
+	state->started = true;
+}
+
+/* Days that stay unread must not pass silently. */
+static void tell_skipped(struct zero3_state *state, struct readings *readings)
+{
+	struct notice *notice = state->skipped_day ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
+	if (!notice)
+		return;
+	struct date_time first = calendar_of_day(state->skipped_day), last = calendar_of_day(state->skipped_last);
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("the days %04d-%02d-%02d to %04d-%02d-%02d were not asked for: the absence was longer than lookback"),
+		first.year, first.month, first.day, last.year, last.month, last.day);
+	state->skipped_day = 0;
+}
+
+/* ---- records ---- */
+
+static enum next end_poll(struct zero3_state *state, struct readings *readings)
+{
+	bool clear = state->sweeping && state->clearing && !state->lacking && state->memory_known;
+	if (state->sweeping)
+		write_cursor(state, readings);
+	state->sweeping = state->clearing = false;
+	state->tries = state->given_up = 0;
+	state->phase = clear ? ZERO3_PHASE_CHECK : ZERO3_PHASE_IDLE;
+	return clear ? NEXT_ASK : NEXT_IDLE;
+}
+
+static enum next end_records(struct zero3_state *state, struct readings *readings)
+{
+	/* what is cleared afterwards was read whole by index */
+	if (!state->of_memory || state->clearing)
+		return end_poll(state, readings);
+	state->of_memory = false;
+	state->phase = ZERO3_PHASE_RANGE;
+	return NEXT_ASK;
+}
+
+/* `read`: false where the instrument holds nothing (yet) at this index. */
+enum next zero3_next_record(struct zero3_state *state, bool read, struct readings *readings)
+{
+	uint16_t index = state->index++;
+	state->tries = 0;
+	if (--state->left > 0)
+		return NEXT_ASK;
+	/* The newest record may be in the making: it counts as read when it holds something. */
+	state->lacking |= !read;
+	*(state->of_memory ? &state->memory_through : &state->through) = read ? index : (uint16_t)(index - 1);
+	*(state->of_memory ? &state->memory_known : &state->known) = true;
+	return end_records(state, readings);
+}
+
+enum next zero3_give_up_record(struct zero3_state *state, struct readings *readings)
+{
+	state->lacking = true;
+	if (++state->given_up < GIVEN_UP_MAX) {
+		tell_missed(state, state->index, state->index, readings);
+		return zero3_next_record(state, true, readings);
+	}
+	unsigned last = (uint16_t)(state->index + state->left - 1);
+	tell_missed(state, state->index, last, readings);
+	state->index = (uint16_t)last;
+	state->left = 1;
+	return zero3_next_record(state, true, readings);
+}
+
+/* ---- which records there are ---- */
+
+static void tell_restart(struct zero3_state *state, uint16_t through, struct readings *readings)
+{
+	struct notice *notice = readings_notice(readings, NOTICE_COUNTER_RESTARTED);
+	state->known = false;
+	state->memory_empty = true;
+	if (!notice)
+		return;
+	notice->first = through;
+	notice->last = state->last;
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("the newest record's index went back from %u to %u: the instrument's memory was cleared"), through,
+		state->last);
+}
+
+/* How many records lie from `first` to `last`; 0 where the instrument says that there are none. */
+static unsigned span(uint16_t first, uint16_t last)
+{
+	unsigned count = (uint16_t)(last - first) + 1U;
+	bool none = (first == 0 && last == 0) || (first > last && count > WRAPPED_MAX);
+	return none ? 0 : count;
+}
+
+/* Of `count` records those behind `through`, or all. */
+static void choose_behind(struct zero3_state *state, bool all, uint16_t through, unsigned count)
+{
+	uint16_t ahead = (uint16_t)(state->last - through);
+	all = all || ahead > count;
+	state->left = all || count == 0 ? count : ahead;
+	state->index = all ? state->first : (uint16_t)(through + 1);
+}
+
+static bool went_back(const struct zero3_state *state, uint16_t through)
+{
+	return (uint16_t)(state->last - through) >= 0x8000;
+}
+
+static void tell_overwritten(const struct zero3_state *state, struct readings *readings)
+{
+	struct notice *notice = readings_notice(readings, NOTICE_MISSED_RESULTS);
+	if (!notice)
+		return;
+	notice->first = (uint16_t)(state->memory_through + 1);
+	notice->last = (uint16_t)(state->first - 1);
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("records %u to %u are gone: the instrument's memory was full before they were read"), notice->first,
+		notice->last);
+}
+
+/* At the first contact the days say what is wanted, not the whole memory. */
+static void choose_of_memory(struct zero3_state *state, unsigned count, struct readings *readings)
+{
+	bool first_contact = !state->memory_known && !state->clearing;
+	uint16_t through = state->memory_through;
+	state->of_memory = true;
+	if (first_contact)
+		state->memory_through = through = state->last;
+	else if (count > 0 && state->memory_known && !state->memory_empty) {
+		if (went_back(state, through))
+			tell_restart(state, through, readings);
+		else if ((uint16_t)(state->last - through) > count)
+			tell_overwritten(state, readings);
+	}
+	if (count > 0 && !first_contact)
+		state->skipped_day = 0; /* however long the absence was */
+	choose_behind(state, state->clearing || state->memory_empty, through, count);
+	state->memory_known = true;
+	state->memory_empty = count == 0;
+}
+
+static void choose_of_days(struct zero3_state *state, unsigned count, struct readings *readings)
+{
+	if (state->known && count > 0 && went_back(state, state->through))
+		tell_restart(state, state->through, readings);
+	choose_behind(state, state->sweeping || !state->known, state->through, count);
+	tell_skipped(state, readings);
+}
+
+enum next zero3_take_range(struct zero3_state *state, const struct zero3_frame *frame, struct readings *readings)
+{
+	struct bytes data = frame->data;
+	bytes_take(&data, 8);
+	uint16_t first = bytes_u16le(&data), last = bytes_u16le(&data);
+	bool same = first == state->first && last == state->last;
+	if (data.failed) {
+		readings->rejected++;
+		return NEXT_WAIT; /* silence follows, and the same question */
+	}
+	state->tries = 0;
+	if (state->phase == ZERO3_PHASE_CHECK) {
+		state->phase = same ? ZERO3_PHASE_CLEAR : ZERO3_PHASE_IDLE;
+		return same ? NEXT_ASK : NEXT_IDLE;
+	}
+	state->first = first;
+	state->last = last;
+	if (state->phase == ZERO3_PHASE_MEMORY)
+		choose_of_memory(state, span(first, last), readings);
+	else
+		choose_of_days(state, span(first, last), readings);
+	if (state->left == 0)
+		return end_records(state, readings);
+	state->phase = ZERO3_PHASE_RECORD;
+	return NEXT_ASK;
+}
+
+void zero3_begin_poll(struct instrument *instrument)
+{
+	struct zero3_state *state = instrument->state;
+	const struct date_time *now = &instrument->now;
+	long today = calendar_day(now);
+	int64_t now_s = (int64_t)today * SECONDS_OF_DAY + now->hour * 3600 + now->minute * 60 + now->second;
+	if (!state->sweeping) /* one that was interrupted begins anew */
+		plan(state, instrument->options, today, now_s);
+	state->phase = state->sweeping ? ZERO3_PHASE_TABLE : ZERO3_PHASE_RANGE;
+	state->tries = state->given_up = 0;
+	state->of_memory = false;
+}

@@ -1,0 +1,113 @@
+"""Analyzers and strip readers with 03-FF frames, through the whole gateway: nothing lost, nothing doubled."""
+import json
+import sys
+import time
+
+import harness
+import pytest
+
+ANALYZER = """[instrument {name}]
+driver = zero3-ff
+port = {port}
+poll = 100ms
+timeout = 300ms
+reconcile = 1s
+{extra}
+"""
+
+
+def start(room, sims, begin=True):
+    """`sims`: name, archetype, options of the simulator, lines of configuration; by turns on a pty and over TCP."""
+    broker = room.broker()
+    subscriber = room.subscriber(broker.port)
+    instruments, running = "", []
+    for index, (name, archetype, options, extra) in enumerate(sims):
+        where = ("--serial", room.path(name)) if index % 2 == 0 else ("--tcp", "127.0.0.1:0")
+        sim = room.sim(name, archetype, where, "--seed", str(7 + index), *options)
+        port = room.path(name) if index % 2 == 0 else f"tcp:{sim.address}"
+        instruments += ANALYZER.format(name=name, port=port, extra=extra)
+        running.append(sim)
+    daemon = room.daemon(instruments, f"broker = mqtt://127.0.0.1:{broker.port}\nreconnect-min = 100ms\nreconnect-max = 1s\n")
+    if begin:
+        daemon.start()
+    return subscriber, running, daemon
+
+
+def finished(sims, count):
+    harness.wait_for(lambda: all(len(sim.truth()) >= count for sim in sims), 60, f"{count} results finished")
+
+
+def clean(verdict, least):
+    assert verdict.lost == [] and verdict.doubled == [] and verdict.invented == [], verdict
+    assert verdict.finished >= least
+
+
+def test_both_kinds_over_both_links_under_a_kill():
+    with harness.Room() as room:
+        subscriber, sims, daemon = start(room, [
+            ("an-1", "a3", ("--rate", "60", "--burst", "6", "--results", "150", "--controls", "0.5"), ""),
+            ("gt-1", "a4", ("--rate", "30", "--results", "75", "--signals"), ""),
+            ("gt-2", "a4", ("--rate", "30", "--results", "75"), ""),
+            ("an-2", "a3", ("--rate", "60", "--burst", "4", "--results", "150"), ""),
+        ])
+        finished(sims, 30)
+        daemon.kill()
+        time.sleep(0.2)
+        daemon.start()
+        finished(sims, 75)
+        harness.wait_for(lambda: len(sims[0].truth()) >= 150 and len(sims[3].truth()) >= 150, 60, "all results finished")
+        clean(harness.settle(sims, subscriber, 60), 450)
+        records = [record for record, _ in subscriber.records()]
+        assert {r["instrument"]["serial"] for r in records if r["instrument"]["id"] == "an-1"} == {"Z00007-00000"}
+        assert {r["kind"] for r in records if r["instrument"]["id"] == "an-1"} == {"sample", "control"}
+        assert all((r["kind"] == "control") == (r.get("channel") == 0) for r in records if r["instrument"]["id"].startswith("an"))
+        # truth and record agree on item and verdict too
+        items = {"": "农药残留", "1": "亚硝酸盐", "2": "二氧化硫"}
+        truth = {(t["instrument_seq"], t["channel"]): items[t["item"]] for t in sims[0].truth()}
+        for r in records:
+            if r["instrument"]["id"] == "an-1":
+                assert r["item"]["as_sent"] == truth[r["instrument_seq"], r["channel"]], r
+        assert all({"c", "t"} <= set(r["signals"]) for r in records if r["instrument"]["id"] == "gt-1")
+        verdicts = {(t["instrument"], t["instrument_seq"]): t["verdict"] for t in sims[1].truth() + sims[2].truth()}
+        for r in records:
+            if r["instrument"]["id"].startswith("gt"):
+                assert r["verdict"] == verdicts[r["instrument"]["id"], r["instrument_seq"]], r
+        assert daemon.stop() == 0
+
+
+def test_gold_strips_on_a_bad_line():
+    with harness.Room() as room:
+        subscriber, sims, daemon = start(room, [
+            ("gd-1", "a3", ("--gold", "--rate", "20", "--results", "60", "--noise", "0.1", "--bad-crc", "0.05", "--short", "0.03",
+                            "--silence", "0.03"), "family = 6x"),
+            ("an-1", "a3", ("--rate", "40", "--burst", "4", "--results", "80", "--split", "--bad-crc", "0.05", "--late", "400",
+                            "--late-every", "9", "--unplug", "1:0.5"), "family = 4x"),
+        ])
+        finished(sims, 60)
+        harness.wait_for(lambda: len(sims[1].truth()) >= 80, 60, "all results finished")
+        clean(harness.settle(sims, subscriber, 90), 140)
+        verdicts = {t["instrument_seq"]: t["verdict"] for t in sims[0].truth()}
+        for record, _ in subscriber.records():
+            if record["instrument"]["id"] == "gd-1":
+                assert record["verdict"] == verdicts[record["instrument_seq"]] and "value" not in record
+        events = [json.loads(m.payload)["event"] for m in subscriber.of("event")]
+        assert "counter_restarted" not in events
+        assert daemon.status()["instruments"]["an-1"]["health"] in ("ok", "silent")
+
+
+def test_a_clock_in_another_year_costs_no_result():
+    """What such an instrument finished before the first contact lies outside of `lookback`; what follows must arrive."""
+    with harness.Room() as room:
+        subscriber, sims, _ = start(room, [
+            ("an-1", "a3", ("--rate", "20", "--burst", "2", "--results", "40", "--clock-offset", "-480000000",
+                            "--start-delay", "2"), ""),
+            ("gt-1", "a4", ("--rate", "20", "--results", "40", "--clock-offset", "86400"), ""),
+        ])
+        finished(sims, 40)
+        clean(harness.settle(sims, subscriber, 60), 80)
+        flags = [record["flags"] for record, _ in subscriber.records() if record["instrument"]["id"] == "an-1"]
+        assert all("clock_suspect" in flag for flag in flags)
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__]))
