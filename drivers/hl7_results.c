@@ -79,6 +79,13 @@ static void say_if(struct reading *reading, const char *name, const char *text)
 		reading_said(reading, name, text);
 }
 
+/* Cut at a whole character where it does not fit. */
+static void append(char *all, size_t size, const char *text)
+{
+	size_t length = strlen(all);
+	text_copy(all + length, size - length, text);
+}
+
 static void say_field(
 	struct reading *reading, const char *name, struct hl7_segment *segment, struct field field, const char *other)
 {
@@ -120,12 +127,20 @@ static void take_sample(struct segments *of, const struct hl7_options *options, 
 		say_if(reading, "obr_3", other);
 }
 
-/* The text of a coded field, its second component, else its first that says something. */
+/* The first of these components of a coded field that says something; the third and sixth only name a code system. */
+static void take_component(
+	struct hl7_segment *segment, struct field field, const unsigned order[4], char *out, size_t size)
+{
+	*out = '\0';
+	for (size_t i = 0; i < 4 && !*out; i++)
+		hl7_text(segment, hl7_component(segment, field, order[i]), out, size);
+}
+
+/* The text of a coded field, else its code. */
 static void take_words(struct hl7_segment *segment, struct field field, char *out, size_t size)
 {
-	hl7_text(segment, hl7_component(segment, field, 2), out, size);
-	if (!*out)
-		hl7_text(segment, hl7_first(segment, field), out, size);
+	static const unsigned order[] = { 2, 1, 5, 4 };
+	take_component(segment, field, order, out, size);
 }
 
 /* What the sample is, in words; some put a number or a date there. */
@@ -143,10 +158,11 @@ static void take_sample_name(struct segments *of, struct reading *reading)
 /* OBX-3: the code, the fourth component where a message is made like an ASTM one. OBX-4 may be its name. */
 static void take_item(struct segments *of, const struct hl7_options *options, struct reading *reading)
 {
+	static const unsigned codes[] = { 1, 4, 2, 5 };
 	struct hl7_segment *result = &of->result;
 	struct field code = hl7_field(result, 3);
 	char name[96];
-	hl7_text(result, hl7_first(result, code), reading->item, sizeof(reading->item));
+	take_component(result, code, codes, reading->item, sizeof(reading->item));
 	hl7_text(result, hl7_component(result, code, 2), name, sizeof(name));
 	if (!*name)
 		hl7_text(result, hl7_field(result, 4), name, sizeof(name));
@@ -155,7 +171,9 @@ static void take_item(struct segments *of, const struct hl7_options *options, st
 	if (!*reading->item)
 		take_words(&of->order, hl7_field(&of->order, 4), reading->item, sizeof(reading->item));
 	say_field(reading, "code_raw", result, code, reading->item);
-	say_field(reading, "sub_id", result, hl7_field(result, 4), reading->item);
+	hl7_text(result, hl7_field(result, 4), name, sizeof(name));
+	if (name[strspn(name, "0123456789.^")] && strcmp(name, reading->item) != 0)
+		reading_said(reading, "sub_id", name);
 }
 
 /* Structured: comparator, number, separator or suffix, number: <^10, ^1^:^128, ^0^-^1. Some send it under another type.
@@ -215,19 +233,26 @@ static void take_limit(struct hl7_segment *result, struct reading *reading)
 	}
 }
 
-/* The flag as sent; where several stand there, the first with a meaning by the setting. */
+/* The flags as sent, without the names of their code systems; the first with a meaning by the setting counts. */
 static void take_verdict(struct hl7_segment *result, struct reading *reading, const char *flags)
 {
 	struct field field = hl7_field(result, 8);
-	char flag[48];
-	hl7_text(result, field, reading->verdict_as_sent, sizeof(reading->verdict_as_sent));
-	enum verdict verdict = delimited_flag_verdict(flags, reading->verdict_as_sent);
-	const struct hl7_delimiters *delimiters = &result->message->delimiters;
-	for (unsigned number = 1; verdict == VERDICT_NONE && number <= 4; number++) {
-		struct field repeat = delimited_part(TEXT_UTF8, field, delimiters->repeat, number);
-		hl7_text(result, hl7_component(result, repeat, 1), flag, sizeof(flag));
-		verdict = delimited_flag_verdict(flags, flag);
+	uint8_t repeat = result->message->delimiters.repeat;
+	char all[48] = "", flag[48];
+	enum verdict verdict = VERDICT_NONE;
+	for (unsigned number = 1; number <= 8; number++) {
+		struct field one = delimited_part(TEXT_UTF8, field, repeat, number);
+		if (!one.at)
+			break;
+		hl7_text(result, hl7_component(result, one, 1), flag, sizeof(flag));
+		if (verdict == VERDICT_NONE)
+			verdict = delimited_flag_verdict(flags, flag);
+		append(all, sizeof(all), number > 1 ? "~" : "");
+		append(all, sizeof(all), flag);
 	}
+	text_copy(reading->verdict_as_sent, sizeof(reading->verdict_as_sent), all);
+	if (verdict == VERDICT_NONE)
+		verdict = delimited_flag_verdict(flags, all);
 	if (verdict != VERDICT_NONE && reading->verdict != VERDICT_INVALID)
 		reading->verdict = verdict;
 }
@@ -280,17 +305,13 @@ static void take_comments(
 {
 	char all[64] = "";
 	struct hl7_segment segment;
-	size_t length = 0;
 	if (at == HL7_NONE || !hl7_next(message, &at, &segment))
 		return;
 	while (at < end && hl7_next(message, &at, &segment)) {
 		char text[64];
 		hl7_text(&segment, hl7_field(&segment, 3), text, sizeof(text));
-		if (*text && length > 0)
-			text_copy(all + length, sizeof(all) - length, "; ");
-		length = strlen(all);
-		text_copy(all + length, sizeof(all) - length, text);
-		length = strlen(all);
+		append(all, sizeof(all), *text && *all ? "; " : "");
+		append(all, sizeof(all), text);
 	}
 	say_if(reading, name, all);
 }
@@ -311,12 +332,13 @@ static enum kind result_kind(const struct hl7_message *message, const struct seg
 static void decode(const struct hl7_message *message, struct segments *of, const struct hl7_options *options,
 	struct reading *reading)
 {
+	static const unsigned units[] = { 1, 2, 4, 5 };
 	struct hl7_segment *result = &of->result;
 	reading->kind = result_kind(message, of);
 	hl7_text(result, hl7_field(result, 1), reading->instrument_seq, sizeof(reading->instrument_seq));
 	take_item(of, options, reading);
 	take_value(result, reading);
-	hl7_text(result, hl7_first(result, hl7_field(result, 6)), reading->unit, sizeof(reading->unit));
+	take_component(result, hl7_field(result, 6), units, reading->unit, sizeof(reading->unit));
 	take_limit(result, reading);
 	take_verdict(result, reading, options->flags);
 	take_time(of, reading);

@@ -204,14 +204,16 @@ static enum hl7_charset find_charset(struct hl7_message *message, enum hl7_encod
 	return message->not_utf8 ? HL7_IS_GB18030 : HL7_IS_UTF8;
 }
 
-/* MSH-2 names them in this order, and may name fewer. */
+/* MSH-2 names them in this order, and may name fewer. A segment ends with CR. */
 static void find_delimiters(struct hl7_message *message)
 {
 	const uint8_t *header = message->kept;
 	struct hl7_delimiters delimiters = { .field = header[3] };
 	uint8_t *const names[] = { &delimiters.component, &delimiters.repeat, &delimiters.escape, &delimiters.sub };
-	for (size_t i = 0; i < 4 && header[4 + i] != delimiters.field && header[4 + i] != '\r'; i++)
-		*names[i] = header[4 + i];
+	size_t count = 0;
+	for (const uint8_t *at = header + 4; count < 4 && *at != delimiters.field && *at != '\r'; at++)
+		if (at == header + 4 || at[0] != at[-1]) /* some double the backslash */
+			*names[count++] = *at;
 	message->delimiters = delimiters;
 }
 

@@ -30,7 +30,7 @@ enum reading_mark {
 
 const char *reading_mark_name(enum reading_mark mark); /* "text_cut", ... as in the record's flags */
 
-#define READING_NAMED_MAX 8
+#define READING_NAMED_MAX 12
 
 struct named { /* something said by name: a raw signal, or a word for which the record has no place */
 	char name[24];

@@ -599,8 +599,9 @@ static void values_keep_their_form(void **state)
 		{ "ST", "<^0.008", "<", "0.008", "<^0.008", VERDICT_NONE },
 		{ "ST", "<^low", "", "<^low", "", VERDICT_NONE },
 		{ "CE", "P^Positive^L", "", "Positive", "P^Positive^L", VERDICT_POSITIVE },
-		{ "CWE", "neg", "", "neg", "", VERDICT_NEGATIVE }, { "CNE", "^^x", "", "x", "^^x", VERDICT_NONE },
-		{ "", "5", "", "5", "", VERDICT_NONE }, { "FT", "a\\.br\\b", "", "a b", "", VERDICT_NONE } };
+		{ "CWE", "neg", "", "neg", "", VERDICT_NEGATIVE }, { "CNE", "^^x", "", "", "^^x", VERDICT_INVALID },
+		{ "CE", "^^^a^b^y", "", "b", "^^^a^b^y", VERDICT_NONE }, { "", "5", "", "5", "", VERDICT_NONE },
+		{ "FT", "a\\.br\\b", "", "a b", "", VERDICT_NONE } };
 	struct paper *paper = paper_new();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char line[256];
