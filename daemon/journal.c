@@ -167,6 +167,12 @@ static int check_entry(const struct entry *entry, struct fault *fault)
 int journal_append(struct journal *journal, struct entry *entries, size_t count, const char *instrument,
 	const char *cursor, struct fault *fault)
 {
+	return journal_append_with(journal, entries, count, instrument, cursor, NULL, NULL, fault);
+}
+
+int journal_append_with(struct journal *journal, struct entry *entries, size_t count, const char *instrument,
+	const char *cursor, journal_beside *beside, void *context, struct fault *fault)
+{
 	for (size_t i = 0; i < count; i++) {
 		int error = check_entry(&entries[i], fault);
 		if (error)
@@ -174,7 +180,14 @@ int journal_append(struct journal *journal, struct entry *entries, size_t count,
 	}
 	if (instrument && cursor && (strlen(instrument) > NAME_MAX_BYTES || strlen(cursor) >= CURSOR_MAX))
 		return fault_set(fault, EMSGSIZE, _("%s: the cursor \"%s\" is too long"), instrument, cursor);
-	struct caller caller = { .entries = entries, .count = count, .instrument = instrument, .cursor = cursor };
+	struct caller caller = {
+		.entries = entries,
+		.count = count,
+		.instrument = instrument,
+		.cursor = cursor,
+		.beside = beside,
+		.context = context,
+	};
 	return writer_ask(journal, &caller, fault);
 }
 

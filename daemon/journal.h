@@ -43,8 +43,12 @@ struct stored { /* as read back; `payload` is good until `each` returns */
 	int64_t received_ms;
 };
 
+#define UUID_SIZE 16
+bool uuid_parse(const char *text, uint8_t out[static UUID_SIZE]); /* lower case, with hyphens, nothing else */
+
 struct journal;
 struct journal_reader;
+struct db;
 
 struct journal_options {
 	const char *directory;  /* holds journal.db; created 0700 when missing */
@@ -64,6 +68,12 @@ void journal_close(struct journal *journal); /* appends nothing more; NULL is fi
  * fate of the entries is unknown until the next successful append: their ids make the retry safe. */
 int journal_append(struct journal *journal, struct entry *entries, size_t count, const char *instrument,
 	const char *cursor, struct fault *fault);
+
+/* As journal_append(), and writes to other tables of the file in the same transaction: `beside` is called by the writer
+ * thread behind the entries, whose `seq` and `known` are set; it may be called again with a later attempt. */
+typedef int journal_beside(void *context, struct db *db, struct fault *fault);
+int journal_append_with(struct journal *journal, struct entry *entries, size_t count, const char *instrument,
+	const char *cursor, journal_beside *beside, void *context, struct fault *fault);
 
 /* The last durable cursor of an instrument, "" when there is none. */
 int journal_cursor(struct journal *journal, const char *instrument, char out[static CURSOR_MAX], struct fault *fault);

@@ -18,11 +18,10 @@
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x41535359, /* "ASSY" */
-	JOURNAL_SCHEMA = 2,
+	JOURNAL_SCHEMA = 3,
 	EPOCH_MAX = 33, /* 16 random bytes as hexadecimal */
 	STATION_MAX = 32,
 	WATCHERS_MAX = 16,
-	UUID_SIZE = 16,
 	PATH_ROOM = 512,
 	LOG_PAGES_MAX = 4000, /* 2 MiB: then the log is moved into the file and begins anew */
 };
@@ -43,7 +42,6 @@ struct head {
 
 enum { HEAD_MAX = 256 + STATION_MAX };
 size_t chain_head(char out[static HEAD_MAX], const struct head *head); /* the length */
-bool uuid_parse(const char *text, uint8_t out[static UUID_SIZE]);      /* lower case, with hyphens, nothing else */
 void uuid_text(const uint8_t uuid[static UUID_SIZE], char out[static ENTRY_ID_MAX]);
 
 /* --- journal_store.c: the writing connection */
@@ -122,6 +120,8 @@ struct caller { /* one blocked caller; lives on its stack */
 	size_t count;
 	const char *instrument, *cursor;
 	const char *target, *reason; /* park */
+	journal_beside *beside;      /* and its context */
+	void *context;
 	uint64_t seq;
 	int error;
 	struct fault fault;

@@ -38,6 +38,15 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 
 	/* ids of results whose entries were removed, or stand in a salvaged journal (seq 0) */
 	"CREATE TABLE known(id BLOB PRIMARY KEY CHECK(length(id) = 16), seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+
+	/* samples people registered, and the instruments whose next results they are bound to; see samples.h */
+	"CREATE TABLE sample(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, no TEXT NOT NULL,"
+	" at_ms INTEGER NOT NULL, by TEXT NOT NULL, used INTEGER NOT NULL, facts TEXT NOT NULL,"
+	" text TEXT NOT NULL) STRICT;"
+	"CREATE INDEX sample_no ON sample(no) WHERE no <> '';"
+	"CREATE TABLE binding(id INTEGER PRIMARY KEY AUTOINCREMENT, sample TEXT NOT NULL, instrument TEXT NOT NULL,"
+	" begun_ms INTEGER NOT NULL, lifetime_ms INTEGER NOT NULL, boot TEXT NOT NULL, boot_ms INTEGER NOT NULL,"
+	" results INTEGER NOT NULL, used INTEGER NOT NULL, replaced INTEGER NOT NULL) STRICT;",
 };
 
 static int migrate(struct db *db, int64_t from, struct fault *fault)

@@ -63,6 +63,8 @@ static int store_caller(struct journal *journal, struct caller *caller, struct f
 		error = store_entry(journal, &caller->entries[i], now_ms, fault);
 	if (!error)
 		error = store_cursor(journal, caller, fault);
+	if (!error && caller->beside)
+		error = caller->beside(caller->context, journal->store.db, fault);
 	if (!error)
 		error = store_parked(journal, caller, fault);
 	return error;

@@ -188,6 +188,16 @@ int db_reset(struct db_query *query)
 	return 0;
 }
 
+void db_finish(struct db_query *query)
+{
+	if (!query)
+		return;
+	if (query != &query->db->queries[query->db->query_count - 1])
+		abort(); /* another has been prepared since: only a programming fault comes here */
+	sqlite3_finalize(query->statement);
+	query->db->query_count--;
+}
+
 int64_t db_integer(struct db_query *query, int column)
 {
 	return sqlite3_column_int64(query->statement, column);

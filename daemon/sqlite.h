@@ -35,6 +35,8 @@ void db_put_bytes(struct db_query *query, int parameter, const void *bytes, size
 /* 1: there is a row; 0: done and reset; -errno: failed and reset. */
 int db_step(struct db_query *query, struct fault *fault);
 int db_reset(struct db_query *query); /* always 0 */
+/* Ends the query prepared last, where it is not kept until the connection is closed. NULL is fine. */
+void db_finish(struct db_query *query);
 int64_t db_integer(struct db_query *query, int column);
 const char *db_text(struct db_query *query, int column, size_t *ret_length);         /* never NULL */
 const uint8_t *db_bytes(struct db_query *query, int column, size_t expected_length); /* NULL: another length */
