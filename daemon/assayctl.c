@@ -19,6 +19,10 @@ static const struct command {
 		N_("record what passes on an instrument's line, until interrupted") },
 	{ "decode", ctl_decode, "DRIVER [--profile NAME] [--set KEY=VALUE] [--raw | --text] [FILE]",
 		N_("run recorded bytes through a driver: one JSON line per result") },
+	{ "register", ctl_register,
+		"[--next INSTRUMENT [--results N] [--for TIME] [--queue]] (NO KEY=VALUE... | --file FILE)",
+		N_("say what is known of a sample: by its number, or for an instrument's next results") },
+	{ "samples", ctl_samples, "[--last N]", N_("registered samples, and the results they wait for") },
 	{ "settings", ctl_settings, "[--example | --man | --keys]", N_("every setting of the configuration") },
 };
 

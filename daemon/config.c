@@ -320,6 +320,7 @@ static void check_whole(struct loader *loader, const char *main_path)
 	const struct config *config = loader->config;
 	for (size_t i = 0; i < config->instrument_count; i++) {
 		check_item(loader, i);
+		config_check_naming(&loader->instruments[i], config, &config->instruments[i]);
 		for (size_t k = 0; k < i; k++)
 			config_check_shared_port(&loader->instruments[i], &config->instruments[i],
 				&loader->instruments[k], &config->instruments[k]);
@@ -372,6 +373,15 @@ int config_load(const char *directory, struct config **ret, struct faults *fault
 	}
 	*ret = loader.config;
 	return 0;
+}
+
+bool config_next_name(const char **list, char out[static CONFIG_NAME_MAX])
+{
+	const char *at = *list + strspn(*list, ", ");
+	size_t length = strcspn(at, ", ");
+	snprintf(out, CONFIG_NAME_MAX, "%.*s", (int)length, at);
+	*list = at + length;
+	return length > 0;
 }
 
 struct config *config_hold(struct config *config)

@@ -40,6 +40,15 @@ struct port {
 	enum parity parity;
 };
 
+struct naming_config {       /* a scanner: whose samples it names */
+	char names[256];     /* ids of instruments, set apart by commas */
+	long results;        /* how many results of each a scan names; 0: all until the next scan */
+	int64_t lifetime_ms; /* a scan that named nothing by then is told, and names nothing any more */
+	int order;           /* enum naming_order */
+};
+
+enum naming_order { NAMING_REPLACE, NAMING_QUEUE }; /* the next scan ends the one before, or waits behind it */
+
 struct instrument_config {
 	char id[CONFIG_NAME_MAX];
 	const struct driver *driver;
@@ -54,6 +63,7 @@ struct instrument_config {
 	struct maker maker;  /* given by the station; what the instrument says itself goes first */
 	char item[96];       /* what it measures when it does not say */
 	char basis[64];      /* test standard when it does not say */
+	struct naming_config naming;
 	char definition[40]; /* digest of everything above: differs when a reload changed this instrument */
 };
 
@@ -123,5 +133,8 @@ void config_release(struct config *config);        /* any thread; NULL is fine *
 
 /* The target's broker number `index` from 0; false when there are not so many. */
 bool target_broker(const struct target_config *target, size_t index, char out[static BROKER_MAX]);
+
+/* The next of names set apart by commas or blanks, cut at CONFIG_NAME_MAX; false at the end. */
+bool config_next_name(const char **list, char out[static CONFIG_NAME_MAX]);
 
 #endif

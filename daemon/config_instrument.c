@@ -157,6 +157,20 @@ static void check_modbus_settings(
 				rows->driver);
 }
 
+static void check_scanner_settings(
+	const struct config_place *place, const struct driver *driver, const struct instrument_rows *rows)
+{
+	static const char *const scanner_only[] = { "names", "results", "lifetime", "next-scan" };
+	for (size_t i = 0; i < sizeof(scanner_only) / sizeof(*scanner_only) && driver && !driver->scans; i++)
+		if (ini_find(place->section, scanner_only[i]))
+			config_fault(place, FAULTS_ERROR, scanner_only[i],
+				_("%s is for scanners, and driver %s has results of its own; delete this line"),
+				scanner_only[i], rows->driver);
+	if (driver && driver->scans && !*rows->naming.names)
+		config_fault(place, FAULTS_ERROR, ini_find(place->section, "names") ? "names" : NULL,
+			_("nobody says whose samples this scanner names; add a line names = INSTRUMENT"));
+}
+
 static void copy_rows(const struct instrument_rows *rows, struct instrument_config *instrument)
 {
 	strcpy(instrument->profile_name, rows->profile);
@@ -167,6 +181,7 @@ static void copy_rows(const struct instrument_rows *rows, struct instrument_conf
 	instrument->maker = rows->maker;
 	strcpy(instrument->item, rows->item);
 	strcpy(instrument->basis, rows->basis);
+	instrument->naming = rows->naming;
 }
 
 size_t config_read_instrument(
@@ -185,6 +200,7 @@ size_t config_read_instrument(
 	settings_read(place->ini, place->section, tables, 2, !driver, place->faults);
 	read_port(place, &rows, driver, &instrument->port);
 	check_modbus_settings(place, driver, &rows);
+	check_scanner_settings(place, driver, &rows);
 	const struct config_profile *profile = driver ? read_profile(place, config, driver, rows.profile) : NULL;
 	copy_rows(&rows, instrument);
 	instrument->profile = profile ? profile->profile : NULL;

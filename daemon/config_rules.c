@@ -180,3 +180,38 @@ void config_check_shared_port(const struct config_place *place, const struct ins
 			_("port %s is instrument %s already (%s:%d); one port carries one instrument, name this one's own port"),
 			port->text, other->id, other_place->ini->path, other_place->section->line);
 }
+
+/* --- scanners ---------------------------------------------------------------------------------------------------- */
+
+static void check_named(const struct config_place *place, const struct config *config, const char *id)
+{
+	char list[4096] = "", nearest[64], known[4096];
+	for (size_t i = 0; i < config->instrument_count; i++) {
+		const struct instrument_config *instrument = &config->instruments[i];
+		size_t used = strlen(list);
+		if (strcmp(instrument->id, id) == 0 && instrument->driver && instrument->driver->scans)
+			config_fault(place, FAULTS_ERROR, "names",
+				_("%s is a scanner and has no results; name an instrument that has"), id);
+		if (strcmp(instrument->id, id) == 0)
+			return;
+		if (!instrument->driver || !instrument->driver->scans)
+			snprintf(list + used, sizeof(list) - used, "%s%s", used ? "|" : "", instrument->id);
+	}
+	if (words_nearest(id, list, nearest, sizeof(nearest)))
+		config_fault(place, FAULTS_ERROR, "names", _("there is no instrument '%s'; did you mean '%s'?"), id,
+			nearest);
+	else if (*list)
+		config_fault(place, FAULTS_ERROR, "names", _("there is no instrument '%s'; there are %s"), id,
+			words_listed(list, known, sizeof(known)));
+	else
+		config_fault(place, FAULTS_ERROR, "names",
+			_("there is no instrument '%s'; add a section [instrument %s]"), id, id);
+}
+
+void config_check_naming(
+	const struct config_place *place, const struct config *config, const struct instrument_config *scanner)
+{
+	char id[CONFIG_NAME_MAX];
+	for (const char *at = scanner->naming.names; config_next_name(&at, id);)
+		check_named(place, config, id);
+}

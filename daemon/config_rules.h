@@ -15,4 +15,8 @@ void config_check_client(
 void config_check_shared_port(const struct config_place *place, const struct instrument_config *instrument,
 	const struct config_place *other_place, const struct instrument_config *other);
 
+/* A scanner names the samples of instruments that are there and have results. */
+void config_check_naming(
+	const struct config_place *place, const struct config *config, const struct instrument_config *scanner);
+
 #endif

@@ -140,6 +140,17 @@ static const struct setting instrument[] = {
 		N_("What it measures, by a code or name of items.csv, where it does not say so itself.")),
 	TEXT(struct instrument_rows, "basis", basis, 0, "", "GB/T 5009.199-2003",
 		N_("The test standard, where it does not say so itself.")),
+	TEXT(struct instrument_rows, "names", naming.names, 0, "", "pr-1,an-1",
+		N_("Scanner only: the instruments whose samples it names, set apart by commas; each takes what is scanned for its "
+		   "next results.")),
+	INTEGER(struct instrument_rows, "results", naming.results, 0, 1000, "1", NULL,
+		N_("Scanner only: how many results of each instrument a scan names; 0 names all until the next scan.")),
+	DURATION(struct instrument_rows, "lifetime", naming.lifetime_ms, 1 * SECONDS, 7 * DAYS, "30min",
+		N_("Scanner only: how long a scan waits for its results; one that no result used by then is announced as event "
+		   "scan_unused.")),
+	CHOICE(struct instrument_rows, "next-scan", naming.order, "replaces|queues", "replaces",
+		N_("Scanner only: whether the next scan takes the place of one that still waits, or waits behind it, for readers "
+		   "whose wells are scanned first and measured later.")),
 	END,
 };
 

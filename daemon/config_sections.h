@@ -46,6 +46,7 @@ struct instrument_rows { /* as written; config_instrument.c makes a struct instr
 	int64_t poll_ms, timeout_ms, lateness_ms;
 	struct maker maker;
 	char item[96], basis[64];
+	struct naming_config naming;
 };
 
 #endif

@@ -11,11 +11,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "control_samples.h"
 #include "control_tap.h"
+#include "intake.h"
 #include "log.h"
 
 #define CLIENTS_MAX   16
-#define REQUEST_BYTES 4096
+#define REQUEST_BYTES 16384
+#define SWEEP_MS      1000 /* between two looks for scans whose time is over */
 
 struct client {
 	int fd;
@@ -34,6 +38,8 @@ struct control {
 	int listener, wake, stop;
 	pthread_t thread;
 	uint64_t welcomed;
+	long sweep_due_ms;
+	struct complaint sweep_complaint;
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -98,8 +104,8 @@ int control_answer(struct journal_reader *reader, const struct json *request,
 		                : journal_read(reader, (uint64_t)seq, 1, relay_only, &only, fault);
 		return found < 0 ? (int)found : 0;
 	}
-	return fault_set(
-		fault, EINVAL, _("unknown command '%s'; status, list, show, tail and capture are known"), command);
+	return fault_set(fault, EINVAL,
+		_("unknown command '%s'; status, list, show, tail, capture, register and samples are known"), command);
 }
 
 static int send_all(int fd, const char *data, size_t length)
@@ -170,6 +176,32 @@ static void tail_on(struct control *control, struct client *client)
 	}
 }
 
+static void answer_register(struct control *control, struct client *client, const struct json *request)
+{
+	struct fault fault = { "" };
+	struct json *answer = control_register(control->room, request, &fault);
+	if (answer)
+		send_json(client, answer);
+	else
+		send_fault(client, &fault);
+}
+
+static void answer_samples(struct control *control, struct client *client, const struct json *request)
+{
+	struct fault fault = { "" };
+	struct json *list = control_samples(control->room, request, &fault);
+	if (!list)
+		send_fault(client, &fault);
+	for (size_t i = 0; list && i < js_count(list); i++) {
+		char *text = js_dump(js_at(list, i));
+		bool sent = send_line(client, text, strlen(text)) == 0;
+		free(text);
+		if (!sent)
+			break;
+	}
+	js_free(list);
+}
+
 static void answer(struct control *control, struct client *client)
 {
 	struct fault fault = { "" };
@@ -183,6 +215,10 @@ static void answer(struct control *control, struct client *client)
 	} else if (command && strcmp(command, "capture") == 0) {
 		if (recording_start(control->room, request, &client->recording, &fault) != 0)
 			send_fault(client, &fault);
+	} else if (command && strcmp(command, "register") == 0) {
+		answer_register(control, client, request);
+	} else if (command && strcmp(command, "samples") == 0) {
+		answer_samples(control, client, request);
 	} else if (!request || control_answer(control->reader, request, send_line, client, &fault) != 0) {
 		send_fault(client, &fault);
 	}
@@ -272,6 +308,24 @@ static void serve_clients(struct control *control, const struct pollfd *polled)
 			tail_on(control, &control->clients[i]);
 }
 
+/* What is over waits for the disk when it must. Returns until when to sleep at most. */
+static int sweep(struct control *control)
+{
+	struct intake *intake = room_intake(control->room);
+	struct fault fault = { "" };
+	long now = clock_ms();
+	if (!intake_awaits(intake))
+		return -1;
+	if (now < control->sweep_due_ms)
+		return (int)(control->sweep_due_ms - now);
+	control->sweep_due_ms = now + SWEEP_MS;
+	if (intake_sweep(intake, &fault) == 0)
+		complaint_over(&control->sweep_complaint);
+	else if (complaint_due(&control->sweep_complaint))
+		log_warning(_("scans that nobody used cannot be told yet: %s"), fault.text);
+	return SWEEP_MS;
+}
+
 static void *serve(void *argument)
 {
 	struct control *control = argument;
@@ -286,7 +340,7 @@ static void *serve(void *argument)
 		polled[LISTENER] = (struct pollfd){ .fd = control->listener, .events = POLLIN };
 		polled[WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
 		polled[STOP] = (struct pollfd){ .fd = control->stop, .events = POLLIN };
-		if (poll(polled, ALL, -1) < 0)
+		if (poll(polled, ALL, sweep(control)) < 0)
 			continue;
 		if (polled[STOP].revents)
 			return NULL;

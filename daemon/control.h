@@ -8,8 +8,10 @@
  *     {"command":"show","id":"0b9c..."} or {"seq":17}         one line or none
  *     {"command":"tail"}                                    every entry from now on
  *     {"command":"capture","instrument":"pr-1"}             what passes on its line from now on: see control_tap.h
+ *     {"command":"register",...} and {"command":"samples"}    see control_samples.h
  *
- * A request that cannot be answered gives {"error":"..."}. At most 16 clients; nothing can be changed through it.
+ * A request that cannot be answered gives {"error":"..."}. At most 16 clients. Nothing that is stored can be changed
+ * through it; samples can be registered. Its thread also tells of scans that nobody used.
  */
 #ifndef ASSAYD_CONTROL_H
 #define ASSAYD_CONTROL_H

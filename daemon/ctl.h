@@ -19,6 +19,8 @@ int ctl_show(const struct ctl *ctl, int argc, char **argv);
 int ctl_tail(const struct ctl *ctl, int argc, char **argv);
 int ctl_capture(const struct ctl *ctl, int argc, char **argv);
 int ctl_decode(const struct ctl *ctl, int argc, char **argv);
+int ctl_register(const struct ctl *ctl, int argc, char **argv);
+int ctl_samples(const struct ctl *ctl, int argc, char **argv);
 int ctl_settings(const struct ctl *ctl, int argc, char **argv);
 
 /* Prints the fault after the program's name and returns `code`. */

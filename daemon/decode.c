@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cutter.h"
+#include "facts.h"
 #include "json.h"
 
 #define NOISE_SHOWN 16 /* bytes of a run of noise that are printed */
@@ -132,6 +133,23 @@ static void note_noise(struct decoder *decoder, const struct cut *cut)
 	decoder->noise_length += cut->length;
 }
 
+static struct json *line_of_scan(const struct scan *scan)
+{
+	struct json *line = js_new_object();
+	js_put_text(line, "scan", scan_kind_name(scan->kind));
+	facts_put(line, &scan->facts);
+	js_put_text(line, "text", scan->text);
+	return line;
+}
+
+static void print(struct decoder *decoder, struct json *line)
+{
+	char *text = js_dump(line);
+	fprintf(decoder->out, "%s\n", text);
+	free(text);
+	js_free(line);
+}
+
 static enum next take_once(struct decoder *decoder, const struct cut *cut)
 {
 	struct readings *readings = &decoder->readings;
@@ -141,13 +159,10 @@ static enum next take_once(struct decoder *decoder, const struct cut *cut)
 	};
 	*readings = (struct readings){ .list = list };
 	enum next next = decoder->instrument.driver->take(&decoder->instrument, &reply, readings);
-	for (size_t i = 0; i < readings->count; i++) {
-		struct json *line = line_of(&list[i]);
-		char *text = js_dump(line);
-		fprintf(decoder->out, "%s\n", text);
-		free(text);
-		js_free(line);
-	}
+	for (size_t i = 0; i < readings->count; i++)
+		print(decoder, line_of(&list[i]));
+	for (size_t i = 0; i < readings->scan_count; i++)
+		print(decoder, line_of_scan(&readings->scans[i]));
 	for (size_t i = 0; i < readings->notice_count; i++)
 		fprintf(decoder->err, "offset %" PRIu64 ": %s: %s\n", cut->offset,
 			notice_name(readings->notices[i].kind), readings->notices[i].reason);

@@ -4,7 +4,8 @@
  * qualifier, unit, verdict, tested_at, kind, instrument_seq ("" when not said), then only what was said: channel,
  * sample_name, sample_category, party, origin, method, basis, verdict_as_sent, value_as_sent, limit {op, value, unit,
  * source}, signals {}, operator {id, name}, said {}, marks [] and raw (hexadecimal). However the stream is cut by its
- * reads, the lines are the same.
+ * reads, the lines are the same. A scanner has no readings: a line per code has scan (its kind), the facts of facts.h
+ * that it says, and text, all of it.
  */
 #ifndef ASSAYD_DECODE_H
 #define ASSAYD_DECODE_H

@@ -1,7 +1,6 @@
-#include "intake.h"
+#include "intake_parts.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,15 +8,8 @@
 #include "clock.h"
 #include "digest.h"
 #include "ident.h"
-#include "record.h"
 
 #define RAW_MAX 4096 /* of bytes that could not be read, as much as an event carries */
-
-struct intake {
-	struct journal *journal;
-	pthread_mutex_t mutex; /* of what follows */
-	struct config *config;
-};
 
 struct intake *intake_new(struct journal *journal, struct config *config)
 {
@@ -39,6 +31,16 @@ void intake_free(struct intake *intake)
 	free(intake);
 }
 
+void intake_use_samples(struct intake *intake, struct samples *samples)
+{
+	intake->samples = samples;
+}
+
+struct samples *intake_samples(const struct intake *intake)
+{
+	return intake->samples;
+}
+
 void intake_reconfigure(struct intake *intake, struct config *config)
 {
 	pthread_mutex_lock(&intake->mutex);
@@ -56,8 +58,7 @@ static struct config *hold(struct intake *intake)
 	return config;
 }
 
-/* `"event":...,"instrument":...,"at":...` and the members of `details`, taken over. */
-static struct entry make_event(const char *event, const char *instrument, struct json *details, int64_t now_ms)
+struct entry intake_make_event(const char *event, const char *instrument, struct json *details, int64_t now_ms)
 {
 	struct entry entry = { .kind = ENTRY_EVENT };
 	char at[CLOCK_TEXT_MAX];
@@ -97,33 +98,47 @@ static struct entry notice_entry(const char *instrument, const struct notice *no
 		if (kept < notice->raw_length) /* the event must not be taken for the whole */
 			js_put_integer(details, "raw_length", (int64_t)notice->raw_length);
 	}
-	return make_event(notice_name(notice->kind), instrument, details, now_ms);
+	return intake_make_event(notice_name(notice->kind), instrument, details, now_ms);
 }
 
-struct intake_batch {
-	char instrument[CONFIG_NAME_MAX], cursor[CURSOR_MAX];
-	size_t count;
-	struct entry entries[];
-};
+/* Everything one take() produced, as entries: readings first, in their order. A failure leaves nothing behind. */
+static int make_entries(struct intake_batch *batch, struct fault *fault)
+{
+	int error = intake_make_records(batch, fault);
+	if (error)
+		return error;
+	intake_make_scans(batch);
+	for (size_t i = 0; i < batch->readings->notice_count; i++)
+		batch->entries[batch->count++] =
+			notice_entry(batch->from->id, &batch->readings->notices[i], batch->reception.received_ms);
+	batch->made = true;
+	return 0;
+}
 
-/* Everything one take() produced, as entries: readings first, in their order. */
+static void unmake_entries(struct intake_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		free(batch->entries[i].body);
+	batch->count = 0;
+	sample_changes_free(&batch->changes);
+	if (batch->holds)
+		samples_release(batch->intake->samples);
+	batch->holds = false;
+}
+
 struct intake_batch *intake_judge(struct intake *intake, const struct instrument_config *config,
 	const struct instrument *instrument, const struct readings *readings)
 {
-	const struct reception reception = { .received_ms = clock_wall_ms(), .clock_synced = clock_synced() };
-	size_t count = readings->count + readings->notice_count;
+	size_t count = readings->count + readings->scan_count + readings->notice_count;
 	struct intake_batch *batch = calloc(1, sizeof(*batch) + count * sizeof(batch->entries[0]));
 	if (!batch)
 		abort();
-	struct config *held = hold(intake);
-	for (size_t i = 0; i < readings->count; i++)
-		record_make(held, config, &instrument->maker, &readings->list[i], &reception,
-			&batch->entries[batch->count++]);
-	config_release(held);
-	for (size_t i = 0; i < readings->notice_count; i++)
-		batch->entries[batch->count++] = notice_entry(config->id, &readings->notices[i], reception.received_ms);
-	memcpy(batch->instrument, config->id, sizeof(batch->instrument));
-	memcpy(batch->cursor, readings->cursor, sizeof(batch->cursor));
+	batch->intake = intake;
+	batch->config = hold(intake);
+	batch->from = config;
+	batch->instrument = instrument;
+	batch->readings = readings;
+	batch->reception = (struct reception){ .received_ms = clock_wall_ms(), .clock_synced = clock_synced() };
 	return batch;
 }
 
@@ -131,8 +146,8 @@ void intake_batch_free(struct intake_batch *batch)
 {
 	if (!batch)
 		return;
-	for (size_t i = 0; i < batch->count; i++)
-		free(batch->entries[i].body);
+	unmake_entries(batch);
+	config_release(batch->config);
 	free(batch);
 }
 
@@ -140,8 +155,16 @@ int intake_store(
 	struct intake *intake, struct intake_batch *batch, struct intake_result *ret_result, struct fault *fault)
 {
 	struct intake_result stored = { 0 };
-	int error = journal_append(intake->journal, batch->entries, batch->count, batch->instrument,
-		*batch->cursor ? batch->cursor : NULL, fault);
+	const char *cursor = batch->readings->cursor;
+	int error = batch->made ? 0 : make_entries(batch, fault);
+	if (!batch->made)
+		unmake_entries(batch);
+	if (!error && batch->changes.count)
+		error = samples_append(intake->samples, batch->entries, batch->count, batch->from->id,
+			*cursor ? cursor : NULL, &batch->changes, fault);
+	else if (!error)
+		error = journal_append(
+			intake->journal, batch->entries, batch->count, batch->from->id, *cursor ? cursor : NULL, fault);
 	if (error)
 		return error;
 	for (size_t i = 0; i < batch->count; i++)
@@ -164,11 +187,11 @@ static int append_event(struct intake *intake, struct entry entry, bool alarm, s
 int intake_event(
 	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault)
 {
-	struct entry entry = make_event(event, instrument ? instrument : "", details, clock_wall_ms());
+	struct entry entry = intake_make_event(event, instrument ? instrument : "", details, clock_wall_ms());
 	return append_event(intake, entry, false, fault);
 }
 
 int intake_alarm(struct intake *intake, const char *event, struct json *details, struct fault *fault)
 {
-	return append_event(intake, make_event(event, "", details, clock_wall_ms()), true, fault);
+	return append_event(intake, intake_make_event(event, "", details, clock_wall_ms()), true, fault);
 }

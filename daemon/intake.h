@@ -9,11 +9,15 @@
 #include "config.h"
 #include "journal.h"
 #include "json.h"
+#include "samples.h"
 
 struct intake;
 
 struct intake *intake_new(struct journal *journal, struct config *config); /* holds `config` */
 void intake_free(struct intake *intake);
+/* From now on results get the samples people register. Before any line starts; `samples` must outlive the intake. */
+void intake_use_samples(struct intake *intake, struct samples *samples);
+struct samples *intake_samples(const struct intake *intake);
 void intake_reconfigure(struct intake *intake, struct config *config); /* any thread; holds the new, releases the old */
 
 struct intake_result {
@@ -21,8 +25,9 @@ struct intake_result {
 	unsigned known;  /* readings that were in the journal already */
 };
 
-/* Readings and notices as entries of the journal: judged once, so that ids and the time of reception stay what they
- * were however often storing has to be tried. After a failure the entries may be in the journal all the same. */
+/* Readings, scans and notices as entries of the journal: judged once, so that ids and the time of reception stay what
+ * they were however often storing has to be tried. After a failure the entries may be in the journal all the same.
+ * Everything given must stay as it is until the batch is freed. */
 struct intake_batch;
 struct intake_batch *intake_judge(struct intake *intake, const struct instrument_config *config,
 	const struct instrument *instrument, const struct readings *readings);
@@ -31,6 +36,23 @@ void intake_batch_free(struct intake_batch *batch); /* NULL is fine */
 /* Appends all of it and the instrument's new cursor in one transaction. */
 int intake_store(
 	struct intake *intake, struct intake_batch *batch, struct intake_result *ret_result, struct fault *fault);
+
+struct intake_registration { /* what somebody says of a sample, and of whose next results it is the sample */
+	const char *by;      /* "scanner", "register" */
+	struct sample_facts facts;
+	const char *text;  /* all that was scanned; may be NULL */
+	const char *names; /* instruments, set apart by commas; "": by its number only */
+	long results;      /* of each; 0: any number */
+	int64_t lifetime_ms;
+	bool queues; /* behind what is bound to the instruments already; else it ends that */
+};
+
+/* Registers all of them or none, durably, each as an event sample_registered. */
+int intake_register(struct intake *intake, const struct intake_registration *list, size_t count, struct fault *fault);
+
+/* Tells and ends bindings that are over; about once a second while intake_awaits(). One thread. */
+int intake_sweep(struct intake *intake, struct fault *fault);
+bool intake_awaits(const struct intake *intake);
 
 /* Appends one event of the station: `details` (taken over; may be NULL) are members beside "event" and "instrument". */
 int intake_event(

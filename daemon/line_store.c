@@ -33,7 +33,7 @@ static void clear(struct readings *readings, const char *cursor)
 {
 	if (readings->count > LIST_KEPT)
 		madvise(readings->list, LIST_SIZE, MADV_DONTNEED);
-	readings->count = readings->notice_count = 0;
+	readings->count = readings->notice_count = readings->scan_count = 0;
 	readings->blanks = readings->rejected = 0;
 	memcpy(readings->cursor, cursor, sizeof(readings->cursor)); /* a driver writes it when it moves on */
 }
@@ -115,14 +115,15 @@ enum next line_take(struct line *line, struct unit *unit, const struct reply *re
 
 bool line_full(const struct line *line)
 {
-	return line->readings.count > LIST_ROOM - READINGS_AT_ONCE || line->readings.notice_count > 0;
+	return line->readings.count > LIST_ROOM - READINGS_AT_ONCE || line->readings.notice_count > 0 ||
+	       line->readings.scan_count > 0;
 }
 
 int line_commit(struct line *line, struct unit *unit)
 {
 	const struct readings *readings = &line->readings;
 	bool moved = strcmp(readings->cursor, unit->instrument.cursor) != 0;
-	if (readings->count == 0 && readings->notice_count == 0 && !moved)
+	if (readings->count == 0 && readings->notice_count == 0 && readings->scan_count == 0 && !moved)
 		return 0;
 	return store(line, unit);
 }

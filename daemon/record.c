@@ -7,6 +7,7 @@
 #include "../drivers/text.h"
 #include "clock.h"
 #include "digest.h"
+#include "facts.h"
 #include "ident.h"
 #include "json.h"
 #include "judge.h"
@@ -16,6 +17,8 @@ struct making { /* everything one record is made of */
 	const struct maker *maker;
 	const struct reading *reading;
 	const struct reception *reception;
+	const struct registered *registered; /* or NULL */
+	bool disagrees;                      /* the registration with the instrument, about the sample */
 	struct judgement judgement;
 };
 
@@ -33,9 +36,9 @@ static const char *first_of(const char *one, const char *other)
 	return *one ? one : other;
 }
 
-static const char *serial_of(const struct making *making)
+static const char *serial_of(const struct maker *maker, const struct instrument_config *instrument)
 {
-	return first_of(making->maker->serial, making->instrument->maker.serial);
+	return first_of(maker->serial, instrument->maker.serial);
 }
 
 static void put_instrument(struct json *record, const struct making *making)
@@ -45,20 +48,73 @@ static void put_instrument(struct json *record, const struct making *making)
 	js_put_text_if(object, "id", making->instrument->id);
 	js_put_text_if(object, "maker", first_of(said->maker, given->maker));
 	js_put_text_if(object, "model", first_of(said->model, given->model));
-	js_put_text_if(object, "serial", serial_of(making));
+	js_put_text_if(object, "serial", serial_of(said, making->instrument));
 	js_put_text_if(object, "driver", making->instrument->driver->name);
 	js_put_text_if(object, "profile", making->instrument->profile_name);
 	js_put(record, "instrument", object);
 }
 
-static void put_sample(struct json *record, const struct reading *reading)
+/* ---- the sample ---- */
+
+/* What the instrument said of the sample, under the names of facts. */
+static struct sample_facts said_of(const struct reading *reading)
 {
+	struct sample_facts facts = { 0 };
+	text_copy(facts.no, sizeof(facts.no), reading->sample_no);
+	text_copy(facts.name, sizeof(facts.name), reading->sample_name);
+	text_copy(facts.category, sizeof(facts.category), reading->sample_category);
+	text_copy(facts.party, sizeof(facts.party), reading->party);
+	text_copy(facts.origin, sizeof(facts.origin), reading->origin);
+	return facts;
+}
+
+static bool differ(const struct sample_facts *one, const struct sample_facts *other)
+{
+	for (const struct fact *fact = facts_table; fact->name; fact++) {
+		const char *a = fact_of(one, fact), *b = fact_of(other, fact);
+		if (*a && *b && strcmp(a, b) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* The reading as the judge is to see it: what only the registration says of the sample is said. */
+static void complete(struct reading *reading, const struct sample_facts *facts)
+{
+	if (!*reading->sample_no)
+		text_copy(reading->sample_no, sizeof(reading->sample_no), facts->no);
+	if (!*reading->sample_name)
+		text_copy(reading->sample_name, sizeof(reading->sample_name), facts->name);
+	if (!*reading->sample_category)
+		text_copy(reading->sample_category, sizeof(reading->sample_category), facts->category);
+	if (!*reading->party)
+		text_copy(reading->party, sizeof(reading->party), facts->party);
+	if (!*reading->origin)
+		text_copy(reading->origin, sizeof(reading->origin), facts->origin);
+}
+
+static void put_sample(struct json *record, const struct making *making)
+{
+	const struct registered *registered = making->registered;
+	struct sample_facts said = said_of(making->reading);
 	struct json *object = js_new_object();
-	js_put_text_if(object, "no", reading->sample_no);
-	js_put_text_if(object, "name", reading->sample_name);
-	js_put_text_if(object, "category", reading->sample_category);
-	js_put_text_if(object, "party", reading->party);
-	js_put_text_if(object, "origin", reading->origin);
+	for (const struct fact *fact = facts_table; fact->name; fact++) {
+		const char *text = fact_of(&said, fact);
+		if (!*text && registered && !making->disagrees)
+			text = fact_of(registered->facts, fact);
+		js_put_text_if(object, fact->name, text);
+	}
+	if (js_count(object))
+		js_put_text(object, "bound_by",
+			!registered || making->disagrees || *said.no ? "instrument" : registered->by);
+	if (registered && !making->disagrees) {
+		js_put_text(object, "registered_by", registered->by);
+	} else if (registered) {
+		struct json *other = js_new_object();
+		facts_put(other, registered->facts);
+		js_put_text(other, "registered_by", registered->by);
+		js_put(object, "registered", other);
+	}
 	put_filled(record, "sample", object);
 }
 
@@ -138,9 +194,12 @@ static void put_times(struct json *record, const struct making *making)
 	js_put(record, "clock", object);
 }
 
-static void put_flags(struct json *record, const struct judgement *judgement)
+static void put_flags(struct json *record, const struct making *making)
 {
+	const struct judgement *judgement = &making->judgement;
 	struct json *flags = js_new_array();
+	if (making->disagrees)
+		js_append(flags, js_new_text("sample_disagrees"));
 	for (size_t i = 0; i < judgement->flag_count; i++)
 		js_append(flags, js_new_text(judgement->flags[i]));
 	js_put(record, "flags", flags);
@@ -219,40 +278,58 @@ static struct json *make_json(const struct making *making)
 	js_put_text_if(record, "instrument_seq", reading->instrument_seq);
 	if (reading->channel >= 0)
 		js_put_integer(record, "channel", reading->channel);
-	put_sample(record, reading);
+	put_sample(record, making);
 	put_item(record, making);
 	put_value(record, making);
 	put_verdict(record, making);
 	put_operator(record, making);
 	put_times(record, making);
-	put_flags(record, &making->judgement);
+	put_flags(record, making);
 	put_raw(record, making);
 	put_said(record, making);
 	return record;
 }
 
-void record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
+void record_identify(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
 	const struct reading *reading, const struct reception *reception, struct entry *ret)
 {
-	struct making making = {
-		.instrument = instrument,
-		.maker = maker,
-		.reading = reading,
-		.reception = reception,
-	};
-	judge(config, instrument, reading, reception, &making.judgement);
-	struct json *record = make_json(&making);
-	char *text = js_dump(record);
-	js_free(record);
-	memmove(text, text + 1, strlen(text)); /* the journal writes the head, with the opening brace */
-
-	struct entry entry = { .kind = reading->kind == KIND_SAMPLE ? ENTRY_RESULT : ENTRY_QC, .body = text };
+	struct entry entry = { .kind = reading->kind == KIND_SAMPLE ? ENTRY_RESULT : ENTRY_QC };
 	if (reading->repeatable) {
-		ident_of_reading(entry.id, config->station.code, serial_of(&making), instrument->id, reading);
+		ident_of_reading(entry.id, config->station.code, serial_of(maker, instrument), instrument->id, reading);
 		if (!*maker->serial && *instrument->maker.serial) /* it may have been read before that was written */
 			ident_of_reading(entry.other_id, config->station.code, "", instrument->id, reading);
 	} else {
 		ident_random(entry.id, reception->received_ms);
 	}
 	*ret = entry;
+}
+
+void record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
+	const struct reading *reading, const struct reception *reception, const struct registered *registered,
+	struct entry *entry)
+{
+	struct making making = {
+		.instrument = instrument,
+		.maker = maker,
+		.reading = reading,
+		.reception = reception,
+		.registered = registered,
+	};
+	struct reading completed;
+	const struct reading *judged = reading;
+	if (registered) {
+		struct sample_facts said = said_of(reading);
+		making.disagrees = differ(&said, registered->facts);
+		if (!making.disagrees) {
+			completed = *reading;
+			complete(&completed, registered->facts);
+			judged = &completed;
+		}
+	}
+	judge(config, instrument, judged, reception, &making.judgement);
+	struct json *record = make_json(&making);
+	entry->body = js_dump(record);
+	js_free(record);
+	memmove(entry->body, entry->body + 1,
+		strlen(entry->body)); /* the journal writes the head, with the opening brace */
 }

@@ -198,8 +198,11 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 	int error = journal_open(&options, &room->journal, &setaside, fault);
 	if (error == 0)
 		error = journal_reader_open(journal_path(room->journal), &room->reader, fault);
+	if (error == 0)
+		error = samples_open(room->journal, config->journal.retention_ms, &room->samples, fault);
 	if (error == 0) {
 		room->intake = intake_new(room->journal, config);
+		intake_use_samples(room->intake, room->samples);
 		error = announce_start(room, setaside, fault);
 	}
 	if (error == 0)
@@ -230,6 +233,7 @@ void room_stop(struct room *room)
 	caretaker_stop(room->caretaker);
 	if (room->intake)
 		intake_free(room->intake);
+	samples_close(room->samples);
 	journal_reader_close(room->reader);
 	journal_close(room->journal);
 	config_release(room->config);
@@ -368,6 +372,11 @@ int room_tap(
 	int error = tap_line(room, instrument, ret, head, fault);
 	pthread_mutex_unlock(&room->lock);
 	return error;
+}
+
+struct intake *room_intake(struct room *room)
+{
+	return room->intake;
 }
 
 struct journal *room_journal(struct room *room)

@@ -12,6 +12,7 @@
 #include "tap.h"
 
 struct room;
+struct intake;
 
 /* Takes its own hold on `config`. */
 int room_start(struct config *config, struct room **ret, struct fault *fault);
@@ -35,6 +36,7 @@ int room_tap(
 /* One line for `systemctl status`: instruments heard, records waiting. */
 void room_summary(struct room *room, char *out, size_t size);
 
+struct intake *room_intake(struct room *room);
 struct journal *room_journal(struct room *room);
 struct config *room_config(struct room *room); /* held for the caller: config_release() it */
 

@@ -27,6 +27,7 @@ struct room {
 	struct config *config;
 	struct journal *journal;
 	struct journal_reader *reader;
+	struct samples *samples;
 	struct intake *intake;
 	struct watched_list lines;      /* of struct line */
 	struct watched_list publishers; /* of struct publisher */

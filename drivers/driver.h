@@ -110,6 +110,7 @@ struct driver {
 		*item; /* what its instruments measure when neither they nor the station say: an item code; or NULL */
 	unsigned version; /* of the decoder: goes into each record as name/version */
 	unsigned links;   /* enum link_use, or-ed */
+	bool scans;       /* it has no results: what it says names the samples of other instruments */
 
 	const struct setting *options; /* rows for the instrument's section, ended by a NULL name; may be NULL */
 	size_t options_size;

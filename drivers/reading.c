@@ -68,6 +68,25 @@ const char *notice_name(enum notice_kind kind)
 		return "overrun";
 	case NOTICE_INSTRUMENT_FAULT:
 		return "instrument_fault";
+	case NOTICE_SCAN_REFUSED:
+		return "scan_refused";
+	}
+	return "";
+}
+
+const char *scan_kind_name(enum scan_kind kind)
+{
+	switch (kind) {
+	case SCAN_NUMBER:
+		return "number";
+	case SCAN_LABELLED:
+		return "labelled";
+	case SCAN_LINK:
+		return "link";
+	case SCAN_CREDIT_CODE:
+		return "credit_code";
+	case SCAN_TRACE_CODE:
+		return "trace_code";
 	}
 	return "";
 }
@@ -91,6 +110,15 @@ struct notice *readings_notice(struct readings *readings, enum notice_kind kind)
 	struct notice *notice = &readings->notices[readings->notice_count++];
 	*notice = (struct notice){ .kind = kind };
 	return notice;
+}
+
+struct scan *readings_scan(struct readings *readings, enum scan_kind kind)
+{
+	if (readings->scan_count == SCANS_MAX)
+		return NULL;
+	struct scan *scan = &readings->scans[readings->scan_count++];
+	*scan = (struct scan){ .kind = kind, .text = "" };
+	return scan;
 }
 
 static void add_named(struct named *list, size_t *count, const char *name, const char *value)

@@ -94,6 +94,7 @@ enum notice_kind {
 	NOTICE_COUNTER_RESTARTED, /* the running number went back: power cycle or cleared memory */
 	NOTICE_OVERRUN,           /* the instrument says its memory overflowed */
 	NOTICE_INSTRUMENT_FAULT,  /* the instrument says it is faulty */
+	NOTICE_SCAN_REFUSED,      /* a scanned code, or a part of it, that is not used */
 };
 
 const char *notice_name(enum notice_kind kind); /* "missed_results", ... the event's name */
@@ -106,6 +107,37 @@ struct notice {
 	size_t raw_length;
 };
 
+/* What is known about a sample before it is tested; each empty when nobody said it. */
+struct sample_facts {
+	char no[64];
+	char name[96];
+	char category[64];
+	char party[128]; /* inspected party */
+	char uscc[20];   /* its unified social credit code, the check character being right */
+	char stall[64];
+	char origin[128];
+	char trace_code[96];
+	char certificate[256]; /* number of the conformity certificate, or the address its QR code holds */
+	char event[32];        /* what it is tested for: a summit depot, market entry, origin exit ... */
+};
+
+enum scan_kind {
+	SCAN_NUMBER,      /* the sample's number alone */
+	SCAN_LABELLED,    /* facts with their names: a conformity certificate, a printed sample label */
+	SCAN_LINK,        /* an address none of whose parts is labelled */
+	SCAN_CREDIT_CODE, /* the party alone */
+	SCAN_TRACE_CODE,
+};
+
+const char *scan_kind_name(enum scan_kind kind); /* "number", "labelled", ... */
+
+/* A code somebody scanned: no result, it names the sample of results to come. */
+struct scan {
+	enum scan_kind kind;
+	struct sample_facts facts;
+	const char *text; /* all of it, UTF-8; valid until the next frame */
+};
+
 struct maker { /* what the instrument says of itself */
 	char maker[48], model[48], serial[48], firmware[32];
 };
@@ -113,6 +145,7 @@ struct maker { /* what the instrument says of itself */
 #define CURSOR_MAX       128
 #define NOTICES_MAX      8
 #define READINGS_AT_ONCE 64 /* the most readings one frame may hold */
+#define SCANS_MAX        1  /* a code is a frame, and stored before the next is looked at */
 
 /* What take() produced, from one frame or from several that arrived together. All of it is stored in one transaction
  * before the driver is asked again. */
@@ -121,6 +154,8 @@ struct readings {
 	size_t room, count;
 	struct notice notices[NOTICES_MAX];
 	size_t notice_count;
+	struct scan scans[SCANS_MAX];
+	size_t scan_count;
 	char cursor[CURSOR_MAX]; /* the driver's place in the instrument's memory, plain text; stored with the readings
 	                          */
 	unsigned blanks;         /* wells and dummies the instrument marks as "nothing here" */
@@ -132,6 +167,8 @@ struct readings {
 struct reading *readings_add(struct readings *readings);
 /* The next free notice, cleared but for its kind; NULL when NOTICES_MAX are taken. */
 struct notice *readings_notice(struct readings *readings, enum notice_kind kind);
+/* The next free scan, cleared but for its kind; NULL when SCANS_MAX are taken. */
+struct scan *readings_scan(struct readings *readings, enum scan_kind kind);
 /* Adds a raw signal or another word; silently full after READING_NAMED_MAX, which no driver reaches. */
 void reading_signal(struct reading *reading, const char *name, const char *value);
 void reading_said(struct reading *reading, const char *name, const char *value);

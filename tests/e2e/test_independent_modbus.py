@@ -74,7 +74,7 @@ def test_every_result_of_an_independent_server_arrives_once(make):
             assert len({record["id"] for record in records}) == len(sent)
             assert [record["value"] for record in records][:2] == ["12.34", "13.34"]
             assert sum(record["value"] == "50.5" and record["sample"]["no"] == "SAME" for record in records) == 10
-            assert records[0]["sample"] == {"no": "S0000", "name": "菠菜"}
+            assert records[0]["sample"] == {"no": "S0000", "name": "菠菜", "bound_by": "instrument"}
             assert records[0]["operator"]["name"] == "张三"
             stored = {int(entry["instrument_seq"]): entry["received_at"] for entry in daemon.entries() if "kind" in entry}
             erased = [selected for value, selected in server.ask(commands=True)["commands"] if value == 2]

@@ -25,7 +25,8 @@ static struct reception reception = { .clock_synced = true };
 static struct json *make(const struct reading *reading, const struct maker *maker, struct entry *entry)
 {
 	struct fault fault;
-	record_make(&station, &reader, maker, reading, &reception, entry);
+	record_identify(&station, &reader, maker, reading, &reception, entry);
+	record_make(&station, &reader, maker, reading, &reception, NULL, entry);
 	size_t length = strlen(entry->body);
 	char *text = malloc(length + 2);
 	text[0] = '{'; /* the journal's head opens the brace */
@@ -144,7 +145,7 @@ static void a_record_says_everything_in_the_contracts_order(void **state)
 		"\"kind\":\"sample\",\"test_seq\":1,"
 		"\"instrument\":{\"id\":\"pr-1\",\"maker\":\"某厂\",\"model\":\"M-1\",\"serial\":\"SN1\",\"driver\":\"seven-e-aa\"},"
 		"\"instrument_seq\":\"17\",\"channel\":3,"
-		"\"sample\":{\"no\":\"20260305-017\",\"name\":\"菠菜\",\"category\":\"蔬菜\",\"party\":\"某合作社\",\"origin\":\"长安镇\"},"
+		"\"sample\":{\"no\":\"20260305-017\",\"name\":\"菠菜\",\"category\":\"蔬菜\",\"party\":\"某合作社\",\"origin\":\"长安镇\",\"bound_by\":\"instrument\"},"
 		"\"item\":{\"code\":\"PR-OPCB\",\"name\":\"有机磷和氨基甲酸酯类农药残留\",\"as_sent\":\"农药残留\"},"
 		"\"method\":\"抑制率法\",\"basis\":\"GB/T 5009.199-2003\","
 		"\"value\":\"63.50\",\"qualifier\":\">\",\"unit\":\"%\",\"value_as_sent\":\"6350\",\"unit_as_sent\":\"％\","

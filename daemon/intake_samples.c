@@ -1,0 +1,236 @@
+/* Which registered sample a result belongs to, and how samples come to be registered. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "intake_parts.h"
+
+#define PENDING_MAX 64 /* bindings of one instrument that one batch may use */
+
+/* ---- results ---- */
+
+struct matching { /* a batch, and what it uses up of the instrument's bindings */
+	struct intake_batch *batch;
+	struct binding *pending;
+	size_t count;
+};
+
+static bool earlier_in(const struct intake_batch *batch, const struct entry *entry)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (strcmp(batch->entries[i].id, entry->id) == 0)
+			return true;
+	return false;
+}
+
+/* 1 when the record is in the journal, so that it uses nothing up; 0, -errno. */
+static int is_known(
+	const struct matching *matching, const struct reading *reading, const struct entry *entry, struct fault *fault)
+{
+	if (!reading->repeatable)
+		return 0;
+	if (earlier_in(matching->batch, entry))
+		return 1;
+	return samples_entry_known(matching->batch->intake->samples, entry, fault);
+}
+
+static struct binding *first_open(struct matching *matching)
+{
+	for (size_t i = 0; i < matching->count; i++) {
+		struct binding *binding = &matching->pending[i];
+		if (binding->results == 0 || binding->used < binding->results)
+			return binding;
+	}
+	return NULL;
+}
+
+/* The registration for one result into `ret`: 1, 0 for none, -errno. What it uses up is noted with `entry`. */
+static int match(struct matching *matching, const struct reading *reading, const struct entry *entry,
+	struct registration *ret, struct fault *fault)
+{
+	struct samples *samples = matching->batch->intake->samples;
+	struct sample_changes *changes = &matching->batch->changes;
+	if (reading->kind != KIND_SAMPLE) /* blanks and controls are nobody's sample */
+		return 0;
+	struct binding *binding = first_open(matching);
+	int known = binding ? is_known(matching, reading, entry, fault) : 0;
+	if (known != 0)
+		return known < 0 ? known : 0;
+	if (binding) {
+		struct sample_change *use = samples_change(changes, SAMPLE_USED, entry, binding->sample.id);
+		use->row = binding->row;
+		use->results = binding->results;
+		use->used = ++binding->used;
+		*ret = binding->sample;
+		return 1;
+	}
+	if (!*reading->sample_no)
+		return 0;
+	int found = samples_by_number(samples, reading->sample_no, ret, fault);
+	if (found == 1)
+		samples_change(changes, SAMPLE_USED, entry, ret->id);
+	return found;
+}
+
+static int make_record(struct matching *matching, const struct reading *reading, struct fault *fault)
+{
+	struct intake_batch *batch = matching->batch;
+	struct entry entry, *place = &batch->entries[batch->count];
+	struct registration sample;
+	struct samples *samples = batch->intake->samples;
+	record_identify(batch->config, batch->from, &batch->instrument->maker, reading, &batch->reception, &entry);
+	*place = entry;
+	int found = samples && samples_any(samples) ? match(matching, reading, place, &sample, fault) : 0;
+	if (found < 0)
+		return found;
+	struct registered registered = { sample.by, &sample.facts };
+	record_make(batch->config, batch->from, &batch->instrument->maker, reading, &batch->reception,
+		found ? &registered : NULL, place);
+	batch->count++;
+	return 0;
+}
+
+static int read_pending(struct matching *matching, struct fault *fault)
+{
+	struct samples *samples = matching->batch->intake->samples;
+	matching->pending = calloc(PENDING_MAX, sizeof(*matching->pending));
+	if (!matching->pending)
+		return fault_set(fault, ENOMEM, _("out of memory"));
+	long count = samples_pending(samples, matching->batch->from->id, matching->pending, PENDING_MAX, fault);
+	matching->count = count < 0 ? 0 : (size_t)count;
+	return count < 0 ? (int)count : 0;
+}
+
+int intake_make_records(struct intake_batch *batch, struct fault *fault)
+{
+	struct samples *samples = batch->intake->samples;
+	struct matching matching = { .batch = batch };
+	int error = 0;
+	if (samples && batch->readings->count > 0 && samples_any(samples)) {
+		batch->holds = true;
+		samples_hold(samples);
+		if (samples_bound(samples))
+			error = read_pending(&matching, fault);
+	}
+	for (size_t i = 0; i < batch->readings->count && !error; i++)
+		error = make_record(&matching, &batch->readings->list[i], fault);
+	free(matching.pending);
+	return error;
+}
+
+/* ---- registrations ---- */
+
+/* The event under whose id the sample is registered, with everything that changes with it. */
+static void add_registration(const struct intake_registration *registration, const char *source, int64_t now_ms,
+	struct entry *entry, struct sample_changes *changes)
+{
+	struct json *details = js_new_object(), *facts = js_new_object(), *next = js_new_array();
+	char instrument[CONFIG_NAME_MAX];
+	facts_put(facts, &registration->facts);
+	js_put_text(details, "by", registration->by);
+	js_put(details, "sample", facts);
+	for (const char *at = registration->names; config_next_name(&at, instrument);)
+		js_append(next, js_new_text(instrument));
+	bool bound = js_count(next) > 0;
+	js_put(details, "next", next);
+	if (bound && registration->results)
+		js_put_integer(details, "results", registration->results);
+	if (bound)
+		js_put_integer(details, "lifetime_s", registration->lifetime_ms / 1000);
+	*entry = intake_make_event("sample_registered", source, details, now_ms);
+
+	struct sample_change *change = samples_change(changes, SAMPLE_REGISTER, entry, entry->id);
+	snprintf(change->by, sizeof(change->by), "%s", registration->by);
+	change->facts = registration->facts;
+	change->text = registration->text && *registration->text ? strdup(registration->text) : NULL;
+	for (const char *at = registration->names; config_next_name(&at, instrument);) {
+		change = samples_change(changes, SAMPLE_BIND, entry, entry->id);
+		memcpy(change->instrument, instrument, sizeof(instrument));
+		change->lifetime_ms = registration->lifetime_ms;
+		change->results = registration->results;
+		change->replaces = !registration->queues;
+	}
+}
+
+void intake_make_scans(struct intake_batch *batch)
+{
+	const struct naming_config *naming = &batch->from->naming;
+	for (size_t i = 0; i < batch->readings->scan_count && batch->intake->samples; i++) {
+		const struct scan *scan = &batch->readings->scans[i];
+		const struct intake_registration registration = {
+			.by = "scanner",
+			.facts = scan->facts,
+			.text = scan->text,
+			.names = naming->names,
+			.results = naming->results,
+			.lifetime_ms = naming->lifetime_ms,
+			.queues = naming->order == NAMING_QUEUE,
+		};
+		add_registration(&registration, batch->from->id, batch->reception.received_ms,
+			&batch->entries[batch->count++], &batch->changes);
+	}
+}
+
+int intake_register(struct intake *intake, const struct intake_registration *list, size_t count, struct fault *fault)
+{
+	struct sample_changes changes = { 0 };
+	struct entry *entries = calloc(count + 1, sizeof(*entries));
+	if (!entries)
+		return fault_set(fault, ENOMEM, _("out of memory"));
+	for (size_t i = 0; i < count; i++)
+		add_registration(&list[i], "", clock_wall_ms(), &entries[i], &changes);
+	int error = samples_append(intake->samples, entries, count, NULL, NULL, &changes, fault);
+	for (size_t i = 0; i < count; i++)
+		free(entries[i].body);
+	free(entries);
+	sample_changes_free(&changes);
+	return error;
+}
+
+/* ---- what nobody used ---- */
+
+static struct entry make_unused(const struct sample_over *over)
+{
+	struct json *details = js_new_object(), *facts = js_new_object();
+	facts_put(facts, &over->sample.facts);
+	js_put_text(details, "registered", over->sample.id);
+	js_put_text(details, "by", over->sample.by);
+	js_put(details, "sample", facts);
+	js_put_text(details, "reason",
+		over->replaced ? _("the next sample took its place before any result came")
+			       : _("no result came while it waited"));
+	return intake_make_event("scan_unused", over->instrument, details, clock_wall_ms());
+}
+
+/* One binding that is over. The event is told once for a sample, with the last of its bindings. */
+static int end_binding(struct intake *intake, const struct sample_over *over, struct fault *fault)
+{
+	struct sample_changes changes = { 0 };
+	struct entry entry = { 0 };
+	bool tell = over->unused && over->last;
+	if (tell)
+		entry = make_unused(over);
+	samples_change(&changes, SAMPLE_END, NULL, over->sample.id)->row = over->row;
+	int error = samples_append(intake->samples, &entry, tell ? 1 : 0, NULL, NULL, &changes, fault);
+	free(entry.body);
+	sample_changes_free(&changes);
+	return error;
+}
+
+int intake_sweep(struct intake *intake, struct fault *fault)
+{
+	struct sample_over over;
+	int found = 0, error = 0;
+	if (!intake->samples || !samples_bound(intake->samples))
+		return 0;
+	while (!error && (found = samples_over(intake->samples, &over, fault)) == 1)
+		error = end_binding(intake, &over, fault);
+	return error ? error : found;
+}
+
+bool intake_awaits(const struct intake *intake)
+{
+	return intake->samples && samples_bound(intake->samples);
+}

@@ -1,0 +1,18 @@
+/* The parts of samples, for daemon/samples*.c only. */
+#ifndef ASSAYD_SAMPLES_PARTS_H
+#define ASSAYD_SAMPLES_PARTS_H
+
+#include "samples.h"
+#include "sqlite.h"
+
+#define SAMPLES_BOOT_MAX 40
+
+/* samples_write.c: by the journal's writer, inside its transaction. */
+int samples_write(const struct sample_changes *changes, const char *boot, struct db *db, struct fault *fault);
+int samples_forget(struct db *db, int64_t oldest_ms, struct fault *fault);
+
+/* Which boot of the box this is, and the milliseconds since; suspended or not. */
+void samples_boot(char out[static SAMPLES_BOOT_MAX]);
+int64_t samples_boot_ms(void);
+
+#endif
