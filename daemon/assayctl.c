@@ -17,6 +17,8 @@ static const struct command {
 	{ "tail", ctl_tail, "[--instrument ID]", N_("entries as they arrive, until interrupted") },
 	{ "capture", ctl_capture, "[--seconds N] [--results N] INSTRUMENT FILE",
 		N_("record what passes on an instrument's line, until interrupted") },
+	{ "parked", ctl_parked, "[--target NAME]", N_("entries a target's broker refused, and why") },
+	{ "retry", ctl_retry, "SEQ|all [--target NAME]", N_("send what was refused again") },
 	{ "decode", ctl_decode, "DRIVER [--profile NAME] [--set KEY=VALUE] [--raw | --text] [FILE]",
 		N_("run recorded bytes through a driver: one JSON line per result") },
 	{ "register", ctl_register,

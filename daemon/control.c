@@ -85,6 +85,22 @@ static int answer_list(
 	return given < 0 ? (int)given : 0;
 }
 
+static int relay_parked(void *context, const struct parked *parked)
+{
+	struct relay *relay = context;
+	char at[CLOCK_TEXT_MAX];
+	struct json *line = js_new_object();
+	js_put_text(line, "target", parked->target);
+	js_put_integer(line, "seq", (int64_t)parked->seq);
+	js_put_text(line, "at", clock_text(at, parked->at_ms));
+	js_put_text(line, "reason", parked->reason);
+	char *text = js_dump(line);
+	int stop = relay->each(relay->context, text, strlen(text));
+	free(text);
+	js_free(line);
+	return stop;
+}
+
 int control_answer(struct journal_reader *reader, const struct json *request,
 	int (*each)(void *context, const char *line, size_t), void *context, struct fault *fault)
 {
@@ -104,8 +120,12 @@ int control_answer(struct journal_reader *reader, const struct json *request,
 		                : journal_read(reader, (uint64_t)seq, 1, relay_only, &only, fault);
 		return found < 0 ? (int)found : 0;
 	}
-	return fault_set(fault, EINVAL,
-		_("unknown command '%s'; status, list, show, tail, capture, register and samples are known"), command);
+	if (strcmp(command, "parked") == 0) {
+		long given = journal_parked(
+			reader, js_get_text(request, "target"), 1, UINT64_MAX, relay_parked, &relay, fault);
+		return given < 0 ? (int)given : 0;
+	}
+	return fault_set(fault, EINVAL, _("unknown command '%s'; `assayctl --help` lists those there are"), command);
 }
 
 static int send_all(int fd, const char *data, size_t length)
@@ -202,6 +222,36 @@ static void answer_samples(struct control *control, struct client *client, const
 	js_free(list);
 }
 
+static int pass_parked(void *context, const struct parked *parked)
+{
+	(void)context;
+	(void)parked;
+	return 0;
+}
+
+static int64_t count_parked(struct control *control, const char *target, uint64_t seq)
+{
+	long given =
+		journal_parked(control->reader, target, seq ? seq : 1, seq ? seq : UINT64_MAX, pass_parked, NULL, NULL);
+	return given > 0 ? given : 0;
+}
+
+/* Has what a target refused sent again: one entry, or all of them. */
+static int retry(struct control *control, struct client *client, const struct json *request, struct fault *fault)
+{
+	const char *target = js_get_text(request, "target");
+	int64_t seq = js_get_integer(request, "seq", 0), count = count_parked(control, target, (uint64_t)seq);
+	if (seq < 0 || count == 0)
+		return fault_set(fault, ENOENT, _("nothing of that was refused; `assayctl parked` shows what was"));
+	int error = room_retry(control->room, target, seq ? (uint64_t)seq : 1, seq ? (uint64_t)seq : UINT64_MAX, fault);
+	if (error)
+		return error;
+	struct json *told = js_new_object();
+	js_put_integer(told, "retrying", count);
+	send_json(client, told);
+	return 0;
+}
+
 static void answer(struct control *control, struct client *client)
 {
 	struct fault fault = { "" };
@@ -219,6 +269,10 @@ static void answer(struct control *control, struct client *client)
 		answer_register(control, client, request);
 	} else if (command && strcmp(command, "samples") == 0) {
 		answer_samples(control, client, request);
+
+	} else if (command && strcmp(command, "retry") == 0) {
+		if (retry(control, client, request, &fault) != 0)
+			send_fault(client, &fault);
 	} else if (!request || control_answer(control->reader, request, send_line, client, &fault) != 0) {
 		send_fault(client, &fault);
 	}

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "digest.h"
+#include "event.h"
 #include "ident.h"
 
 #define RAW_MAX 4096 /* of bytes that could not be read, as much as an event carries */
@@ -58,31 +59,6 @@ static struct config *hold(struct intake *intake)
 	return config;
 }
 
-struct entry intake_make_event(const char *event, const char *instrument, struct json *details, int64_t now_ms)
-{
-	struct entry entry = { .kind = ENTRY_EVENT };
-	char at[CLOCK_TEXT_MAX];
-	struct json *head = js_new_object();
-	js_put_text(head, "event", event);
-	js_put_text_if(head, "instrument", instrument);
-	js_put_text(head, "at", clock_text(at, now_ms));
-	char *first = js_dump(head), *rest = details && js_count(details) ? js_dump(details) : NULL;
-	size_t room = strlen(first) + (rest ? strlen(rest) : 0) + 1;
-	entry.body = malloc(room);
-	if (!entry.body)
-		abort();
-	if (rest) /* {"event":..} and {"first":..} become "event":..,"first":..} */
-		snprintf(entry.body, room, "%.*s,%s", (int)strlen(first) - 2, first + 1, rest + 1);
-	else
-		snprintf(entry.body, room, "%s", first + 1);
-	free(first);
-	free(rest);
-	js_free(head);
-	js_free(details);
-	ident_random(entry.id, now_ms);
-	return entry;
-}
-
 static struct entry notice_entry(const char *instrument, const struct notice *notice, int64_t now_ms)
 {
 	struct json *details = js_new_object();
@@ -98,7 +74,7 @@ static struct entry notice_entry(const char *instrument, const struct notice *no
 		if (kept < notice->raw_length) /* the event must not be taken for the whole */
 			js_put_integer(details, "raw_length", (int64_t)notice->raw_length);
 	}
-	return intake_make_event(notice_name(notice->kind), instrument, details, now_ms);
+	return event_make(notice_name(notice->kind), instrument, details, now_ms);
 }
 
 /* Everything one take() produced, as entries: readings first, in their order. A failure leaves nothing behind. */
@@ -187,11 +163,11 @@ static int append_event(struct intake *intake, struct entry entry, bool alarm, s
 int intake_event(
 	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault)
 {
-	struct entry entry = intake_make_event(event, instrument ? instrument : "", details, clock_wall_ms());
+	struct entry entry = event_make(event, instrument ? instrument : "", details, clock_wall_ms());
 	return append_event(intake, entry, false, fault);
 }
 
 int intake_alarm(struct intake *intake, const char *event, struct json *details, struct fault *fault)
 {
-	return append_event(intake, intake_make_event(event, "", details, clock_wall_ms()), true, fault);
+	return append_event(intake, event_make(event, "", details, clock_wall_ms()), true, fault);
 }

@@ -29,9 +29,6 @@ struct intake_batch {
 	struct entry entries[];
 };
 
-/* The body of an event: `"event":...,"instrument":...,"at":...` and the members of `details`, taken over. */
-struct entry intake_make_event(const char *event, const char *instrument, struct json *details, int64_t now_ms);
-
 /* intake_samples.c */
 
 /* Makes the records of a batch, each with the sample that is registered for it. */

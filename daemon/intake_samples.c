@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "event.h"
 #include "intake_parts.h"
 
 #define PENDING_MAX 64 /* bindings of one instrument that one batch may use */
@@ -139,7 +140,7 @@ static void add_registration(const struct intake_registration *registration, con
 		js_put_integer(details, "results", registration->results);
 	if (bound)
 		js_put_integer(details, "lifetime_s", registration->lifetime_ms / 1000);
-	*entry = intake_make_event("sample_registered", source, details, now_ms);
+	*entry = event_make("sample_registered", source, details, now_ms);
 
 	struct sample_change *change = samples_change(changes, SAMPLE_REGISTER, entry, entry->id);
 	snprintf(change->by, sizeof(change->by), "%s", registration->by);
@@ -201,7 +202,7 @@ static struct entry make_unused(const struct sample_over *over)
 	js_put_text(details, "reason",
 		over->replaced ? _("the next sample took its place before any result came")
 			       : _("no result came while it waited"));
-	return intake_make_event("scan_unused", over->instrument, details, clock_wall_ms());
+	return event_make("scan_unused", over->instrument, details, clock_wall_ms());
 }
 
 /* One binding that is over. The event is told once for a sample, with the last of its bindings. */

@@ -191,9 +191,19 @@ int journal_append_with(struct journal *journal, struct entry *entries, size_t c
 	return writer_ask(journal, &caller, fault);
 }
 
-int journal_park(struct journal *journal, const char *target, uint64_t seq, const char *reason, struct fault *fault)
+int journal_park(struct journal *journal, const char *target, uint64_t seq, const char *reason, struct entry *event,
+	struct fault *fault)
 {
-	struct caller caller = { .target = target, .seq = seq, .reason = reason };
+	struct caller caller = {
+		.entries = event, .count = event != NULL, .target = target, .seq = seq, .reason = reason
+	};
+	int error = event ? check_entry(event, fault) : 0;
+	return error ? error : writer_ask(journal, &caller, fault);
+}
+
+int journal_unpark(struct journal *journal, const char *target, uint64_t seq, struct fault *fault)
+{
+	struct caller caller = { .target = target, .seq = seq };
 	return writer_ask(journal, &caller, fault);
 }
 

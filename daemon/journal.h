@@ -113,7 +113,11 @@ void journal_unwatch(struct journal *journal, int event_fd);
  * within 10 s: losing some of it only sends records twice, with the same id and bytes. */
 int journal_target(struct journal *journal, const char *target, uint64_t *ret_through, struct fault *fault);
 void journal_progress(struct journal *journal, const char *target, uint64_t through);
-int journal_park(struct journal *journal, const char *target, uint64_t seq, const char *reason, struct fault *fault);
+/* Writes down that the target refused an entry, with `event` about it (may be NULL) in the same transaction. */
+int journal_park(struct journal *journal, const char *target, uint64_t seq, const char *reason, struct entry *event,
+	struct fault *fault);
+int journal_unpark(
+	struct journal *journal, const char *target, uint64_t seq, struct fault *fault); /* it took it after all */
 
 /* Readers: a connection of their own, short transactions, never in the writer's way. */
 int journal_reader_open(const char *path, struct journal_reader **ret, struct fault *fault);
@@ -125,6 +129,15 @@ long journal_read(struct journal_reader *reader, uint64_t from, size_t limit,
 /* One entry by id: 1 found and given to `each`, 0 not found, -errno. */
 int journal_find(struct journal_reader *reader, const char *id, int (*each)(void *context, const struct stored *),
 	void *context, struct fault *fault);
+struct parked { /* an entry that a target refused; texts are good until `each` returns */
+	const char *target, *reason;
+	uint64_t seq;
+	int64_t at_ms;
+};
+/* What `target` (NULL: any) has refused of the entries `from`..`to`, in order; a non-zero answer of `each` stops.
+ * Returns how many were given, or -errno. */
+long journal_parked(struct journal_reader *reader, const char *target, uint64_t from, uint64_t to,
+	int (*each)(void *context, const struct parked *), void *context, struct fault *fault);
 int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
 
 /* Whether entries `from`..`to` (0: the last) are all there and each carries the digest of the one before, the last one

@@ -49,7 +49,7 @@ void uuid_text(const uint8_t uuid[static UUID_SIZE], char out[static ENTRY_ID_MA
 struct store {
 	struct db *db;
 	struct db_query *begin, *commit, *rollback;
-	struct db_query *find, *insert, *head, *instrument, *target, *park;
+	struct db_query *find, *insert, *head, *instrument, *target, *park, *unpark;
 	/* of journal_prune.c */
 	struct db_query *figures, *times, *first_parked, *remember, *remove, *forget_parked, *pruned;
 	struct chain chain; /* as of the open transaction */
@@ -119,7 +119,7 @@ struct caller { /* one blocked caller; lives on its stack */
 	struct entry *entries;
 	size_t count;
 	const char *instrument, *cursor;
-	const char *target, *reason; /* park */
+	const char *target, *reason; /* to park; or, without a reason, to unpark */
 	journal_beside *beside;      /* and its context */
 	void *context;
 	uint64_t seq;

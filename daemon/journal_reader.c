@@ -11,7 +11,7 @@ enum {
 
 struct journal_reader {
 	struct db *db;
-	struct db_query *range, *by_id, *ends, *head, *pruned;
+	struct db_query *range, *by_id, *ends, *head, *pruned, *parked;
 	char epoch[EPOCH_MAX];
 	struct stored chunk[CHUNK_ENTRIES];
 	size_t offsets[CHUNK_ENTRIES];
@@ -64,6 +64,11 @@ static int prepare(struct journal_reader *reader, const char *path, struct fault
 	if (!error)
 		error = db_prepare(
 			reader->db, "SELECT number FROM state WHERE kind = 'pruned'", &reader->pruned, fault);
+	if (!error)
+		error = db_prepare(reader->db,
+			"SELECT target, seq, at_ms, reason FROM parked WHERE seq BETWEEN ?1 AND ?2"
+			" AND (?3 = '' OR target = ?3) ORDER BY seq, target",
+			&reader->parked, fault);
 	return error;
 }
 
@@ -191,6 +196,30 @@ int journal_find(struct journal_reader *reader, const char *id, int (*each)(void
 	if (count == 1)
 		each(context, &reader->chunk[0]);
 	return (int)count;
+}
+
+long journal_parked(struct journal_reader *reader, const char *target, uint64_t from, uint64_t to,
+	int (*each)(void *context, const struct parked *), void *context, struct fault *fault)
+{
+	struct db_query *query = reader->parked;
+	long given = 0;
+	int row;
+	db_put_integer(query, 1, from > INT64_MAX ? INT64_MAX : (int64_t)from);
+	db_put_integer(query, 2, to > INT64_MAX ? INT64_MAX : (int64_t)to);
+	db_put_text(query, 3, target ? target : "");
+	while ((row = db_step(query, fault)) == 1) {
+		struct parked parked = {
+			.target = db_text(query, 0, NULL),
+			.seq = (uint64_t)db_integer(query, 1),
+			.at_ms = db_integer(query, 2),
+			.reason = db_text(query, 3, NULL),
+		};
+		given++;
+		if (each(context, &parked))
+			break;
+	}
+	db_reset(query);
+	return row < 0 ? row : given;
 }
 
 int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault)

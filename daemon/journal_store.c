@@ -64,6 +64,7 @@ static int prepare_queries(struct store *store, struct fault *fault)
 		{ &store->remove, "DELETE FROM entry WHERE seq <= ?1" },
 		{ &store->forget_parked, "DELETE FROM parked WHERE seq <= ?1" },
 		{ &store->pruned, "REPLACE INTO state VALUES('pruned', '', ?1, '')" },
+		{ &store->unpark, "DELETE FROM parked WHERE target = ?1 AND seq = ?2" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int error = db_prepare(store->db, rows[i].statement, rows[i].query, fault);

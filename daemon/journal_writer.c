@@ -48,8 +48,11 @@ static int store_parked(struct journal *journal, const struct caller *caller, st
 	struct store *store = &journal->store;
 	if (!caller->target)
 		return 0;
-	db_put_text(store->park, 1, caller->target);
-	db_put_integer(store->park, 2, (int64_t)caller->seq);
+	struct db_query *query = caller->reason ? store->park : store->unpark;
+	db_put_text(query, 1, caller->target);
+	db_put_integer(query, 2, (int64_t)caller->seq);
+	if (!caller->reason)
+		return db_step(query, fault);
 	db_put_integer(store->park, 3, clock_wall_ms());
 	db_put_text(store->park, 4, caller->reason);
 	return db_step(store->park, fault);

@@ -79,6 +79,7 @@ static int turn(struct publisher *publisher)
 	publisher_collect(publisher);
 	if (publisher->up) {
 		platform_watch_receipts(publisher, now);
+		refusal_retry(publisher);
 		send_what_fits(publisher);
 	}
 	send_report_progress(publisher);

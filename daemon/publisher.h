@@ -34,6 +34,8 @@ const struct target_config *publisher_target(const struct publisher *publisher);
 const struct publisher_stats *publisher_stats(const struct publisher *publisher);
 void publisher_fault(struct publisher *publisher, struct fault *out); /* why it is down; "" when up. Any thread */
 unsigned long publisher_beat(const struct publisher *publisher);
+/* Sends again what of `first`..`last` was refused. Any thread */
+void publisher_retry(struct publisher *publisher, uint64_t first, uint64_t last);
 void publisher_status_changed(struct publisher *publisher); /* publish the status soon. Any thread */
 
 #endif

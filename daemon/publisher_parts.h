@@ -58,6 +58,11 @@ struct doubt {
 	bool acknowledged; /* an entry was, or refused, on this link */
 };
 
+struct retry { /* of what was refused, one entry after the other */
+	struct platform_range left;
+	uint64_t seq; /* the one that is sent again now */
+};
+
 enum publisher_stream {
 	STREAM_ORDERED, /* in order from the target's cursor; everything, unless there is a long backlog */
 	STREAM_LIVE,    /* what was appended after connecting, while ORDERED works off a long backlog */
@@ -104,6 +109,8 @@ struct publisher {
 	struct outbox outbox;
 	struct receipts receipts;
 	struct doubt doubt;
+	struct retry retry;
+	struct platform_range retry_asked; /* by another thread; under fault_lock */
 
 	struct complaint down, unexamined, refused, unread, odd, uncovered;
 };
@@ -130,6 +137,10 @@ int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms); /* unti
 bool refusal_park(struct publisher *publisher, uint64_t seq, const char *reason);
 /* The same for an entry in flight; in a replay it is only passed over. */
 bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
+/* The platform lacks these, and all of them were refused: sending them again would change nothing. */
+bool refusal_covers(struct publisher *publisher, const struct platform_range *range);
+void refusal_retry(struct publisher *publisher);              /* sends the next one again that somebody wants retried */
+void refusal_over(struct publisher *publisher, uint64_t seq); /* an entry of a replay was taken */
 void doubt_link_up(struct publisher *publisher);
 void doubt_acknowledged(struct publisher *publisher);  /* an entry was, or was refused */
 size_t doubt_limit(const struct publisher *publisher); /* how much may be in flight now */

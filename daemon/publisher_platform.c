@@ -204,6 +204,15 @@ static void take_request(struct publisher *publisher, const char *name, const st
 
 /* ---- receipts ---- */
 
+/* Everything up to the result is with the platform, or is known never to come there. */
+static uint64_t covered_by(struct publisher *publisher, const struct platform_receipt *receipt)
+{
+	for (size_t i = 0; i < receipt->missing_count; i++)
+		if (!refusal_covers(publisher, &receipt->missing[i]))
+			return receipt->missing[i].first - 1;
+	return receipt->through;
+}
+
 static void take_receipt(struct publisher *publisher, const struct mqtt_incoming *message)
 {
 	struct receipts *receipts = &publisher->receipts;
@@ -220,7 +229,7 @@ static void take_receipt(struct publisher *publisher, const struct mqtt_incoming
 		return;
 	}
 	publisher->stats.receipts++;
-	uint64_t covered = receipt_covers(&receipt);
+	uint64_t covered = covered_by(publisher, &receipt);
 	if (covered > receipts->covered) {
 		receipts->covered = covered;
 		receipts->waiting_since_ms = 0;
@@ -245,7 +254,8 @@ static void fill_gaps(struct publisher *publisher)
 		struct platform_range range = receipts->missing.missing[receipts->missing_at];
 		if (range.last > sent)
 			range.last = sent;
-		if (range.first <= range.last && !replay(publisher, range.first, range.last))
+		if (range.first <= range.last && !refusal_covers(publisher, &range) &&
+			!replay(publisher, range.first, range.last))
 			return;
 		receipts->missing_at++;
 	}

@@ -11,18 +11,83 @@
  * acknowledged the status, which is the first on every link: the network carries, both ways.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "clock.h"
+#include "event.h"
 #include "publisher_parts.h"
 
 #define SOON_MS     3000 /* after sending: later losses have other reasons */
 #define LINKS_LOST  3    /* in a row, before entries are sent one by one */
 #define LOSSES_EACH 3    /* with the same entry alone in flight, before it is set aside */
 
+static int take_id(void *context, const struct stored *stored)
+{
+	if (stored->kind != ENTRY_EVENT)
+		memcpy(context, stored->id, ENTRY_ID_MAX);
+	return 0;
+}
+
+static int stop_at_first(void *context, const struct parked *parked)
+{
+	*(uint64_t *)context = parked->seq;
+	return 1;
+}
+
+/* The first of the entries `from`..`to` that this target refused; 0: none. */
+static uint64_t first_parked(struct publisher *publisher, uint64_t from, uint64_t to)
+{
+	uint64_t seq = 0;
+	struct fault fault;
+	if (journal_parked(publisher->reader, publisher->target->name, from, to, stop_at_first, &seq, &fault) < 0 &&
+		complaint_due(&publisher->unread))
+		log_error(_("target %s: %s"), publisher->target->name, fault.text);
+	return seq;
+}
+
+static int go_on(void *context, const struct parked *parked)
+{
+	(void)context;
+	(void)parked;
+	return 0;
+}
+
+bool refusal_covers(struct publisher *publisher, const struct platform_range *range)
+{
+	if (first_parked(publisher, range->first, range->first) == 0)
+		return false; /* the usual case costs one look */
+	long parked = journal_parked(
+		publisher->reader, publisher->target->name, range->first, range->last, go_on, NULL, NULL);
+	return parked > 0 && (uint64_t)parked == range->last - range->first + 1;
+}
+
+/* Other targets take what this one does not: the county learns that a record did not reach it. Of an event nobody is
+ * told by another one, which would be refused in its turn; nor is anybody told twice. */
+static bool make_event(struct publisher *publisher, uint64_t seq, const char *reason, struct entry *ret)
+{
+	char id[ENTRY_ID_MAX] = "";
+	if (first_parked(publisher, seq, seq) == seq ||
+		journal_read(publisher->reader, seq, 1, take_id, id, NULL) < 0 || !*id)
+		return false;
+	struct json *details = js_new_object();
+	js_put_text(details, "target", publisher->target->name);
+	js_put_text(details, "entry", id);
+	js_put_integer(details, "entry_seq", (int64_t)seq);
+	js_put_text(details, "reason", reason);
+	*ret = event_make("entry_refused", "", details, clock_wall_ms());
+	return true;
+}
+
 bool refusal_park(struct publisher *publisher, uint64_t seq, const char *reason)
 {
 	struct fault fault;
+	struct entry event = { 0 };
 	const char *name = publisher->target->name;
-	if (journal_park(publisher->journal, name, seq, reason, &fault) != 0) {
+	bool told = make_event(publisher, seq, reason, &event);
+	int error = journal_park(publisher->journal, name, seq, reason, told ? &event : NULL, &fault);
+	free(event.body);
+	if (error) {
 		if (complaint_due(&publisher->unread))
 			log_error(_("target %s: a refusal cannot be written down: %s"), name, fault.text);
 		return false;
@@ -36,9 +101,52 @@ bool refusal_park(struct publisher *publisher, uint64_t seq, const char *reason)
 
 bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason)
 {
-	bool replay = stream == &publisher->streams[STREAM_REPLAY];
-	return (replay || refusal_park(publisher, window_find(&stream->window, token), reason)) &&
-	       window_delivered(&stream->window, token);
+	uint64_t seq = window_find(&stream->window, token);
+	bool only_replay = stream == &publisher->streams[STREAM_REPLAY] && seq != publisher->retry.seq;
+	return (only_replay || refusal_park(publisher, seq, reason)) && window_delivered(&stream->window, token);
+}
+
+/* ---- trying again, when somebody who changed something at the broker says so ---- */
+
+void publisher_retry(struct publisher *publisher, uint64_t first, uint64_t last)
+{
+	pthread_mutex_lock(&publisher->fault_lock);
+	publisher->retry_asked = (struct platform_range){ first, last };
+	pthread_mutex_unlock(&publisher->fault_lock);
+	publisher_status_changed(publisher); /* wakes it */
+}
+
+void refusal_retry(struct publisher *publisher)
+{
+	struct retry *retry = &publisher->retry;
+	pthread_mutex_lock(&publisher->fault_lock);
+	struct platform_range asked = publisher->retry_asked;
+	publisher->retry_asked = (struct platform_range){ 0 };
+	pthread_mutex_unlock(&publisher->fault_lock);
+	if (asked.last)
+		*retry = (struct retry){ .left = asked };
+	struct stream *stream = &publisher->streams[STREAM_REPLAY];
+	if (!retry->left.last || !stream_done(stream))
+		return;
+	retry->seq = first_parked(publisher, retry->left.first, retry->left.last);
+	if (!retry->seq) {
+		*retry = (struct retry){ 0 };
+		return;
+	}
+	retry->left.first = retry->seq + 1;
+	stream_begin(stream, retry->seq - 1, retry->seq);
+}
+
+void refusal_over(struct publisher *publisher, uint64_t seq)
+{
+	struct fault fault;
+	if (seq != publisher->retry.seq)
+		return;
+	if (journal_unpark(publisher->journal, publisher->target->name, seq, &fault) != 0)
+		log_error(_("target %s: %s"), publisher->target->name, fault.text); /* it only looks refused still */
+	else
+		log_notice(_("target %s: the broker took entry %llu now"), publisher->target->name,
+			(unsigned long long)seq);
 }
 
 void doubt_link_up(struct publisher *publisher)

@@ -203,8 +203,11 @@ void send_answered(struct publisher *publisher, const struct mqtt_event *event)
 		refused(publisher, stream, event);
 		return;
 	}
+	uint64_t seq = window_find(&stream->window, event->token);
 	window_delivered(&stream->window, event->token);
 	publisher->stats.acknowledged++;
+	if (stream == &publisher->streams[STREAM_REPLAY])
+		refusal_over(publisher, seq);
 }
 
 void send_report_progress(struct publisher *publisher)

@@ -132,11 +132,6 @@ int receipt_parse(const char *payload, size_t length, struct platform_receipt *r
 	return rc;
 }
 
-uint64_t receipt_covers(const struct platform_receipt *receipt)
-{
-	return receipt->missing_count ? receipt->missing[0].first - 1 : receipt->through;
-}
-
 bool request_topic_allowed(const char *topic, const char *root)
 {
 	size_t length = strlen(topic), root_length = strlen(root);

@@ -42,9 +42,6 @@ int request_parse(
 	const char *name, const char *payload, size_t length, struct platform_request *ret, struct fault *fault);
 int receipt_parse(const char *payload, size_t length, struct platform_receipt *ret, struct fault *fault);
 
-/* Everything up to the result is covered by this receipt. */
-uint64_t receipt_covers(const struct platform_receipt *receipt);
-
 /* True when an answer may be published there: a proper topic name that is none of the station's own topics under
  * `root`, apart from root/response/... */
 bool request_topic_allowed(const char *topic, const char *root);

@@ -379,6 +379,23 @@ struct intake *room_intake(struct room *room)
 	return room->intake;
 }
 
+int room_retry(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault)
+{
+	size_t asked = 0;
+	pthread_mutex_lock(&room->lock);
+	for (size_t i = 0; i < room->publishers.count; i++) {
+		struct publisher *publisher = room->publishers.list[i].thread;
+		if (target && strcmp(publisher_target(publisher)->name, target) != 0)
+			continue;
+		publisher_retry(publisher, first, last);
+		asked++;
+	}
+	pthread_mutex_unlock(&room->lock);
+	return asked ? 0
+	             : fault_set(
+			       fault, ENOENT, _("there is no target '%s' in the configuration"), target ? target : "");
+}
+
 struct journal *room_journal(struct room *room)
 {
 	return room->journal;

@@ -37,6 +37,9 @@ int room_tap(
 void room_summary(struct room *room, char *out, size_t size);
 
 struct intake *room_intake(struct room *room);
+/* Has `target` (NULL: every one) send again what it refused of the entries `first`..`last`. -ENOENT: no such target. */
+int room_retry(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault);
+
 struct journal *room_journal(struct room *room);
 struct config *room_config(struct room *room); /* held for the caller: config_release() it */
 

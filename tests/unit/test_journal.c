@@ -304,7 +304,7 @@ static void what_a_target_refused_is_kept_with_its_reason(void **state)
 	struct fixture *fixture = *state;
 	struct db *db;
 	int64_t parked;
-	assert_int_equal(journal_park(fixture->journal, "county", 7, "too large", &fixture->fault), 0);
+	assert_int_equal(journal_park(fixture->journal, "county", 7, "too large", NULL, &fixture->fault), 0);
 	fixture_stop(fixture);
 	assert_int_equal(db_open(fixture->file, DB_READ, &db, &fixture->fault), 0);
 	assert_int_equal(db_number(db, "SELECT seq FROM parked WHERE target = 'county' AND reason = 'too large'",

@@ -145,8 +145,8 @@ static void what_a_target_refused_holds_back_itself_and_what_follows(void **stat
 {
 	struct fixture *fixture = *state;
 	append_run(fixture, 1, 70);
-	assert_int_equal(journal_park(fixture->journal, "county", 40, "too large", &fixture->fault), 0);
-	assert_int_equal(journal_park(fixture->journal, "gone", 10, "too large", &fixture->fault), 0);
+	assert_int_equal(journal_park(fixture->journal, "county", 40, "too large", NULL, &fixture->fault), 0);
+	assert_int_equal(journal_park(fixture->journal, "gone", 10, "too large", NULL, &fixture->fault), 0);
 	journal_progress(fixture->journal, "county", 70);
 	everything_is_old(fixture, county, 1);
 	wait_for_first(fixture, 40);
