@@ -108,7 +108,7 @@ class Broker(Process):
 
 
 class Sim(Process):
-    """assay-sim with a truth file; `where` is ("--serial", link) or ("--tcp", "host:port")."""
+    """assay-sim with a truth file; `where` is ("--serial", link), ("--tcp", "host:port") or ("--dial", "host:port")."""
 
     def __init__(self, directory, name, archetype, where, *options):
         self.name = name

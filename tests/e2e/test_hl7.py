@@ -304,3 +304,60 @@ def test_a_serial_line_carries_it_too():
         daemon.stop()
         os.close(instrument)
         os.close(line)
+
+
+# ---- the simulated analyzer ----
+
+def start_sim(room, way, *sim_options):
+    broker = room.broker()
+    subscriber = room.subscriber(broker.port)
+    if way == "serial":
+        where, port = ("--serial", room.path("line")), room.path("line")
+    elif way == "listens":
+        where, port = ("--tcp", f"127.0.0.1:{harness.free_port()}"), ""
+        port = "tcp:" + where[1]
+    else:
+        number = harness.free_port()
+        where, port = ("--dial", f"127.0.0.1:{number}"), f"tcp-listen:{number}"
+    sim = room.sim("ia-1", "hl7", where, "--seed", "7", *sim_options)
+    daemon = room.daemon(f"[instrument ia-1]\ndriver = hl7\nport = {port}\nflags = N=negative A=positive S=suspect X=invalid\n",
+                         TARGET.format(port=broker.port))
+    return subscriber, sim, daemon
+
+
+def clean(verdict, least):
+    assert verdict.lost == [] and verdict.doubled == [] and verdict.invented == [], verdict
+    assert verdict.finished >= least
+
+
+def finished(sim, count):
+    harness.wait_for(lambda: len(sim.truth()) >= count, 60, f"{count} results finished")
+
+
+@pytest.mark.parametrize("way", ["serial", "listens", "dials"])
+def test_a_simulated_analyzer_delivers_each_result_once(way):
+    with harness.Room() as room:
+        subscriber, sim, daemon = start_sim(room, way, "--results", "120", "--rate", "120", "--burst", "5", "--same", "0.3")
+        daemon.start()
+        finished(sim, 120)
+        clean(harness.settle([sim], subscriber), 120)
+        records = [record for record, _ in subscriber.records()]
+        assert {record["kind"] for record in records} == {"sample", "qc"}
+        for truth, record in zip(sim.truth(), records):
+            assert record["sample"]["name"] == truth["sample_name"]
+            assert record["verdict_as_sent"] == {"negative": "N", "positive": "A", "suspect": "S", "invalid": "X"}[truth["verdict"]]
+
+
+@pytest.mark.parametrize("way", ["serial", "dials"])
+def test_it_survives_noise_cut_messages_lost_answers_and_kills(way):
+    dice = random.Random(11)
+    with harness.Room() as room:
+        subscriber, sim, daemon = start_sim(room, way, "--results", "160", "--rate", "60", "--burst", "4", "--noise", "0.2",
+                                            "--short", "0.05", "--silence", "0.1", "--unplug", "2:0.5")
+        for _ in range(KILLS // 2):
+            daemon.start()
+            time.sleep(dice.uniform(0.05, 0.5))
+            daemon.kill()
+        daemon.start()
+        finished(sim, 160)
+        clean(harness.settle([sim], subscriber, 60), 160)

@@ -94,3 +94,23 @@ int endpoint_listen(const char *host, int *port)
 	*port = bound_port(fd);
 	return fd;
 }
+
+int endpoint_dial(const char *host, int port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found;
+	char service[8];
+
+	snprintf(service, sizeof service, "%d", port);
+	int failure = getaddrinfo(host, service, &hints, &found);
+	if (failure)
+		errx(1, "%s: %s", host, gai_strerror(failure));
+	int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || (connect(fd, found->ai_addr, found->ai_addrlen) < 0 && errno != EINPROGRESS)) {
+		int error = errno;
+		if (fd >= 0)
+			close(fd);
+		fd = -error;
+	}
+	freeaddrinfo(found);
+	return fd;
+}

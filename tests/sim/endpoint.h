@@ -18,4 +18,7 @@ void terminal_unlink(const struct terminal *terminal, const char *link); /* only
 /* A non-blocking listening socket, or -errno. `*port` 0 is any, and then set to the one it got. */
 int endpoint_listen(const char *host, int *port);
 
+/* A non-blocking socket that is being connected, or -errno. That nobody is there is seen when it is read. */
+int endpoint_dial(const char *host, int port);
+
 #endif

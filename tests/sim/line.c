@@ -17,6 +17,8 @@
 #include "text_dialogue.h"
 #include "zero3.h"
 
+#define REDIAL_NS INT64_C(200000000)
+
 static struct answer answer; /* under construction; one at a time */
 
 static void add_peer(struct line *line, int fd)
@@ -200,11 +202,41 @@ static void request_text(void *context, struct peer *peer, const uint8_t *data, 
 	send_answer(line, peer);
 }
 
+/* Its answers come over the conversation that was begun last. */
+static void send_mllp(void *context, const uint8_t *message, size_t length)
+{
+	struct line *line = context;
+
+	if (!line->peers || !answers(line, line->instruments))
+		return;
+	mischief_add(&line->mischief, &answer, message, length, length - 1);
+	send_answer(line, line->peers);
+}
+
+static void request_mllp(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	struct line *line = context;
+
+	echo(line, peer, data, length);
+	if (answers(line, line->instruments) && !mischief_swallows(&line->mischief))
+		mllp_answer(&line->mllp, data, length);
+}
+
+static void push_mllp(struct line *line, struct instrument *instrument)
+{
+	line->mllp.memory = &instrument->memory;
+	line->mllp.send = send_mllp;
+	line->mllp.context = line;
+	mllp_go_on(&line->mllp);
+}
+
 void line_push(struct line *line, struct instrument *instrument)
 {
 	uint8_t form[TEXT_FORM_MAX];
 	struct memory *memory = &instrument->memory;
 
+	if (line->options->archetype == ARCHETYPE_HL7)
+		push_mllp(line, instrument);
 	if (!text_pushes(line->options->archetype))
 		return;
 	for (size_t i = 0; i < memory->count; i++) {
@@ -219,6 +251,35 @@ void line_push(struct line *line, struct instrument *instrument)
 	answer.length = 0;
 }
 
+/* Somebody is there: what nobody has accepted is told. */
+static void greet(struct line *line)
+{
+	if (line->mllp.memory)
+		mllp_again(&line->mllp);
+}
+
+static void dial(void *context)
+{
+	struct line *line = context;
+	int fd = endpoint_dial(line->options->host, line->port);
+
+	if (fd < 0) {
+		timer_set(&line->redial, loop_now_ns() + REDIAL_NS);
+		return;
+	}
+	add_peer(line, fd);
+	greet(line);
+}
+
+static void peer_gone(void *context, struct peer *peer)
+{
+	struct line *line = context;
+
+	remove_peer(line, peer);
+	if (line->options->dial)
+		timer_set(&line->redial, loop_now_ns() + REDIAL_NS);
+}
+
 static void accept_peers(void *context, uint32_t events)
 {
 	struct line *line = context;
@@ -228,6 +289,7 @@ static void accept_peers(void *context, uint32_t events)
 	while ((fd = accept4(line->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		add_peer(line, fd);
+		greet(line);
 	}
 	if (errno == EMFILE || errno == ENFILE)
 		err(1, "too many connections");
@@ -245,8 +307,11 @@ static int listen_again(struct line *line)
 
 static void choose_dialogue(struct line *line)
 {
-	line->owner = (struct peer_owner){ .gone = remove_peer, .context = line, .split = line->options->split };
-	if (line->options->archetype == ARCHETYPE_A1) {
+	line->owner = (struct peer_owner){ .gone = peer_gone, .context = line, .split = line->options->split };
+	if (line->options->archetype == ARCHETYPE_HL7) {
+		line->owner.frame = mllp_frame;
+		line->owner.request = request_mllp;
+	} else if (line->options->archetype == ARCHETYPE_A1) {
 		line->owner.frame = dump8_frame;
 		line->owner.request = request_dump8;
 	} else if (line->options->archetype == ARCHETYPE_A5) {
@@ -278,13 +343,18 @@ int line_open(struct line *line, const struct options *options, unsigned index, 
 	line->mischief = (struct mischief){ options, dice_of(options->seed, 1000000 + index), 0 };
 	line->port = port;
 	line->listener = -1;
+	line->redial = (struct timer){ .fire = dial, .context = line };
 	choose_dialogue(line);
 	if (options->folder) {
 		text_folder_open(&line->folder, options->folder, dice_of(options->seed, 2000000 + index));
 		return 0;
 	}
-	if (!options->serial)
+	if (options->dial)
+		timer_set(&line->redial, loop_now_ns());
+	else if (!options->serial)
 		return listen_again(line);
+	if (!options->serial)
+		return 0;
 	terminal_open(&line->terminal);
 	add_peer(line, line->terminal.master);
 	terminal_link(&line->terminal, options->serial);
@@ -308,6 +378,8 @@ static void stop_listening(struct line *line)
 
 void line_close(struct line *line)
 {
+	mllp_stop(&line->mllp);
+	timer_clear(&line->redial);
 	close_peers(line);
 	stop_listening(line);
 	if (line->options->folder)
@@ -336,6 +408,7 @@ void line_pull(struct line *line)
 		terminal_close(&gone);
 	}
 	close_peers(line);
+	timer_clear(&line->redial);
 	stop_listening(line);
 }
 
@@ -348,6 +421,10 @@ void line_plug_in(struct line *line)
 	if (line->options->serial) {
 		add_peer(line, line->terminal.master);
 		terminal_link(&line->terminal, line->options->serial);
+		return;
+	}
+	if (line->options->dial) {
+		timer_set(&line->redial, loop_now_ns());
 		return;
 	}
 	int failure = listen_again(line);

@@ -3,6 +3,7 @@
 #define SIM_LINE_H
 
 #include "endpoint.h"
+#include "hl7.h"
 #include "instrument.h"
 #include "mischief.h"
 #include "peer.h"
@@ -20,6 +21,8 @@ struct line {
 	struct watch watch;       /* of the listener */
 	struct terminal terminal; /* serial */
 	struct text_folder folder;
+	struct mllp_sender mllp;
+	struct timer redial;
 };
 
 /* Opens the pty, or TCP port `port` (0: any). 0 or -errno. The line must stay where it is. */

@@ -10,7 +10,7 @@
 enum { EXIT_USAGE = 64 };
 
 static const char help[] =
-	"assay-sim ARCHETYPE (--serial LINK | --tcp HOST:PORT | --folder DIRECTORY) [OPTION...]\n"
+	"assay-sim ARCHETYPE (--serial LINK | --tcp HOST:PORT | --dial HOST:PORT | --folder DIRECTORY) [OPTION...]\n"
 	"\n"
 	"Behaves like one instrument of a rapid-test room, or like many of a kind, quirks included.\n"
 	"Prints \"ready PTY\" or \"ready HOST:PORT\" when it can be asked; SIGTERM ends it.\n"
@@ -27,12 +27,14 @@ static const char help[] =
 	"  a10  (push)              reader that pushes 57 bytes for each result\n"
 	"  json (reader-dy6260)     reader that answers READ with a JSON document\n"
 	"  folder                   instrument PC that leaves CSV files in the folder of --folder\n"
+	"  hl7                      analyzer that sends HL7 version 2 over MLLP, each batch until it is accepted\n"
 	"  a6b  (analyzer-a6b, modbus)  analyzer with latch, window and acknowledge: Modbus RTU over --serial,\n"
 	"                           Modbus TCP over --tcp\n"
 	"\n"
 	"Where\n"
 	"  --serial LINK            make a pty and the symbolic link LINK to it (replaced when stale)\n"
 	"  --tcp HOST:PORT          listen; port 0 takes a free one\n"
+	"  --dial HOST:PORT         call whoever listens there, again and again\n"
 	"  --folder DIRECTORY       folder: leave files here: written at once, in halves, renamed in, or appended to\n"
 	"  --ports N                listen on N consecutive ports, each its own instrument (default 1)\n"
 	"  --unit N                 Modbus unit address, 1..247 (default 1)\n"
@@ -72,7 +74,7 @@ static const char help[] =
 	"  --late-every K           only every K-th answer (default 1)\n"
 	"  --noise P                random bytes before a frame\n"
 	"  --bad-crc P              a wrong checksum (Modbus TCP: a wrong transaction number)\n"
-	"  --silence P              swallow the request\n"
+	"  --silence P              swallow the request (hl7: the answer)\n"
 	"  --short P                the end of a frame is missing\n"
 	"  --echo                   the line echoes requests\n"
 	"  --split                  send one byte a millisecond\n"
@@ -91,6 +93,7 @@ enum choice {
 	OPTION_HELP = 1,
 	OPTION_SERIAL,
 	OPTION_TCP,
+	OPTION_DIAL,
 	OPTION_FOLDER,
 	OPTION_PORTS,
 	OPTION_UNIT,
@@ -140,6 +143,7 @@ static const struct option names[] = {
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "serial", required_argument, NULL, OPTION_SERIAL },
 	{ "tcp", required_argument, NULL, OPTION_TCP },
+	{ "dial", required_argument, NULL, OPTION_DIAL },
 	{ "folder", required_argument, NULL, OPTION_FOLDER },
 	{ "ports", required_argument, NULL, OPTION_PORTS },
 	{ "unit", required_argument, NULL, OPTION_UNIT },
@@ -215,6 +219,7 @@ static const struct {
 	{ "json", ARCHETYPE_JSON, 5000 },
 	{ "reader-dy6260", ARCHETYPE_JSON, 5000 },
 	{ "folder", ARCHETYPE_FOLDER, 1000 },
+	{ "hl7", ARCHETYPE_HL7, 5000 },
 };
 
 static bool complained;
@@ -274,17 +279,17 @@ static void take_units(struct options *options, char *list)
 	}
 }
 
-static void take_tcp(struct options *options, const char *text)
+static void take_tcp(struct options *options, const char *option, const char *text)
 {
 	const char *colon = strrchr(text, ':');
 
 	if (!colon || (size_t)(colon - text) >= sizeof options->host) {
-		complain("--tcp %s: not HOST:PORT, as in 127.0.0.1:5020", text);
+		complain("--%s %s: not HOST:PORT, as in 127.0.0.1:5020", option, text);
 		return;
 	}
 	memcpy(options->host, text, (size_t)(colon - text));
 	options->host[colon - text] = '\0';
-	options->port = (int)whole("tcp", colon + 1, 0, 65535);
+	options->port = (int)whole(option, colon + 1, options->dial, 65535);
 }
 
 static void take_outage(struct options *options, enum outage_kind kind, const char *option, char *text)
@@ -342,7 +347,11 @@ static bool take_result_option(struct options *options, int choice, const char *
 		options->serial = value;
 		return true;
 	case OPTION_TCP:
-		take_tcp(options, value);
+		take_tcp(options, option, value);
+		return true;
+	case OPTION_DIAL:
+		options->dial = true;
+		take_tcp(options, option, value);
 		return true;
 	case OPTION_FOLDER:
 		options->folder = value;
@@ -512,7 +521,8 @@ static void take_archetype(struct options *options, const char *name)
 			return;
 		}
 	}
-	complain("%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6b, a8, a9, a10, json and folder",
+	complain(
+		"%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6b, a8, a9, a10, json, folder and hl7",
 		name);
 }
 
@@ -521,15 +531,16 @@ static void check_together(const struct options *options, bool with_tcp)
 	if ((options->archetype == ARCHETYPE_FOLDER) != (options->folder != NULL))
 		complain("--folder DIRECTORY goes with the folder, and only with it");
 	else if (options->folder ? options->serial || with_tcp : !options->serial == !with_tcp)
-		complain("give either --serial LINK or --tcp HOST:PORT");
-	else if (options->ports > 1 && options->serial)
+		complain("give either --serial LINK, --tcp HOST:PORT or --dial HOST:PORT");
+	else if (options->ports > 1 && (options->serial || options->dial))
 		complain("--ports goes with --tcp only");
 	else if (options->unit_count > 1 && options->archetype != ARCHETYPE_A6B)
 		complain("--units: only the a6b shares a line");
 	else if (options->port + options->ports - 1 > 65535)
 		complain("--ports %d: there are no %d ports from %d on", options->ports, options->ports, options->port);
 	else if (options->bad_crc > 0 && options->archetype >= ARCHETYPE_A8 && options->archetype != ARCHETYPE_A10)
-		complain("--bad-crc: of the text instruments only the a10 has a checksum that is known");
+		complain(
+			"--bad-crc: of the text instruments only the a10 has a checksum that is known, and the hl7 has none");
 	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)
 		complain("--burst %u: a group of the a1 has 8 wells", options->burst);
 	else if (options->archetype == ARCHETYPE_A3 && options->burst > 24)
@@ -574,7 +585,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		}
 		if (choice == '?')
 			return EXIT_USAGE; /* getopt_long has said it */
-		with_tcp |= choice == OPTION_TCP;
+		with_tcp |= choice == OPTION_TCP || choice == OPTION_DIAL;
 		if (!take_result_option(options, choice, names[index].name, optarg) &&
 			!take_quirk_option(options, choice, names[index].name, optarg) &&
 			!take_dump8_option(options, choice, names[index].name, optarg))

@@ -19,6 +19,7 @@ enum archetype {
 	ARCHETYPE_A10,
 	ARCHETYPE_JSON,
 	ARCHETYPE_FOLDER,
+	ARCHETYPE_HL7,
 };
 enum sim_layout { SIM_LAYOUT_8, SIM_LAYOUT_16, SIM_LAYOUT_MULTI, SIM_LAYOUT_Z24 }; /* A1 */
 
@@ -35,7 +36,8 @@ struct options {
 	enum archetype archetype;
 	const char *serial;        /* the symlink to the pty, or NULL */
 	const char *folder;        /* of ARCHETYPE_FOLDER, else NULL */
-	char host[128];            /* with --tcp */
+	char host[128];            /* with --tcp or --dial */
+	bool dial;                 /* call HOST:PORT instead of listening there */
 	int port;                  /* 0: any */
 	int ports;                 /* consecutive ports, each its own instrument */
 	unsigned units[UNITS_MAX]; /* Modbus addresses on the line */

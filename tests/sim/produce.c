@@ -343,6 +343,7 @@ void produce(struct instrument *instrument, struct moment now, struct result *ou
 	case ARCHETYPE_A10:
 	case ARCHETYPE_JSON:
 	case ARCHETYPE_FOLDER:
+	case ARCHETYPE_HL7:
 		produce_text(instrument, out);
 		break;
 	}

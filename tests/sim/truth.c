@@ -11,7 +11,7 @@
 #include "label.h"
 
 static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5", "a3", "a4", "a8", "a9", "a10", "json",
-	"folder" };
+	"folder", "hl7" };
 static const char *const kind_names[] = { "sample", "blank", "control", "control", "calibration" };
 static const char *const verdict_names[] = { "none", "negative", "positive", "suspect", "invalid" };
 static const char *const unit_names[] = { "", "%", "mg/kg", "ug/kg", "{RLU}", "mg/L" };
@@ -111,6 +111,13 @@ static void now_text(char out[static 48], int64_t *ret_monotonic_ns)
 	*ret_monotonic_ns = monotonic.tv_sec * INT64_C(1000000000) + monotonic.tv_nsec;
 }
 
+/* HL7 has one word for all controls. */
+static const char *kind_of(const struct truth_place *place, const struct result *result)
+{
+	bool control = place->archetype == ARCHETYPE_HL7 && result->kind != RESULT_SAMPLE;
+	return control ? "qc" : kind_names[result->kind];
+}
+
 size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, const struct result *result)
 {
 	char at[48], tested[48], number[16], name[64], value[24] = "", channel[8] = "null", item[8] = "", port[24] = "";
@@ -136,7 +143,7 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 		"\"kind\":\"%s\",\"operator\":\"%s\"}\n",
 		at, (long long)at_ns, archetype_names[place->archetype], place->unit, port, place->serial, number,
 		channel, place->archetype == ARCHETYPE_A2 ? number : result->sample_no, name, item, value,
-		unit_names[result->unit], verdict_names[result->verdict], tested, kind_names[result->kind],
+		unit_names[result->unit], verdict_names[result->verdict], tested, kind_of(place, result),
 		result->operator_name ? result->operator_name : "");
 	return (size_t)length;
 }
