@@ -7,12 +7,11 @@
  * Every frame, both directions, all numbers little-endian; there is no byte stuffing:
  *
  *     0    1    2    3    4..7   8..9   10         11         12..
- *     03   dir  cmd  00   arg32  len16  xor 0..9   xor data   data[len]      dir: FF from the host, FE from the
- * instrument
+ *     03   dir  cmd  00   arg32  len16  xor 0..9   xor data   data[len]      dir: FF host, FE instrument
  *
  * The high half of a command names a family, which belongs to one module of the instrument: 4x colour or enzyme
- * channels and, on readers that write text, strips; 6x gold strips; 7x not known, read like 4x (?). One family is asked
- * for: the setting `family`. Which families one model has is not known.
+ * channels and, on readers that write text, strips; 6x gold strips; 7x not known, read like 4x (?). Each counts
+ * its records for itself (?). Which families are asked for says the setting `family`; which one model has is not known.
  *
  *     host   20 "DEVICE??"           who are you?
  *     instr  20 strings              maker, model, serial number, time: each a length byte and as many bytes. That they
@@ -54,11 +53,13 @@
  * first read, and a memory that was cleared and filled up again unseen. A record that cannot be read is told once and
  * does not stop the others.
  *
- * The memory is only cleared where `clear` says so: at the start and once a day, when every record of it was read and
+ * The memory is only cleared where `clear` says so, and of one module only, because nobody knows what else the command
+ * erases: at the start and once a day, when every record of it was read and
  * stored, and the instrument, asked again in the turn after that, has nothing newer.
  */
 #include "zero3_ff.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -70,9 +71,9 @@ static const struct setting options_table[] = {
 		.name = "family",
 		.type = SETTING_CHOICE,
 		.offset = offsetof(struct zero3_options, family),
-		.choices = "4x|6x|7x",
+		.choices = "4x|6x|7x|4x+6x|4x+7x|6x+7x|4x+6x+7x",
 		.standard = "4x",
-		.help = N_("Which commands the module of the instrument is asked with; 6x are gold strips"),
+		.help = N_("Which commands the modules of the instrument are asked with; 6x are gold strips"),
 	},
 	{
 		.name = "records",
@@ -123,7 +124,7 @@ static const struct setting options_table[] = {
 		.offset = offsetof(struct zero3_options, clear),
 		.standard = "no",
 		.help = N_(
-			"Erase the instrument's memory once a day when all of it is stored; a result finished in that very "
+			"Erase the instrument's memory once a day when all of it is stored (family 4x); a result finished in that very "
 			"moment would be lost"),
 	},
 	{
@@ -180,7 +181,7 @@ static enum next take_record(struct instrument *instrument, const struct zero3_f
 	struct zero3_state *state = instrument->state;
 	const struct zero3_options *options = instrument->options;
 	bool awaited = state->met && state->phase == ZERO3_PHASE_RECORD && frame->argument == state->index &&
-	               frame->family == (enum zero3_family)options->family;
+	               frame->family == state->family;
 	if (!frame->whole) {
 		readings->rejected++;
 		if (reply->offline)
@@ -229,8 +230,11 @@ static enum next take_identify(struct instrument *instrument, const struct zero3
 	const struct reply *reply, struct readings *readings)
 {
 	struct zero3_state *state = instrument->state;
+	struct maker before = instrument->maker;
 	if (take_identity(&instrument->maker, frame->data)) {
 		bool waited = !state->met && !reply->offline;
+		if (*before.serial && strcmp(before.serial, instrument->maker.serial) != 0 && !reply->offline)
+			zero3_forget(state);
 		state->met = true;
 		return waited ? NEXT_ASK : NEXT_WAIT;
 	}
@@ -259,7 +263,6 @@ static enum next take_answer(struct instrument *instrument, const struct zero3_f
 	struct readings *readings)
 {
 	struct zero3_state *state = instrument->state;
-	const struct zero3_options *options = instrument->options;
 	if (frame->part == ZERO3_RECORD)
 		return take_record(instrument, frame, reply, readings);
 	if (!frame->whole) {
@@ -269,7 +272,7 @@ static enum next take_answer(struct instrument *instrument, const struct zero3_f
 	if (frame->part == ZERO3_IDENTIFY)
 		return take_identify(instrument, frame, reply, readings);
 	/* After silence only its name is waited for: what comes before it answers an older question. */
-	if (!state->met || frame->family != (enum zero3_family)options->family)
+	if (!state->met || frame->family != state->family)
 		return NEXT_WAIT;
 	if (frame->part == ZERO3_TABLE && state->phase == ZERO3_PHASE_TABLE)
 		return take_table(state, frame, readings);
@@ -279,8 +282,8 @@ static enum next take_answer(struct instrument *instrument, const struct zero3_f
 		return zero3_take_range(state, frame, readings);
 	if (frame->part != ZERO3_CLEAR || state->phase != ZERO3_PHASE_CLEAR)
 		return NEXT_WAIT;
-	state->known = false; /* the indices begin anew, which is nothing to tell */
-	state->memory_empty = true;
+	state->progress[state->family].known = false; /* the indices begin anew, which is nothing to tell */
+	state->progress[state->family].memory_empty = true;
 	state->phase = ZERO3_PHASE_IDLE;
 	return NEXT_IDLE;
 }
@@ -304,17 +307,24 @@ static enum next take_silence(struct instrument *instrument, struct readings *re
 		zero3_give_up_record(state, readings);
 	else if (state->phase == ZERO3_PHASE_TABLE) /* then numbers stand for items */
 		state->phase = ZERO3_PHASE_MEMORY;
-	else /* one that cannot tell all of its memory is asked for days */
-		state->phase = state->phase == ZERO3_PHASE_MEMORY ? ZERO3_PHASE_RANGE : ZERO3_PHASE_IDLE;
+	else if (state->phase == ZERO3_PHASE_MEMORY) /* one that cannot tell all of it is asked for days */
+		state->phase = ZERO3_PHASE_RANGE;
+	else if (state->phase == ZERO3_PHASE_RANGE)
+		zero3_give_up_range(state, readings);
+	else
+		state->phase = ZERO3_PHASE_IDLE;
 	return NEXT_IDLE;
 }
 
 static int setup(struct instrument *instrument, struct fault *fault)
 {
-	(void)fault;
+	static const uint8_t families[] = { 1, 2, 4, 1 | 2, 1 | 4, 2 | 4, 1 | 2 | 4 }; /* by choice, a bit each */
 	struct zero3_state *state = instrument->state;
 	const struct zero3_options *options = instrument->options;
-	*state = (struct zero3_state){ .met = !options->identify };
+	if (options->clear && options->family != ZERO3_4X)
+		return fault_set(fault, EINVAL,
+			_("clear = yes needs family = 4x: what the command erases of other modules is not known"));
+	*state = (struct zero3_state){ .met = !options->identify, .families = families[options->family] };
 	zero3_read_cursor(state, instrument->cursor);
 	return 0;
 }
@@ -334,32 +344,30 @@ static void ask_range(const struct zero3_options *options, const struct zero3_st
 	uint8_t data[8];
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(times[i / 4] >> 8 * (i % 4));
-	zero3_send(request, (enum zero3_family)options->family, ZERO3_RANGE, 0, data, sizeof(data));
+	zero3_send(request, state->family, ZERO3_RANGE, 0, data, sizeof(data));
 }
 
 static void ask(struct instrument *instrument, struct request *request)
 {
 	struct zero3_state *state = instrument->state;
-	const struct zero3_options *options = instrument->options;
-	enum zero3_family family = (enum zero3_family)options->family;
 	if (!state->met) {
-		zero3_send(request, family, ZERO3_IDENTIFY, 0, (const uint8_t *)"DEVICE??", 8);
+		zero3_send(request, state->family, ZERO3_IDENTIFY, 0, (const uint8_t *)"DEVICE??", 8);
 		return;
 	}
 	if (state->phase == ZERO3_PHASE_IDLE)
 		zero3_begin_poll(instrument);
 	switch (state->phase) {
 	case ZERO3_PHASE_TABLE:
-		zero3_send(request, family, ZERO3_TABLE, 0, NULL, 0);
+		zero3_send(request, state->family, ZERO3_TABLE, 0, NULL, 0);
 		break;
 	case ZERO3_PHASE_RECORD:
-		zero3_send(request, family, ZERO3_RECORD, state->index, NULL, 0);
+		zero3_send(request, state->family, ZERO3_RECORD, state->index, NULL, 0);
 		break;
 	case ZERO3_PHASE_CLEAR:
 		zero3_send(request, ZERO3_4X, ZERO3_CLEAR, 0, NULL, 0);
 		break;
 	default:
-		ask_range(options, state, request);
+		ask_range(instrument->options, state, request);
 	}
 }
 

@@ -16,8 +16,9 @@ enum zero3_part { /* the low half of a command; the high half is 2 for identify 
 	ZERO3_UNKNOWN = -1,
 };
 
-/* In the order of the settings' choices. */
 enum zero3_family { ZERO3_4X, ZERO3_6X, ZERO3_7X, ZERO3_FAMILIES };
+
+/* In the order of the settings' choices. */
 enum zero3_layout { ZERO3_AUTO, ZERO3_NUMERIC, ZERO3_GOLD, ZERO3_TEXT };
 enum zero3_value { ZERO3_VALUE_AUTO, ZERO3_INHIBITION, ZERO3_CONCENTRATION };
 
@@ -94,6 +95,13 @@ enum zero3_phase {
 #define ZERO3_TRIES_MAX 3 /* questions without a whole answer before one thing is given up for now */
 #define ZERO3_TOLD_MAX  16
 
+struct zero3_progress {           /* of one module: each counts its records for itself */
+	bool known, memory_known; /* the two below say something */
+	bool memory_empty;        /* when it was last looked at, or a restart was seen: all that follows is new */
+	uint16_t through;         /* in polls all of the last days were read up to this index */
+	uint16_t memory_through;  /* in sweeps all of the memory was read up to this index; also in the cursor */
+};
+
 struct zero3_state {
 	struct zero3_table tables[ZERO3_FAMILIES]; /* a capture may show several, a dialogue fills one */
 	enum zero3_phase phase;                    /* what was asked last, or is to be asked next */
@@ -104,13 +112,13 @@ struct zero3_state {
 	long cursor_day, today, since, skipped_day, skipped_last;
 	bool started, sweeping; /* a sweep reads everything since `since`, a poll what is new */
 	bool clearing, lacking; /* in this sweep: the memory is to be cleared afterwards; a record was not read */
+	bool unreached;         /* in this sweep: a module did not say which records it holds */
 	bool of_memory;         /* the records being read are those behind the cursor's index */
 	int64_t reconciled_s;   /* when the last sweep began, by the station's clock */
 
-	bool known, memory_known; /* the two below say something */
-	uint16_t through;         /* in polls all of the last days were read up to this index */
-	bool memory_empty;        /* when it was last looked at, or a restart was seen: all that follows is new */
-	uint16_t memory_through;  /* in sweeps all of the memory was read up to this index; also in the cursor */
+	unsigned families;        /* to be asked, a bit each */
+	enum zero3_family family; /* that is being asked */
+	struct zero3_progress progress[ZERO3_FAMILIES];
 	uint16_t index, first, last;
 	unsigned left; /* records from `index` on */
 
@@ -119,6 +127,9 @@ struct zero3_state {
 };
 
 void zero3_read_cursor(struct zero3_state *state, const char *cursor);
+
+/* Another instrument answers: nothing that was known of the old one holds. */
+void zero3_forget(struct zero3_state *state);
 
 /* Decides what this poll looks at. */
 void zero3_begin_poll(struct instrument *instrument);
@@ -129,6 +140,9 @@ enum next zero3_take_range(struct zero3_state *state, const struct zero3_frame *
 /* The record asked for is done with. `read`: false where the instrument holds nothing (yet) at this index. */
 enum next zero3_next_record(struct zero3_state *state, bool read, struct readings *readings);
 enum next zero3_give_up_record(struct zero3_state *state, struct readings *readings);
+
+/* The module does not say which records it holds. */
+enum next zero3_give_up_range(struct zero3_state *state, struct readings *readings);
 
 /* A notice with the reply's bytes; NULL where they were told before. */
 struct notice *zero3_undecodable(struct zero3_state *state, const struct reply *reply, struct readings *readings);

@@ -58,18 +58,26 @@ static void tell_missed(struct zero3_state *state, unsigned first, unsigned last
 
 /* ---- days ---- */
 
-/* "day=2026-03-05 last=17"; anything else is no cursor. */
+static const char *const family_names[] = { [ZERO3_4X] = " 4x=", [ZERO3_6X] = " 6x=", [ZERO3_7X] = " 7x=" };
+
+static struct zero3_progress *here(struct zero3_state *state)
+{
+	return &state->progress[state->family];
+}
+
+/* "day=2026-03-05 4x=17 6x=3"; anything else is no cursor. */
 void zero3_read_cursor(struct zero3_state *state, const char *cursor)
 {
 	struct date_time date = { 0 };
-	unsigned last;
-	char rest;
-	if (sscanf(cursor, "day=%4d-%2d-%2d last=%5u%c", &date.year, &date.month, &date.day, &last, &rest) != 4 ||
-		!calendar_valid(&date) || last > UINT16_MAX)
+	if (sscanf(cursor, "day=%4d-%2d-%2d", &date.year, &date.month, &date.day) != 3 || !calendar_valid(&date))
 		return;
 	state->cursor_day = calendar_day(&date);
-	state->memory_through = (uint16_t)last;
-	state->memory_known = true;
+	for (int family = 0; family < ZERO3_FAMILIES; family++) {
+		struct zero3_progress *progress = &state->progress[family];
+		const char *at = strstr(cursor, family_names[family]);
+		if (at && sscanf(at + strlen(family_names[family]), "%5hu", &progress->memory_through) == 1)
+			progress->memory_known = true;
+	}
 }
 
 /* The day moves forward only, so that a box that starts without knowing the date loses nothing. */
@@ -78,8 +86,20 @@ static void write_cursor(struct zero3_state *state, struct readings *readings)
 	if (state->today > state->cursor_day)
 		state->cursor_day = state->today;
 	struct date_time date = calendar_of_day(state->cursor_day);
-	snprintf(readings->cursor, sizeof(readings->cursor), "day=%04d-%02d-%02d last=%u", date.year, date.month,
-		date.day, state->memory_through);
+	char *at = readings->cursor, *end = at + sizeof(readings->cursor);
+	at += snprintf(at, (size_t)(end - at), "day=%04d-%02d-%02d", date.year, date.month, date.day);
+	for (int family = 0; family < ZERO3_FAMILIES; family++)
+		if (state->progress[family].memory_known)
+			at += snprintf(at, (size_t)(end - at), "%s%u", family_names[family],
+				state->progress[family].memory_through);
+}
+
+void zero3_forget(struct zero3_state *state)
+{
+	memset(state->progress, 0, sizeof(state->progress));
+	memset(state->tables, 0, sizeof(state->tables));
+	state->started = state->sweeping = false;
+	state->phase = ZERO3_PHASE_IDLE;
 }
 
 static void look_back(struct zero3_state *state, long since, long furthest)
@@ -129,22 +149,47 @@ static void tell_skipped(struct zero3_state *state, struct readings *readings)
 
 /* ---- records ---- */
 
+static void begin_family(struct zero3_state *state)
+{
+	state->phase = state->sweeping ? ZERO3_PHASE_TABLE : ZERO3_PHASE_RANGE;
+	state->tries = state->given_up = 0;
+	state->of_memory = false;
+}
+
 static enum next end_poll(struct zero3_state *state, struct readings *readings)
 {
-	bool clear = state->sweeping && state->clearing && !state->lacking && state->memory_known;
-	if (state->sweeping)
+	bool clear = state->sweeping && state->clearing && !state->lacking && here(state)->memory_known;
+	if (state->sweeping && !state->unreached)
 		write_cursor(state, readings);
-	state->sweeping = state->clearing = false;
-	state->tries = state->given_up = 0;
+	state->sweeping = state->sweeping && state->unreached;
+	state->clearing = false;
 	state->phase = clear ? ZERO3_PHASE_CHECK : ZERO3_PHASE_IDLE;
 	return clear ? NEXT_ASK : NEXT_IDLE;
+}
+
+static enum next end_family(struct zero3_state *state, struct readings *readings)
+{
+	for (unsigned family = state->family + 1U; family < ZERO3_FAMILIES; family++) {
+		if (!(state->families & 1U << family))
+			continue;
+		state->family = (enum zero3_family)family;
+		begin_family(state);
+		return NEXT_ASK;
+	}
+	return end_poll(state, readings);
+}
+
+enum next zero3_give_up_range(struct zero3_state *state, struct readings *readings)
+{
+	state->unreached = state->lacking = true;
+	return end_family(state, readings);
 }
 
 static enum next end_records(struct zero3_state *state, struct readings *readings)
 {
 	/* what is cleared afterwards was read whole by index */
 	if (!state->of_memory || state->clearing)
-		return end_poll(state, readings);
+		return end_family(state, readings);
 	state->of_memory = false;
 	state->phase = ZERO3_PHASE_RANGE;
 	return NEXT_ASK;
@@ -159,8 +204,9 @@ enum next zero3_next_record(struct zero3_state *state, bool read, struct reading
 		return NEXT_ASK;
 	/* The newest record may be in the making: it counts as read when it holds something. */
 	state->lacking |= !read;
-	*(state->of_memory ? &state->memory_through : &state->through) = read ? index : (uint16_t)(index - 1);
-	*(state->of_memory ? &state->memory_known : &state->known) = true;
+	struct zero3_progress *progress = here(state);
+	*(state->of_memory ? &progress->memory_through : &progress->through) = read ? index : (uint16_t)(index - 1);
+	*(state->of_memory ? &progress->memory_known : &progress->known) = true;
 	return end_records(state, readings);
 }
 
@@ -183,8 +229,8 @@ enum next zero3_give_up_record(struct zero3_state *state, struct readings *readi
 static void tell_restart(struct zero3_state *state, uint16_t through, struct readings *readings)
 {
 	struct notice *notice = readings_notice(readings, NOTICE_COUNTER_RESTARTED);
-	state->known = false;
-	state->memory_empty = true;
+	here(state)->known = false;
+	here(state)->memory_empty = true;
 	if (!notice)
 		return;
 	notice->first = through;
@@ -216,12 +262,12 @@ static bool went_back(const struct zero3_state *state, uint16_t through)
 	return (uint16_t)(state->last - through) >= 0x8000;
 }
 
-static void tell_overwritten(const struct zero3_state *state, struct readings *readings)
+static void tell_overwritten(const struct zero3_state *state, uint16_t through, struct readings *readings)
 {
 	struct notice *notice = readings_notice(readings, NOTICE_MISSED_RESULTS);
 	if (!notice)
 		return;
-	notice->first = (uint16_t)(state->memory_through + 1);
+	notice->first = (uint16_t)(through + 1);
 	notice->last = (uint16_t)(state->first - 1);
 	snprintf(notice->reason, sizeof(notice->reason),
 		_("records %u to %u are gone: the instrument's memory was full before they were read"), notice->first,
@@ -231,29 +277,31 @@ static void tell_overwritten(const struct zero3_state *state, struct readings *r
 /* At the first contact the days say what is wanted, not the whole memory. */
 static void choose_of_memory(struct zero3_state *state, unsigned count, struct readings *readings)
 {
-	bool first_contact = !state->memory_known && !state->clearing;
-	uint16_t through = state->memory_through;
+	struct zero3_progress *progress = here(state);
+	bool first_contact = !progress->memory_known && !state->clearing;
+	uint16_t through = progress->memory_through;
 	state->of_memory = true;
 	if (first_contact)
-		state->memory_through = through = state->last;
-	else if (count > 0 && state->memory_known && !state->memory_empty) {
+		progress->memory_through = through = state->last;
+	else if (count > 0 && progress->memory_known && !progress->memory_empty) {
 		if (went_back(state, through))
 			tell_restart(state, through, readings);
 		else if ((uint16_t)(state->last - through) > count)
-			tell_overwritten(state, readings);
+			tell_overwritten(state, through, readings);
 	}
 	if (count > 0 && !first_contact)
 		state->skipped_day = 0; /* however long the absence was */
-	choose_behind(state, state->clearing || state->memory_empty, through, count);
-	state->memory_known = true;
-	state->memory_empty = count == 0;
+	choose_behind(state, state->clearing || progress->memory_empty, through, count);
+	progress->memory_known = true;
+	progress->memory_empty = count == 0;
 }
 
 static void choose_of_days(struct zero3_state *state, unsigned count, struct readings *readings)
 {
-	if (state->known && count > 0 && went_back(state, state->through))
-		tell_restart(state, state->through, readings);
-	choose_behind(state, state->sweeping || !state->known, state->through, count);
+	struct zero3_progress *progress = here(state);
+	if (progress->known && count > 0 && went_back(state, progress->through))
+		tell_restart(state, progress->through, readings);
+	choose_behind(state, state->sweeping || !progress->known, progress->through, count);
 	tell_skipped(state, readings);
 }
 
@@ -292,7 +340,9 @@ void zero3_begin_poll(struct instrument *instrument)
 	int64_t now_s = (int64_t)today * SECONDS_OF_DAY + now->hour * 3600 + now->minute * 60 + now->second;
 	if (!state->sweeping) /* one that was interrupted begins anew */
 		plan(state, instrument->options, today, now_s);
-	state->phase = state->sweeping ? ZERO3_PHASE_TABLE : ZERO3_PHASE_RANGE;
-	state->tries = state->given_up = 0;
-	state->of_memory = false;
+	state->unreached = false;
+	state->family = ZERO3_4X;
+	while (!(state->families & 1U << state->family))
+		state->family++;
+	begin_family(state);
 }

@@ -105,6 +105,7 @@ static struct reading *add_reading(const struct record *record, struct readings 
 	name_item(record, reading);
 	decode_time(record, reading);
 	reading->repeatable = true;
+	reading->repeat = 1000U * record->frame->family; /* each module counts its records for itself */
 	reading->raw = record->reply->bytes;
 	reading->raw_length = record->reply->length;
 	return reading;
@@ -228,7 +229,7 @@ static enum zero3_outcome take_numeric(struct record *record, struct bytes entri
 		if (!reading)
 			continue;
 		decode_entry(record, entry, reading);
-		reading->repeat = alike_before(first, entry);
+		reading->repeat += alike_before(first, entry);
 	}
 	return outcome;
 }

@@ -302,6 +302,7 @@ enum zero3_outcome zero3_take_text(
 	if (strcmp(reading->sample_name, "对照样") == 0)
 		reading->kind = KIND_CONTROL;
 	reading->repeatable = true;
+	reading->repeat = 1000U * frame->family;
 	reading->raw = reply->bytes;
 	reading->raw_length = reply->length;
 	return ZERO3_RESULTS;

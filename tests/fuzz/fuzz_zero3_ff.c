@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set(driver, options, "clear", choice & 8 ? "yes" : "no");
 	set(driver, options, "identify", choice & 16 ? "no" : "yes");
 	may_clear = choice & 8;
-	struct instrument instrument = { .driver = driver, .options = options, .cursor = "day=2026-03-04 last=3" };
+	struct instrument instrument = { .driver = driver, .options = options, .cursor = "day=2026-03-04 4x=3" };
 	instrument.now = (struct date_time){ 2026, 3, 5, choice % 24, 0, 0 };
 	instrument.state = calloc(1, driver->state_size);
 	driver->setup(&instrument, NULL);

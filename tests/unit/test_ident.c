@@ -60,6 +60,18 @@ static void reading_the_same_test_again_gives_the_same_id(void **state)
 	assert_string_equal(id_of("S", &reading), id_of("S", &again));
 }
 
+static void a_name_from_a_table_that_people_may_change_is_no_part_of_the_id(void **state)
+{
+	(void)state;
+	struct reading reading = reading_of_test(), renamed = reading_of_test();
+	strcpy(renamed.item, "农药");
+	reading.item_looked_up = renamed.item_looked_up = true;
+	assert_string_equal(id_of("S", &reading), id_of("S", &renamed));
+	reading.item[0] = '\0';
+	reading.item_looked_up = false;
+	assert_string_equal(id_of("S", &reading), id_of("S", &renamed));
+}
+
 static void whatever_tells_two_tests_apart_tells_their_ids_apart(void **state)
 {
 	(void)state;
@@ -150,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_id_can_be_computed_by_any_program),
 		cmocka_unit_test(reading_the_same_test_again_gives_the_same_id),
+		cmocka_unit_test(a_name_from_a_table_that_people_may_change_is_no_part_of_the_id),
 		cmocka_unit_test(whatever_tells_two_tests_apart_tells_their_ids_apart),
 		cmocka_unit_test(ids_are_uuids_of_their_version),
 		cmocka_unit_test(every_event_has_an_id_of_its_own),

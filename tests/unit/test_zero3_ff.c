@@ -5,6 +5,8 @@
 /* cmocka needs the four above */
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "zero3_paper.h"
 
 static struct paper_analyzer analyzer; /* large: not for the stack */
@@ -338,7 +340,7 @@ static void a_restart_while_nobody_was_there_is_seen_from_the_cursor(void **stat
 	for (int i = 0; i < 6; i++)
 		paper_test(&analyzer, today, 1);
 	paper_poll(line, &analyzer);
-	assert_string_equal(line->cursor, "day=2026-03-05 last=6");
+	assert_string_equal(line->cursor, "day=2026-03-05 4x=6");
 	analyzer.count = 0;
 	analyzer.next = 1;
 	paper_test(&analyzer, paper_time(2011, 1, 2, 3), 1); /* and its clock lost the date */
@@ -348,7 +350,7 @@ static void a_restart_while_nobody_was_there_is_seen_from_the_cursor(void **stat
 	assert_int_equal(line->stored_count, 8);
 	assert_int_equal(line->notice_count, 1);
 	assert_int_equal(line->notices[0].kind, NOTICE_COUNTER_RESTARTED);
-	assert_string_equal(line->cursor, "day=2026-03-05 last=2");
+	assert_string_equal(line->cursor, "day=2026-03-05 4x=2");
 }
 
 static void the_index_may_run_over_its_sixteen_bits(void **state)
@@ -370,7 +372,7 @@ static void the_index_may_run_over_its_sixteen_bits(void **state)
 	paper_poll(line, &analyzer);
 	assert_int_equal(line->stored_count, 5);
 	assert_int_equal(line->notice_count, 0);
-	assert_string_equal(line->cursor, "day=2026-03-05 last=2");
+	assert_string_equal(line->cursor, "day=2026-03-05 4x=2");
 }
 
 static void midnight_and_clocks_that_disagree_lose_nothing(void **state)
@@ -384,7 +386,7 @@ static void midnight_and_clocks_that_disagree_lose_nothing(void **state)
 	paper_test(&analyzer, paper_time(2026, 3, 6, 0), 1);
 	paper_poll(line, &analyzer);
 	assert_int_equal(line->stored_count, 3);
-	assert_string_equal(line->cursor, "day=2026-03-06 last=3");
+	assert_string_equal(line->cursor, "day=2026-03-06 4x=3");
 	paper_test(&analyzer, paper_time(2026, 3, 5, 23), 1); /* its clock is behind */
 	paper_poll(line, &analyzer);
 	paper_test(&analyzer, paper_time(2026, 3, 7, 1), 1); /* or ahead */
@@ -432,12 +434,12 @@ static void a_box_that_does_not_know_the_date_yet_loses_nothing(void **state)
 	paper_connect(line);
 	line->instrument.now = (struct date_time){ 2000, 1, 1, 0, 0, 5 };
 	paper_poll(line, &analyzer);
-	assert_string_equal(line->cursor, "day=2026-03-05 last=1");
+	assert_string_equal(line->cursor, "day=2026-03-05 4x=1");
 	paper_test(&analyzer, paper_time(2026, 3, 8, 9), 1);
 	line->instrument.now = (struct date_time){ 2026, 3, 9, 9, 0, 0 };
 	paper_poll(line, &analyzer);
 	assert_int_equal(line->stored_count, 2);
-	assert_string_equal(line->cursor, "day=2026-03-09 last=2");
+	assert_string_equal(line->cursor, "day=2026-03-09 4x=2");
 }
 
 static void what_was_overwritten_before_it_was_read_is_told(void **state)
@@ -564,7 +566,83 @@ static void late_and_strange_answers_disturb_nothing(void **state)
 	assert_int_equal(paper_take(line, &(struct reply){ .kind = REPLY_DONE }), NEXT_WAIT);
 }
 
+static struct paper_record *test_of(uint8_t family, uint32_t index)
+{
+	analyzer.next = index;
+	struct paper_record *made = paper_test(&analyzer, today, 2);
+	made->family = family;
+	if (family == 0x60) {
+		made->length = 9;
+		made->data[8] = 0x41;
+	}
+	return made;
+}
+
+static void modules_of_one_instrument_are_read_side_by_side(void **state)
+{
+	(void)state;
+	paper_set(line, "family", "4x+6x+7x");
+	test_of(0x40, 7);
+	test_of(0x60, 3);
+	test_of(0x70, 7); /* alike to the last bit, and another result */
+	paper_poll(line, &analyzer);
+	assert_int_equal(line->stored_count, 5);
+	assert_string_equal(line->cursor, "day=2026-03-05 4x=7 6x=3 7x=7");
+	test_of(0x60, 4);
+	test_of(0x70, 8);
+	paper_polls(line, &analyzer, 2);
+	assert_int_equal(line->stored_count, 8);
+	assert_int_equal(analyzer.asked_records, 5);
+	/* one falls silent: the others go on, and the cursor waits for it */
+	analyzer.mute_family = 0x60;
+	line->instrument.now.day++;
+	for (uint32_t i = 8; i < 12; i++)
+		test_of(0x40, i);
+	test_of(0x60, 5);
+	paper_polls(line, &analyzer, 30);
+	assert_int_equal(line->stored_count, 16);
+	assert_string_equal(line->cursor, "day=2026-03-05 4x=7 6x=3 7x=7");
+	analyzer.mute_family = 0;
+	paper_polls(line, &analyzer, 8);
+	assert_int_equal(line->stored_count, 17);
+	assert_string_equal(line->cursor, "day=2026-03-06 4x=11 6x=5 7x=8");
+	assert_int_equal(line->notice_count, 0);
+	paper_connect(line);
+	paper_poll(line, &analyzer);
+	assert_int_equal(line->stored_count, 17);
+}
+
+static void another_instrument_on_the_line_is_read_from_its_beginning(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		paper_test(&analyzer, today, 1);
+	paper_polls(line, &analyzer, 2);
+	analyzer.dead = true;
+	paper_polls(line, &analyzer, 2);
+	analyzer.dead = false;
+	analyzer.serial = "SN2";
+	analyzer.count = 0;
+	analyzer.next = 1;
+	for (int i = 0; i < 7; i++)
+		paper_test(&analyzer, today + 0x800, 1);
+	paper_poll(line, &analyzer);
+	assert_int_equal(line->stored_count, 12);
+	assert_int_equal(line->notice_count, 0);
+	assert_string_equal(line->instrument.maker.serial, "SN2");
+}
+
 /* ---- clearing ---- */
+
+static void what_clearing_does_to_other_modules_is_not_tried_out(void **state)
+{
+	(void)state;
+	struct fault fault = { "" };
+	paper_set(line, "clear", "yes");
+	paper_set(line, "family", "4x+6x");
+	assert_int_equal(line->instrument.driver->setup(&line->instrument, &fault), -EINVAL);
+	assert_non_null(strstr(fault.text, "family = 4x"));
+}
 
 static void nothing_is_ever_cleared_unless_a_setting_says_so(void **state)
 {
@@ -683,6 +761,9 @@ int main(void)
 		TEST(an_analyzer_without_a_table_is_read_all_the_same),
 		TEST(who_it_is_is_known_before_its_results_are_read),
 		TEST(late_and_strange_answers_disturb_nothing),
+		TEST(modules_of_one_instrument_are_read_side_by_side),
+		TEST(another_instrument_on_the_line_is_read_from_its_beginning),
+		TEST(what_clearing_does_to_other_modules_is_not_tried_out),
 		TEST(nothing_is_ever_cleared_unless_a_setting_says_so),
 		TEST(the_memory_is_cleared_after_everything_was_stored_and_asked_once_more),
 		TEST(a_result_that_comes_before_the_clearing_prevents_it),

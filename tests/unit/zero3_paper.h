@@ -12,12 +12,14 @@
 #include "../../drivers/checksum.h"
 
 struct paper_record {
+	uint8_t family; /* 0x40, 0x60, 0x70; 0: whichever is asked for */
 	uint32_t index, time;
 	uint8_t data[520];
 	size_t length;
 };
 
 struct paper_analyzer {
+	uint8_t mute_family; /* its ranges are not answered */
 	bool dead, mute_table, mute_memory, nameless;
 	uint32_t mute_index;  /* the record with this index is never answered; 0: none */
 	uint32_t spoil_index; /* this one always with a wrong checksum */
@@ -66,13 +68,14 @@ static inline void paper_range(struct paper_analyzer *analyzer, const struct req
 	uint32_t start = paper_u32(request->bytes + 12), end = paper_u32(request->bytes + 16), first = 0, last = 0;
 	bool memory = start == 0;
 	(memory ? analyzer->asked_memory++ : analyzer->asked_days++);
-	if (memory && analyzer->mute_memory)
+	if ((memory && analyzer->mute_memory) || (request->bytes[2] & 0xF0) == analyzer->mute_family)
 		return;
 	analyzer->last_start = memory ? analyzer->last_start : start;
 	analyzer->last_end = memory ? analyzer->last_end : end;
 	for (size_t i = 0; i < analyzer->count; i++) {
 		const struct paper_record *record = &analyzer->records[i];
-		if (record->time < start || record->time > end)
+		bool other = record->family && record->family != (request->bytes[2] & 0xF0);
+		if (other || record->time < start || record->time > end)
 			continue;
 		first = first ? first : record->index;
 		last = record->index;
@@ -125,7 +128,9 @@ static inline void paper_answer(struct paper_analyzer *analyzer, const struct re
 	} else if (!analyzer->mute_index || index != analyzer->mute_index) {
 		analyzer->asked_records++;
 		size_t at = 0;
-		while (at < analyzer->count && analyzer->records[at].index != index)
+		while (at < analyzer->count &&
+			(analyzer->records[at].index != index ||
+				(analyzer->records[at].family && analyzer->records[at].family != (command & 0xF0))))
 			at++;
 		const struct paper_record *record = &analyzer->records[at];
 		paper_frame(analyzer, command, index, record->data, at < analyzer->count ? record->length : 0);
