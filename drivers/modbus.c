@@ -33,7 +33,10 @@ enum { ILLEGAL_ADDRESS = 2, ILLEGAL_VALUE = 3, ACKNOWLEDGED = 5, BUSY = 6, GATEW
 static void start_anew(struct instrument *instrument)
 {
 	struct modbus_state *state = instrument->state;
-	state->step = state->plans[MODBUS_IDENTITY].count > 0 ? MODBUS_ASK_IDENTITY : MODBUS_ASK_STATUS;
+	const struct modbus_profile *profile = instrument->profile;
+	state->step = profile->pages.given                      ? MODBUS_ASK_PAGE
+	              : state->plans[MODBUS_IDENTITY].count > 0 ? MODBUS_ASK_IDENTITY
+	                                                        : MODBUS_ASK_STATUS;
 	state->block = state->word = 0;
 	state->busy = 0;
 	state->again = false;
@@ -51,6 +54,7 @@ static int modbus_setup(struct instrument *instrument, struct fault *fault)
 	memset(state, 0, sizeof(*state));
 	memcpy(state->plans, profile->plans, sizeof(state->plans));
 	modbus_cursor_read(state, instrument->cursor);
+	modbus_pages_begin(state);
 	if (!*instrument->maker.maker)
 		text_copy(instrument->maker.maker, sizeof(instrument->maker.maker), profile->maker);
 	if (!*instrument->maker.model)
@@ -108,6 +112,9 @@ static void modbus_ask(struct instrument *instrument, struct request *request)
 	case MODBUS_REST:
 		request->kind = REQUEST_NONE;
 		return;
+	case MODBUS_ASK_PAGE:
+		modbus_pages_ask(instrument, request);
+		return;
 	case MODBUS_WRITE_SELECT:
 		ask_select(instrument, request);
 		return;
@@ -118,6 +125,8 @@ static void modbus_ask(struct instrument *instrument, struct request *request)
 		ask_command(&profile->acknowledge, request);
 		return;
 	default:
+		if (state->plans[state->step].count == 0)
+			return; /* `every`, without a status to read: nothing is asked before it is time */
 		request->kind = REQUEST_READ;
 		request->table = profile->table;
 		request->address = state->plans[state->step].blocks[state->block].address;
@@ -205,6 +214,11 @@ static enum next take_torn(struct instrument *instrument, const char *reason, st
 		notice->raw = state->image;
 		notice->raw_length = MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
 	}
+	if (modbus_is_triggered(instrument->profile)) {
+		state->tries = 0;
+		modbus_trigger_take(instrument, NULL, readings);
+		return begin(state, MODBUS_ASK_STATUS, NEXT_IDLE);
+	}
 	if (to_new_numbers(instrument, readings))
 		return begin(state, MODBUS_ASK_STATUS, NEXT_ASK);
 	state->have_mark = false;
@@ -227,14 +241,29 @@ static enum next take_check(struct instrument *instrument, enum modbus_outcome o
 	return begin(state, MODBUS_ASK_STATUS, NEXT_ASK);
 }
 
+/* No number says which result this is: the trigger made it one. */
+static enum next take_triggered(struct instrument *instrument, enum modbus_outcome outcome, struct readings *readings)
+{
+	struct modbus_state *state = instrument->state;
+	bool taken = outcome == MODBUS_TAKEN;
+	if (!modbus_trigger_take(instrument, taken ? &readings->list[readings->count - 1] : NULL, readings) && taken)
+		readings->count--;
+	readings->blanks += !taken;
+	state->tries = 0;
+	return begin(state, MODBUS_ASK_STATUS, NEXT_IDLE);
+}
+
 static enum next take_record(struct instrument *instrument, struct readings *readings)
 {
 	struct modbus_state *state = instrument->state;
+	bool triggered = modbus_is_triggered(instrument->profile);
 	char reason[MODBUS_SENTENCE_MAX] = "";
-	enum modbus_outcome outcome = modbus_record_read(instrument, &state->next, readings, reason);
+	enum modbus_outcome outcome = modbus_record_read(instrument, triggered ? NULL : &state->next, readings, reason);
 	if (outcome == MODBUS_TORN)
 		return take_torn(instrument, reason, readings);
 	state->told &= ~(unsigned)MODBUS_TOLD_REFUSED;
+	if (triggered)
+		return take_triggered(instrument, outcome, readings);
 	if (state->checking)
 		return take_check(instrument, outcome, readings);
 	state->have_mark = outcome == MODBUS_TAKEN;
@@ -249,7 +278,7 @@ static enum next take_record(struct instrument *instrument, struct readings *rea
 static bool must_compare(const struct modbus_profile *profile, const struct modbus_state *state)
 {
 	if (profile->window.guard != MODBUS_GUARD_CRC)
-		return true;
+		return profile->window.guard != MODBUS_GUARD_NONE;
 	/* The checksum says nothing about registers outside the window. */
 	return state->plans[MODBUS_RECORD].registers != profile->window.length;
 }
@@ -268,6 +297,14 @@ static bool still_same(
 		length = inside ? MODBUS_BYTES(sequence->count) : 0;
 	}
 	return memcmp(state->image + MODBUS_BYTES(block->at) + from, reply->bytes + from, length) == 0;
+}
+
+static enum next decide(struct instrument *instrument, struct readings *readings)
+{
+	struct modbus_state *state = instrument->state;
+	bool more = modbus_is_triggered(instrument->profile) ? modbus_trigger_decide(instrument, readings)
+	                                                     : modbus_status_decide(instrument, readings);
+	return begin(state, state->step, more ? NEXT_ASK : NEXT_IDLE);
 }
 
 static enum next take_block(struct instrument *instrument, const struct reply *reply, struct readings *readings)
@@ -291,15 +328,16 @@ static enum next take_block(struct instrument *instrument, const struct reply *r
 		return modbus_identity_take(instrument, readings) ? begin(state, MODBUS_ASK_STATUS, NEXT_ASK)
 		                                                  : begin(state, MODBUS_REST, NEXT_IDLE);
 	modbus_status_take(instrument, readings);
-	enum next next = modbus_status_decide(instrument, readings) ? NEXT_ASK : NEXT_IDLE;
-	return begin(state, state->step, next);
+	return decide(instrument, readings);
 }
 
-static enum next take_done(struct instrument *instrument)
+static enum next take_done(struct instrument *instrument, struct readings *readings)
 {
 	struct modbus_state *state = instrument->state;
 	const struct modbus_profile *profile = instrument->profile;
 	switch (state->step) {
+	case MODBUS_ASK_STATUS:
+		return decide(instrument, readings);
 	case MODBUS_WRITE_SELECT:
 		if (!profile->write_multiple && ++state->word < modbus_field_of(profile, MODBUS_SELECT)->count)
 			return NEXT_ASK;
@@ -389,7 +427,8 @@ static enum next take_refused(struct instrument *instrument, const struct reply 
 			reply->exception);
 		return go_on(instrument);
 	}
-	if (reply->exception == ILLEGAL_VALUE && state->step != MODBUS_ASK_IDENTITY && state->step != MODBUS_ASK_STATUS)
+	bool of_result = state->step != MODBUS_ASK_IDENTITY && state->step != MODBUS_ASK_STATUS;
+	if (reply->exception == ILLEGAL_VALUE && of_result && !modbus_is_triggered(instrument->profile))
 		return take_hole(instrument, readings);
 	return tell_refused(instrument, reply->exception, readings);
 }
@@ -399,12 +438,14 @@ static enum next modbus_take(struct instrument *instrument, const struct reply *
 	struct modbus_state *state = instrument->state;
 	if (reply->offline)
 		return modbus_take_offline(instrument, reply, readings);
+	if (state->step == MODBUS_ASK_PAGE)
+		return modbus_pages_take(instrument, reply, readings);
 	if (reply->kind == REPLY_REFUSED)
 		return take_refused(instrument, reply, readings);
 	state->busy = 0;
-	bool reads = state->step <= MODBUS_ASK_RECORD;
+	bool reads = state->step <= MODBUS_ASK_RECORD && state->plans[state->step].count > 0;
 	if (reply->kind == REPLY_DONE && !reads)
-		return take_done(instrument);
+		return take_done(instrument, readings);
 	uint16_t count = reads ? state->plans[state->step].blocks[state->block].count : 0;
 	if (reply->kind == REPLY_REGISTERS && reads && reply->count == count && reply->length == MODBUS_BYTES(count))
 		return take_block(instrument, reply, readings);
@@ -431,12 +472,21 @@ static const struct setting modbus_settings[] = {
 		.example = "CDAB",
 		.help = N_("order of bytes and registers in numbers, where the instrument lets the user choose it"),
 	},
+	{
+		.name = "reconcile",
+		.type = SETTING_DURATION,
+		.offset = offsetof(struct modbus_options, reconcile_ms),
+		.min = 1000,
+		.max = 86400000,
+		.standard = "10min",
+		.help = N_("How often the whole memory is read again on instruments that list it page by page"),
+	},
 	{ .name = NULL },
 };
 
 const struct driver modbus_driver = {
 	.name = "modbus",
-	.title = N_("Modbus RTU or TCP instruments with a result window, by profile"),
+	.title = N_("Modbus RTU or TCP instruments, by profile"),
 	.line = NULL,
 	.version = 1,
 	.links = LINK_MODBUS,

@@ -2,6 +2,8 @@
  *
  *   modbus.c          the turn machine: what is asked next, and what an answer leads to
  *   modbus_status.c   identity and status registers: which results there are to fetch
+ *   modbus_trigger.c  when there is a result, on instruments that do not number them
+ *   modbus_pages.c    instruments that list their memory page by page, by a function of their own
  *   modbus_record.c   the registers of one result -> reading
  *   modbus_value.c    registers -> number, text or time: types, orders, scales, sentinels
  *   modbus_plan.c     which registers are read together in one request
@@ -42,10 +44,12 @@ enum modbus_form {
 	MODBUS_BCD,
 	MODBUS_BIT,
 	MODBUS_TEXT,
-	MODBUS_YMDHMS,   /* six registers: year, month, day, hour, minute, second */
-	MODBUS_BCD_TIME, /* three registers of packed BCD: YYMM DDhh mmss */
-	MODBUS_DOS_TIME, /* two registers: MS-DOS date and time, steps of two seconds */
-	MODBUS_SECONDS,  /* two registers: seconds since 1970-01-01 by the instrument's own local clock */
+	MODBUS_YMDHMS,    /* six registers: year, month, day, hour, minute, second */
+	MODBUS_BCD_TIME,  /* three registers of packed BCD: YYMM DDhh mmss */
+	MODBUS_DOS_TIME,  /* two registers: MS-DOS date and time, steps of two seconds */
+	MODBUS_SECONDS,   /* two registers: seconds since 1970-01-01 by the instrument's own local clock */
+	MODBUS_BYTE_TIME, /* five or six bytes: year - 2000, month, day, hour, minute, perhaps second */
+	MODBUS_CONSTANT,  /* nothing is read: the profile says it of every result */
 };
 
 /* What a field of a profile stands for. */
@@ -63,6 +67,7 @@ enum modbus_role {
 	MODBUS_FAULT,
 	MODBUS_CALIBRATION_DUE,
 	MODBUS_CLOCK,
+	MODBUS_READY,
 	MODBUS_SELECT,
 	MODBUS_VALID,
 	MODBUS_SEQUENCE,
@@ -87,9 +92,10 @@ struct modbus_field {
 	enum modbus_role role;
 	enum modbus_group group;
 	size_t offset, size; /* MODBUS_WORD, MODBUS_DECIMAL: the member of struct reading */
-	long documented;     /* address as the maker counts */
+	long documented;     /* address as the maker counts; of a page the byte, from 0 */
 	uint16_t address;    /* on the wire; set when the profile is finished */
 	uint16_t count;      /* registers */
+	uint16_t bytes;      /* twice as many; of a page as many as the type has */
 	enum modbus_form form;
 	unsigned bits;      /* of a number */
 	unsigned bit;       /* MODBUS_BIT, and the lowest bit of an 8-bit number */
@@ -101,6 +107,7 @@ struct modbus_field {
 	char scale[MODBUS_NUMBER_MAX]; /* factor, "" for 1 */
 	char least[MODBUS_NUMBER_MAX], most[MODBUS_NUMBER_MAX]; /* plausible magnitudes, "" when not said */
 	char unit[24];     /* MODBUS_VALUE: the unit the maker's document gives, where no register tells it */
+	char constant[64]; /* MODBUS_CONSTANT */
 	uint64_t expected; /* MODBUS_MAGIC */
 	struct {
 		uint64_t bits;
@@ -130,6 +137,8 @@ struct modbus_command {
 	uint16_t address, value;
 };
 
+#define MODBUS_REQUEST_MAX 32
+
 enum modbus_guard { MODBUS_GUARD_NONE, MODBUS_GUARD_CRC, MODBUS_GUARD_REREAD, MODBUS_GUARD_SEQUENCE };
 
 struct modbus_profile {
@@ -154,6 +163,14 @@ struct modbus_profile {
 		uint16_t identity_at, identity_count; /* identifying registers, from the window's first */
 		enum modbus_guard guard;
 	} window;
+	struct {
+		long function;
+		uint8_t request[MODBUS_REQUEST_MAX]; /* behind the function code */
+		size_t request_length, page_at;      /* page_at: where the page's number stands in it, 16 bits */
+		long record, end;                    /* bytes of one record, and of the answer that says "no more" */
+		bool given, end_given, oldest_first;
+	} pages;
+	long every_s; /* a reading is taken this often; 0: not by time */
 	struct modbus_plan plans[MODBUS_GROUPS];
 	uint64_t given; /* the plain keys given so far, as bits, to find what is given twice */
 };
@@ -161,6 +178,37 @@ struct modbus_profile {
 struct modbus_options {
 	bool acknowledge;
 	int order; /* 0: the profile's; else an order, plus one */
+	int64_t reconcile_ms;
+};
+
+#define MODBUS_WALK_MAX 4096 /* records of a memory among which alike ones are counted */
+#define MODBUS_SEGMENT  16   /* pages read before the beginning is looked at again */
+
+/* The beginning of a memory: so many records alike, and then another. Records are known by a digest. */
+struct modbus_head {
+	uint32_t first, run, below;
+	bool closed; /* there is another below */
+};
+
+/* Looks for a beginning among records as they come. */
+struct modbus_finder {
+	struct modbus_head head;
+	uint32_t fed, same; /* same: so many of the first kind in a row, just now */
+};
+
+struct modbus_pages {
+	enum { MODBUS_WALKING, MODBUS_GUARDING, MODBUS_ANCHORING } step;
+	uint32_t page, begun;                     /* to be asked for; the first of this segment */
+	uint32_t prints[MODBUS_WALK_MAX], walked; /* the records of this walk */
+	uint32_t held, segment;                   /* the last ones, in the image; how many at once */
+	bool resting;                             /* the next poll begins a walk */
+	bool whole, over;                         /* this walk: to the memory's end? has it come to its own? */
+	bool met;                                 /* it came upon what was read before */
+	bool known, caught_up, listed;            /* there is something read before; and since the start, this */
+	struct modbus_head last;                  /* it */
+	struct modbus_finder found, guard;
+	unsigned failures;
+	int64_t listed_s; /* when the whole memory was last read, by the station's clock */
 };
 
 enum modbus_step {
@@ -170,6 +218,7 @@ enum modbus_step {
 	MODBUS_WRITE_SELECT,
 	MODBUS_WRITE_LATCH,
 	MODBUS_WRITE_ACKNOWLEDGE,
+	MODBUS_ASK_PAGE,
 	MODBUS_REST, /* not our instrument: look again rarely */
 };
 
@@ -222,8 +271,13 @@ struct modbus_state {
 	struct {
 		uint16_t address, count;
 		bool known;
-	} asked;                             /* offline: the last question seen in the capture */
-	uint32_t filled;                     /* offline: blocks of the record seen, as bits */
+	} asked;                          /* offline: the last question seen in the capture */
+	uint32_t filled;                  /* offline: blocks of the record seen, as bits */
+	int64_t taken_s;                  /* `every`: when the last reading was taken, by the station's clock */
+	bool taken;                       /* `every`: there was one */
+	char trigger[MODBUS_AS_SENT_MAX]; /* what says that there is a result, for the record */
+	size_t record_at;                 /* of a page: where the record lies in the image, in bytes */
+	struct modbus_pages pages;
 	uint8_t image[2 * MODBUS_IMAGE_MAX]; /* registers as they came, big-endian */
 };
 
@@ -268,8 +322,7 @@ enum modbus_outcome { MODBUS_TAKEN, MODBUS_BLANK, MODBUS_TORN };
 enum modbus_outcome modbus_record_read(struct instrument *instrument, const uint32_t *expected,
 	struct readings *readings, char reason[static MODBUS_SENTENCE_MAX]);
 uint16_t modbus_record_mark(const struct reading *reading);
-struct bytes modbus_registers(
-	const struct modbus_state *state, enum modbus_group group, const struct modbus_field *field);
+struct bytes modbus_registers(const struct instrument *instrument, const struct modbus_field *field);
 enum modbus_order modbus_order_now(const struct instrument *instrument, const struct modbus_field *field);
 
 /* modbus_status.c */
@@ -286,6 +339,21 @@ bool modbus_is_past(const struct modbus_profile *profile, const struct modbus_st
 void modbus_restarted(struct instrument *instrument, struct readings *readings);
 void modbus_tell(struct modbus_state *state, struct readings *readings, unsigned once, enum notice_kind kind,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* modbus_trigger.c */
+bool modbus_is_triggered(const struct modbus_profile *profile);
+/* True when the registers are to be read now (`step`). */
+bool modbus_trigger_decide(struct instrument *instrument, struct readings *readings);
+/* The registers were read. True when the reading is a new one. */
+bool modbus_trigger_take(struct instrument *instrument, const struct reading *reading, struct readings *readings);
+int64_t modbus_now_s(const struct instrument *instrument);
+
+/* modbus_pages.c */
+void modbus_pages_begin(struct modbus_state *state);
+void modbus_pages_ask(const struct instrument *instrument, struct request *request);
+enum next modbus_pages_take(struct instrument *instrument, const struct reply *reply, struct readings *readings);
+/* The record at `bytes` -> reading. */
+void modbus_page_record(struct instrument *instrument, struct readings *readings);
 
 /* modbus_offline.c */
 int modbus_frame(const struct instrument *instrument, const uint8_t *data, size_t length);

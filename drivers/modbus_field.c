@@ -4,6 +4,7 @@
  *     40018 u16 scale=/100 invalid=0x7FFE,0x7FFF
  *     0x116 ascii[16]
  *     0x12  bit7
+ *     is OIL-TPM
  */
 #include "modbus.h"
 
@@ -17,26 +18,31 @@ static const struct type {
 	enum modbus_form form;
 	unsigned bits, bit; /* of a number */
 	uint16_t count;     /* registers */
+	uint16_t bytes;     /* twice as many, but for types that stand in the records of pages only */
 } types[] = {
-	{ "u16", MODBUS_UNSIGNED, 16, 0, 1 },
-	{ "s16", MODBUS_SIGNED, 16, 0, 1 },
-	{ "u32", MODBUS_UNSIGNED, 32, 0, 2 },
-	{ "s32", MODBUS_SIGNED, 32, 0, 2 },
-	{ "u64", MODBUS_UNSIGNED, 64, 0, 4 },
-	{ "s64", MODBUS_SIGNED, 64, 0, 4 },
-	{ "u8h", MODBUS_UNSIGNED, 8, 8, 1 },
-	{ "u8l", MODBUS_UNSIGNED, 8, 0, 1 },
-	{ "s8h", MODBUS_SIGNED, 8, 8, 1 },
-	{ "s8l", MODBUS_SIGNED, 8, 0, 1 },
-	{ "f16", MODBUS_FLOAT, 16, 0, 1 },
-	{ "f32", MODBUS_FLOAT, 32, 0, 2 },
-	{ "f64", MODBUS_FLOAT, 64, 0, 4 },
-	{ "bcd16", MODBUS_BCD, 16, 0, 1 },
-	{ "bcd32", MODBUS_BCD, 32, 0, 2 },
-	{ "ymdhms", MODBUS_YMDHMS, 0, 0, 6 },
-	{ "bcd-time", MODBUS_BCD_TIME, 0, 0, 3 },
-	{ "dos-time", MODBUS_DOS_TIME, 32, 0, 2 },
-	{ "seconds", MODBUS_SECONDS, 32, 0, 2 },
+	{ "u16", MODBUS_UNSIGNED, 16, 0, 1, 2 },
+	{ "s16", MODBUS_SIGNED, 16, 0, 1, 2 },
+	{ "u32", MODBUS_UNSIGNED, 32, 0, 2, 4 },
+	{ "s32", MODBUS_SIGNED, 32, 0, 2, 4 },
+	{ "u64", MODBUS_UNSIGNED, 64, 0, 4, 8 },
+	{ "s64", MODBUS_SIGNED, 64, 0, 4, 8 },
+	{ "u8h", MODBUS_UNSIGNED, 8, 8, 1, 2 },
+	{ "u8l", MODBUS_UNSIGNED, 8, 0, 1, 2 },
+	{ "s8h", MODBUS_SIGNED, 8, 8, 1, 2 },
+	{ "s8l", MODBUS_SIGNED, 8, 0, 1, 2 },
+	{ "f16", MODBUS_FLOAT, 16, 0, 1, 2 },
+	{ "f32", MODBUS_FLOAT, 32, 0, 2, 4 },
+	{ "f64", MODBUS_FLOAT, 64, 0, 4, 8 },
+	{ "bcd16", MODBUS_BCD, 16, 0, 1, 2 },
+	{ "bcd32", MODBUS_BCD, 32, 0, 2, 4 },
+	{ "ymdhms", MODBUS_YMDHMS, 0, 0, 6, 12 },
+	{ "bcd-time", MODBUS_BCD_TIME, 0, 0, 3, 6 },
+	{ "dos-time", MODBUS_DOS_TIME, 32, 0, 2, 4 },
+	{ "seconds", MODBUS_SECONDS, 32, 0, 2, 4 },
+	{ "u8", MODBUS_UNSIGNED, 8, 0, 1, 1 },
+	{ "s8", MODBUS_SIGNED, 8, 0, 1, 1 },
+	{ "ymdhm8", MODBUS_BYTE_TIME, 0, 0, 3, 5 },
+	{ "ymdhms8", MODBUS_BYTE_TIME, 0, 0, 3, 6 },
 };
 
 static const struct {
@@ -131,7 +137,8 @@ bool modbus_parse_range(const char *text, long min, long max, long *ret_first, l
 
 bool modbus_form_is_time(enum modbus_form form)
 {
-	return form == MODBUS_YMDHMS || form == MODBUS_BCD_TIME || form == MODBUS_DOS_TIME || form == MODBUS_SECONDS;
+	return form == MODBUS_YMDHMS || form == MODBUS_BCD_TIME || form == MODBUS_DOS_TIME || form == MODBUS_SECONDS ||
+	       form == MODBUS_BYTE_TIME;
 }
 
 static int parse_text_type(struct modbus_field *field, const char *word, size_t length, struct fault *fault)
@@ -156,7 +163,8 @@ static int parse_text_type(struct modbus_field *field, const char *word, size_t 
 	}
 	return fault_set(fault, EINVAL,
 		_("'%.*s' is no type; u16 s16 u32 s32 u64 s64 u8h u8l s8h s8l f16 f32 f64 bcd16 bcd32 bit0..bit15 "
-		  "ascii[N] gb18030[N] utf8[N] ymdhms bcd-time dos-time seconds are"),
+		  "ascii[N] gb18030[N] utf8[N] ymdhms bcd-time dos-time seconds are, and in the records of pages u8 s8 ymdhm8 "
+		  "ymdhms8"),
 		(int)length, word);
 }
 
@@ -170,6 +178,7 @@ static int parse_type(struct modbus_field *field, const char *word, size_t lengt
 		field->bits = types[i].bits;
 		field->bit = types[i].bit;
 		field->count = types[i].count;
+		field->bytes = types[i].bytes;
 		return 0;
 	}
 	if (length > 3 && strncmp(word, "bit", 3) == 0 && modbus_parse_long(word + 3, length - 3, 0, 15, &bit)) {
@@ -332,11 +341,26 @@ static size_t next_word(const char **at)
 	return strcspn(*at, " \t");
 }
 
+static int parse_constant(struct modbus_field *field, const char *text, struct fault *fault)
+{
+	text += strspn(text, " \t");
+	if (field->role != MODBUS_WORD || !*text || strlen(text) >= sizeof(field->constant))
+		return fault_set(fault, EINVAL,
+			_("'is %s' does not fit; item, method, unit or another text of [field] may be the same for every "
+			  "result, in at most %zu bytes"),
+			text, sizeof(field->constant) - 1);
+	field->form = MODBUS_CONSTANT;
+	memcpy(field->constant, text, strlen(text) + 1);
+	return 0;
+}
+
 int modbus_field_parse(struct modbus_field *field, const char *value, struct fault *fault)
 {
 	const char *at = value;
 	size_t length = next_word(&at);
 	field->decimals = -1;
+	if (is_word(at, length, "is"))
+		return parse_constant(field, at + length, fault);
 	if (!modbus_parse_long(at, length, 0, 999999, &field->documented))
 		return fault_set(fault, EINVAL,
 			_("'%.*s' is no register address; decimal or 0x hexadecimal as the maker prints it would be, then the "
@@ -348,6 +372,8 @@ int modbus_field_parse(struct modbus_field *field, const char *value, struct fau
 		return fault_set(
 			fault, EINVAL, _("'%s' lacks the type after the address; '%s u16' for one"), value, value);
 	int error = parse_type(field, at, length, fault);
+	if (field->bytes == 0) /* a text, or a bit */
+		field->bytes = (uint16_t)MODBUS_BYTES(field->count);
 	while (error == 0) {
 		at += length;
 		length = next_word(&at);

@@ -38,6 +38,13 @@ static int resolve_fields(struct modbus_profile *profile, struct fault *fault)
 {
 	for (size_t i = 0; i < profile->field_count; i++) {
 		struct modbus_field *field = &profile->fields[i];
+		if (field->form == MODBUS_CONSTANT)
+			continue;
+		if (field->bytes != MODBUS_BYTES(field->count))
+			return fault_set(fault, EINVAL,
+				_("%s: u8, s8, ymdhm8 and ymdhms8 are of bytes, in the records of [pages]; a register has u8h, "
+				  "u8l, s8h, s8l, ymdhms or bcd-time"),
+				field->name);
 		int error = resolve(profile, field->name, field->documented, field->count, &field->address, fault);
 		if (error < 0)
 			return error;
@@ -83,7 +90,7 @@ static int check_window_end(const struct modbus_profile *profile, struct fault *
 		const struct modbus_field *field = &profile->fields[i];
 		long last = field->address + field->count - 1;
 		bool begins = field->address >= start && field->address < end, ends = last >= start && last < end;
-		if (field->group == MODBUS_RECORD && begins != ends)
+		if (field->group == MODBUS_RECORD && field->form != MODBUS_CONSTANT && begins != ends)
 			return fault_set(fault, EINVAL,
 				_("%s: its registers %ld to %ld lie half outside the [window], which has %ld to %ld; check its "
 				  "address and type, and the window's at and length"),
@@ -119,7 +126,8 @@ static int resolve_window(struct modbus_profile *profile, struct fault *fault)
 
 static int check_guard(struct modbus_profile *profile, struct fault *fault)
 {
-	if (profile->window.guard == MODBUS_GUARD_NONE)
+	/* A reading taken by time is of values that move: what one answer holds belongs together. */
+	if (profile->window.guard == MODBUS_GUARD_NONE && (profile->every_s == 0 || profile->window.crc_given))
 		profile->window.guard = profile->window.crc_given ? MODBUS_GUARD_CRC : MODBUS_GUARD_REREAD;
 	if (profile->window.guard == MODBUS_GUARD_CRC && !profile->window.crc_given)
 		return fault_set(
@@ -141,10 +149,13 @@ static int check_counters(struct modbus_profile *profile, struct fault *fault)
 				_("%s is no counter; a plain u16, u32, bcd16 or bcd32 would be right"), field->name);
 	}
 	const struct modbus_field *newest = modbus_field_of(profile, MODBUS_NEWEST);
+	if (!newest && (profile->pages.given || modbus_is_triggered(profile)))
+		return 0;
 	if (!newest)
 		return fault_set(fault, EINVAL,
-			_("[status] lacks newest = ADDRESS TYPE, the running number of the newest result; without it a new "
-			  "result cannot be told from an old one"));
+			_("[status] lacks newest = ADDRESS TYPE, the running number of the newest result; an instrument that "
+			  "does not number them has [trigger] or [pages]; without any a new result cannot be told from an old "
+			  "one"));
 	uint32_t most = newest->form == MODBUS_BCD ? (newest->bits == 16 ? 9999 : 99999999)
 	                : newest->bits == 32       ? UINT32_MAX
 	                                           : (UINT32_C(1) << newest->bits) - 1;
@@ -212,15 +223,16 @@ static int check_fields(const struct modbus_profile *profile, struct fault *faul
 				is_time ? _("%s is no time; ymdhms, bcd-time, dos-time or seconds would be right")
 					: _("%s cannot be a time; a number or a text would be right"),
 				field->name);
-		bool has_good = field->sentinel_count > 0;
-		if (field->role == MODBUS_VALID && (!has_good || field->form == MODBUS_TEXT))
-			return fault_set(fault, EINVAL,
-				_("valid does not say which code is good; u16 good=1 blank=0xFFFF for one"));
+		bool has_good = field->sentinel_count > 0,
+		     marks = field->role == MODBUS_VALID || field->role == MODBUS_READY;
+		if (marks && (!has_good || field->form == MODBUS_TEXT))
+			return fault_set(fault, EINVAL, _("%s does not say which code is good; u16 good=1 for one"),
+				field->name);
 		for (size_t k = 0; k < field->sentinel_count; k++)
-			if (field->role != MODBUS_VALID && field->sentinels[k].meaning == MODBUS_MEANS_GOOD)
+			if (!marks && field->sentinels[k].meaning == MODBUS_MEANS_GOOD)
 				return fault_set(fault, EINVAL,
-					_("%s: good= is for valid only, which marks a whole result; invalid= or absent= would be "
-					  "right here"),
+					_("%s: good= is for valid only, which marks a whole result, and for ready of [trigger]; "
+					  "invalid= or absent= would be right here"),
 					field->name);
 		if (field->role == MODBUS_MAGIC && field->expected == 0)
 			return fault_set(fault, EINVAL,
@@ -232,12 +244,72 @@ static int check_fields(const struct modbus_profile *profile, struct fault *faul
 	return 0;
 }
 
+/* One way to know of a new result, and no half of another. */
+static int check_trigger(const struct modbus_profile *profile, struct fault *fault)
+{
+	bool ready = modbus_field_of(profile, MODBUS_READY), newest = modbus_field_of(profile, MODBUS_NEWEST);
+	if (ready + newest + (profile->every_s > 0) > 1)
+		return fault_set(fault, EINVAL,
+			_("there is more than one sign of a new result; one of newest in [status], ready or every in [trigger] "
+			  "would be right"));
+	if ((ready || profile->every_s > 0) && modbus_field_of(profile, MODBUS_SELECT))
+		return fault_set(fault, EINVAL,
+			_("[control] select needs newest = ADDRESS TYPE in [status]: what is there to select?"));
+	return 0;
+}
+
+/* The fields of a record lie in its bytes. */
+static int place_in_page(struct modbus_profile *profile, struct modbus_field *field, struct fault *fault)
+{
+	if (field->form == MODBUS_CONSTANT)
+		return 0;
+	if (field->group != MODBUS_RECORD)
+		return fault_set(fault, EINVAL,
+			_("%s: an instrument with [pages] is read by its own function only, without [identity], [status], "
+			  "[trigger] and [control]"),
+			field->name);
+	if (field->form == MODBUS_TEXT)
+		field->bytes = (uint16_t)field->text_length;
+	if (field->documented + field->bytes > profile->pages.record)
+		return fault_set(fault, EINVAL,
+			_("%s: its bytes %ld to %ld lie outside the record, which has 0 to %ld; check its place and type, and "
+			  "record in [pages]"),
+			field->name, field->documented, field->documented + field->bytes - 1,
+			profile->pages.record - 1);
+	field->address = (uint16_t)field->documented;
+	return 0;
+}
+
+static int finish_pages(struct modbus_profile *profile, struct fault *fault)
+{
+	if (profile->pages.function == 0 || profile->pages.request_length == 0 || profile->pages.record == 0 ||
+		!profile->pages.end_given)
+		return fault_set(fault, EINVAL,
+			_("[pages] lacks one of function = CODE, request = BYTES, record = BYTES of one result and end = BYTES "
+			  "of the answer behind the last"));
+	if (profile->pages.end == profile->pages.record)
+		return fault_set(fault, EINVAL,
+			_("end in [pages] is as long as a record; then the end could not be told from a result"));
+	if (profile->window.given || profile->every_s > 0 || profile->latch.given || profile->acknowledge.given)
+		return fault_set(fault, EINVAL,
+			_("an instrument with [pages] has neither [window] nor [trigger] nor [control]"));
+	for (size_t i = 0; i < profile->field_count; i++) {
+		int error = place_in_page(profile, &profile->fields[i], fault);
+		if (error < 0)
+			return error;
+	}
+	int error = check_fields(profile, fault);
+	return error < 0 ? error : check_maps(profile, fault);
+}
+
 int modbus_profile_finish(void *data, struct fault *fault)
 {
 	struct modbus_profile *profile = data;
 	if (profile->max_read == 0)
 		profile->max_read = REGISTERS_MAX;
 	profile->max_gap = profile->max_gap > 0 ? profile->max_gap - 1 : MAX_GAP_USUAL;
+	if (profile->pages.given)
+		return finish_pages(profile, fault);
 	int error = resolve_fields(profile, fault);
 	error = error < 0 ? error : resolve_window(profile, fault);
 	error = error < 0 ? error : check_fields(profile, fault);
@@ -245,6 +317,7 @@ int modbus_profile_finish(void *data, struct fault *fault)
 	error = error < 0 ? error : check_guard(profile, fault);
 	error = error < 0 ? error : check_maps(profile, fault);
 	error = error < 0 ? error : check_control(profile, fault);
+	error = error < 0 ? error : check_trigger(profile, fault);
 	for (enum modbus_group group = MODBUS_IDENTITY; error == 0 && group < MODBUS_GROUPS; group++)
 		if (modbus_plan_make(profile, group, &profile->plans[group]) < 0)
 			error = fault_set(fault, E2BIG,

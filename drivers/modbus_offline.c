@@ -5,6 +5,8 @@
  *     01 06 0022 0001 E800              write one register; the answer is the same again
  *     01 10 0020 0002 04 <4 bytes> CRC  write two registers; answer 01 10 0020 0002 CRC
  *     01 83 02 C0F1                     exception 02 to function 03
+ *     01 65 0000 0001 8C02              a profile's own function with [pages]: request, as long as it says
+ *     01 65 0A <10 bytes> F741          answer: so many bytes follow
  *
  * The frames carry no start mark and no direction (Modbus over serial line V1.02, section 2.5.1): a frame is what has
  * the length its function allows and the right CRC-16. An answer whose question is not in the capture is taken for the
@@ -37,13 +39,36 @@ static bool is_known(unsigned function)
 	return (function >= READ_COILS && function <= WRITE_ONE) || function == WRITE_COILS || function == WRITE_MANY;
 }
 
-/* The lengths a frame that begins like this may have, shortest first; 0 where there is none. */
-static void possible_lengths(const uint8_t *data, size_t length, size_t lengths[static 2])
+static bool is_page(const struct instrument *instrument, unsigned function)
 {
+	const struct modbus_profile *profile = instrument->profile;
+	return profile && profile->pages.given && function == (unsigned)profile->pages.function;
+}
+
+static void shortest_first(size_t lengths[static 2])
+{
+	size_t first = lengths[0];
+	if (lengths[1] >= first)
+		return;
+	lengths[0] = lengths[1];
+	lengths[1] = first;
+}
+
+/* The lengths a frame that begins like this may have, shortest first; 0 where there is none. */
+static void possible_lengths(
+	const struct instrument *instrument, const uint8_t *data, size_t length, size_t lengths[static 2])
+{
+	const struct modbus_profile *profile = instrument->profile;
 	lengths[0] = lengths[1] = 0;
 	unsigned function = data[1];
 	if (function & EXCEPTION) {
 		lengths[0] = 5;
+		return;
+	}
+	if (is_page(instrument, function)) {
+		lengths[0] = 4 + profile->pages.request_length;
+		lengths[1] = length < 3 ? lengths[0] : 5U + data[2];
+		shortest_first(lengths);
 		return;
 	}
 	lengths[0] = 8; /* every request, and the answer to a write */
@@ -55,10 +80,7 @@ static void possible_lengths(const uint8_t *data, size_t length, size_t lengths[
 	if (data[2] == 0 || data[2] > 2 * REGISTERS_MAX || (registers && data[2] % 2 != 0))
 		return;
 	lengths[1] = 5U + data[2];
-	if (lengths[1] < lengths[0]) {
-		lengths[0] = lengths[1];
-		lengths[1] = 8;
-	}
+	shortest_first(lengths);
 }
 
 static bool crc_right(const uint8_t *frame, size_t length)
@@ -69,16 +91,16 @@ static bool crc_right(const uint8_t *frame, size_t length)
 
 int modbus_frame(const struct instrument *instrument, const uint8_t *data, size_t length)
 {
-	(void)instrument;
 	size_t lengths[2];
 	bool more = false;
 	if (data[0] > UNIT_MAX)
 		return FRAME_NONE;
 	if (length < 2)
 		return FRAME_MORE;
-	if (!is_known(data[1] & ~(unsigned)EXCEPTION))
+	unsigned function = data[1] & ~(unsigned)EXCEPTION;
+	if (!is_known(function) && !is_page(instrument, function))
 		return FRAME_NONE;
-	possible_lengths(data, length, lengths);
+	possible_lengths(instrument, data, length, lengths);
 	for (size_t i = 0; i < 2; i++) {
 		if (lengths[i] > 0 && lengths[i] <= length && crc_right(data, lengths[i]))
 			return (int)lengths[i];
@@ -163,12 +185,40 @@ static void take_registers(struct instrument *instrument, uint16_t address, cons
 	take_record(instrument, reply, readings);
 }
 
+/* Every record of an answer; they are read again by every capture of two polls. */
+static void take_page(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	struct modbus_state *state = instrument->state;
+	const struct modbus_profile *profile = instrument->profile;
+	struct bytes bytes = bytes_of(reply->bytes + 2, reply->length - 4);
+	size_t length = bytes_u8(&bytes), record = (size_t)profile->pages.record;
+	if (length != bytes_left(&bytes) || length == (size_t)profile->pages.end)
+		return; /* a question, or behind the last record */
+	memcpy(state->image, bytes.at, length);
+	for (state->record_at = 0; state->record_at + record <= length; state->record_at += record)
+		modbus_page_record(instrument, readings);
+	if (length % record == 0)
+		return;
+	struct notice *notice = readings_notice(readings, NOTICE_UNDECODABLE);
+	readings->rejected++;
+	if (notice) {
+		snprintf(notice->reason, sizeof(notice->reason), _("an answer of %zu bytes, a record has %zu"), length,
+			record);
+		notice->raw = reply->bytes;
+		notice->raw_length = reply->length;
+	}
+}
+
 enum next modbus_take_offline(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
 	struct modbus_state *state = instrument->state;
 	struct bytes bytes = bytes_of(reply->bytes, reply->length);
 	bytes_u8(&bytes); /* unit address */
 	unsigned function = bytes_u8(&bytes);
+	if (is_page(instrument, function) && reply->length >= 5) {
+		take_page(instrument, reply, readings);
+		return NEXT_WAIT;
+	}
 	bool reads = function == READ_HOLDING || function == READ_INPUT;
 	if (!reads || reply->length < 7) {
 		state->asked.known = false;

@@ -35,7 +35,8 @@ static size_t collect(const struct modbus_profile *profile, enum modbus_group gr
 	size_t count = 0;
 	for (size_t i = 0; i < profile->field_count && count < size; i++) {
 		const struct modbus_field *field = &profile->fields[i];
-		if (field->group == group && !(group == MODBUS_RECORD && in_window(profile, field)))
+		if (field->form != MODBUS_CONSTANT && field->group == group &&
+			!(group == MODBUS_RECORD && in_window(profile, field)))
 			spans[count++] = (struct span){ field->address, (uint32_t)field->address + field->count };
 	}
 	uint32_t end = (uint32_t)profile->window.address + profile->window.length;

@@ -176,6 +176,88 @@ static int set_window_guard(struct modbus_profile *profile, const char *value, s
 		value);
 }
 
+static int set_every(struct modbus_profile *profile, const char *value, struct fault *fault)
+{
+	static const struct {
+		const char *name;
+		long seconds;
+	} units[] = { { "s", 1 }, { "min", 60 }, { "h", 3600 } };
+	size_t digits = strspn(value, "0123456789");
+	for (size_t i = 0; i < COUNT(units); i++) {
+		if (strcmp(value + digits, units[i].name) == 0 &&
+			modbus_parse_long(value, digits, 1, 86400 / units[i].seconds, &profile->every_s)) {
+			profile->every_s *= units[i].seconds;
+			return 0;
+		}
+	}
+	return fault_set(fault, EINVAL, _("'%s' is no period; 1s to 24h, such as 60s, 10min or 1h, would be"), value);
+}
+
+static int set_function(struct modbus_profile *profile, const char *value, struct fault *fault)
+{
+	profile->pages.given = true;
+	if (!modbus_parse_long(value, strlen(value), 1, 127, &profile->pages.function) || profile->pages.function < 17)
+		return fault_set(fault, EINVAL,
+			_("'%s' is no function of a maker's own; 17 to 127 (0x11 to 0x7F) would be, such as 0x65"),
+			value);
+	return 0;
+}
+
+static bool is_hex_pair(const char *word, size_t length)
+{
+	return length == 2 && strspn(word, "0123456789abcdefABCDEF") >= 2;
+}
+
+/* The bytes behind the function code: "page 00 01". */
+static int set_request(struct modbus_profile *profile, const char *value, struct fault *fault)
+{
+	bool has_page = false, right = true;
+	size_t *length = &profile->pages.request_length;
+	profile->pages.given = true;
+	for (const char *at = value + strspn(value, " "); *at && right;) {
+		size_t word = strcspn(at, " ");
+		bool page = word == 4 && strncmp(at, "page", word) == 0;
+		right = *length + 2 <= MODBUS_REQUEST_MAX && (page ? !has_page : is_hex_pair(at, word));
+		if (page) {
+			has_page = true;
+			profile->pages.page_at = *length;
+			*length += 2;
+		} else if (right) {
+			profile->pages.request[(*length)++] = (uint8_t)strtoul(at, NULL, 16);
+		}
+		at += word + strspn(at + word, " ");
+	}
+	if (!right || !has_page)
+		return fault_set(fault, EINVAL,
+			_("'%s' is no request for a page; hexadecimal bytes, and once the word page for its number in 16 bits, "
+			  "as page 00 01, would be"),
+			value);
+	return 0;
+}
+
+static int set_page_record(struct modbus_profile *profile, const char *value, struct fault *fault)
+{
+	profile->pages.given = true;
+	return set_long(&profile->pages.record, value, 1, 64, fault);
+}
+
+static int set_page_end(struct modbus_profile *profile, const char *value, struct fault *fault)
+{
+	profile->pages.given = profile->pages.end_given = true;
+	return set_long(&profile->pages.end, value, 0, 250, fault);
+}
+
+static int set_page_order(struct modbus_profile *profile, const char *value, struct fault *fault)
+{
+	profile->pages.given = true;
+	profile->pages.oldest_first = strcmp(value, "oldest-first") == 0;
+	if (!profile->pages.oldest_first && strcmp(value, "newest-first") != 0)
+		return fault_set(fault, EINVAL,
+			_("'%s' is no order of pages; newest-first (page 0 is the newest result) or oldest-first would be"),
+			value);
+	return 0;
+}
+
 static const struct {
 	const char *section, *key;
 	int (*set)(struct modbus_profile *profile, const char *value, struct fault *fault);
@@ -191,6 +273,7 @@ static const struct {
 	{ "registers", "max-read", set_max_read },
 	{ "registers", "max-gap", set_max_gap },
 	{ "status", "wrap", set_wrap },
+	{ "trigger", "every", set_every },
 	{ "control", "latch", set_latch },
 	{ "control", "acknowledge", set_acknowledge },
 	{ "control", "write", set_write },
@@ -199,6 +282,11 @@ static const struct {
 	{ "window", "crc", set_window_crc },
 	{ "window", "identity", set_window_identity },
 	{ "window", "guard", set_window_guard },
+	{ "pages", "function", set_function },
+	{ "pages", "request", set_request },
+	{ "pages", "record", set_page_record },
+	{ "pages", "end", set_page_end },
+	{ "pages", "order", set_page_order },
 };
 
 #define WORD(member)    MODBUS_WORD, MODBUS_RECORD, offsetof(struct reading, member), sizeof(((struct reading *)0)->member)
@@ -222,6 +310,7 @@ static const struct {
 	{ "status", "fault", MODBUS_FAULT, MODBUS_STATUS, 0, 0 },
 	{ "status", "calibration-due", MODBUS_CALIBRATION_DUE, MODBUS_STATUS, 0, 0 },
 	{ "status", "clock", MODBUS_CLOCK, MODBUS_STATUS, 0, 0 },
+	{ "trigger", "ready", MODBUS_READY, MODBUS_STATUS, 0, 0 },
 	{ "control", "select", MODBUS_SELECT, MODBUS_WRITTEN, 0, 0 },
 	{ "field", "valid", MODBUS_VALID, MODBUS_RECORD, 0, 0 },
 	{ "field", "sequence", MODBUS_SEQUENCE, MODBUS_RECORD, 0, 0 },
@@ -370,8 +459,8 @@ static int unknown_key(const char *section, const char *key, struct fault *fault
 	}
 	if (used == 0)
 		return fault_set(fault, EINVAL,
-			_("there is no section [%s]; a modbus profile has [profile] [registers] [identity] [status] [control] "
-			  "[window] [field] [signals] [said] and [map FIELD]"),
+			_("there is no section [%s]; a modbus profile has [profile] [registers] [identity] [status] [trigger] "
+			  "[control] [window] [pages] [field] [signals] [said] and [map FIELD]"),
 			section);
 	return fault_set(fault, EINVAL, _("[%s] knows no '%s'; it knows %s"), section, key, known);
 }

@@ -21,20 +21,22 @@ enum modbus_order modbus_order_now(const struct instrument *instrument, const st
 	return options && options->order > 0 ? (enum modbus_order)(options->order - 1) : profile->order;
 }
 
-struct bytes modbus_registers(
-	const struct modbus_state *state, enum modbus_group group, const struct modbus_field *field)
+struct bytes modbus_registers(const struct instrument *instrument, const struct modbus_field *field)
 {
-	int place = modbus_plan_place(&state->plans[group], field->address);
+	const struct modbus_profile *profile = instrument->profile;
+	const struct modbus_state *state = instrument->state;
+	if (profile->pages.given)
+		return bytes_of(state->image + state->record_at + field->address, field->bytes);
+	int place = modbus_plan_place(&state->plans[field->group], field->address);
 	if (place < 0 || place + field->count > MODBUS_IMAGE_MAX)
 		return bytes_of(NULL, 0);
-	return bytes_of(state->image + MODBUS_BYTES(place), MODBUS_BYTES(field->count));
+	return bytes_of(state->image + MODBUS_BYTES(place), field->bytes);
 }
 
 static struct modbus_value value_of(const struct instrument *instrument, const struct modbus_field *field)
 {
 	struct modbus_value value;
-	modbus_value_read(field, modbus_order_now(instrument, field),
-		modbus_registers(instrument->state, field->group, field), &value);
+	modbus_value_read(field, modbus_order_now(instrument, field), modbus_registers(instrument, field), &value);
 	return value;
 }
 
@@ -87,7 +89,7 @@ static enum modbus_outcome check_record(
 		return MODBUS_TORN;
 	}
 	uint32_t number = sequence ? modbus_number(sequence, modbus_order_now(instrument, sequence),
-					     modbus_registers(state, MODBUS_RECORD, sequence))
+					     modbus_registers(instrument, sequence))
 	                           : 0;
 	if (expected && sequence && number != *expected) {
 		snprintf(reason, MODBUS_SENTENCE_MAX, _("the window shows result %u, asked for %u"), number, *expected);
@@ -167,7 +169,7 @@ static void take_value(struct instrument *instrument, const struct modbus_field 
 	enum modbus_order order = modbus_order_now(instrument, field);
 	for (enum modbus_order other = MODBUS_ABCD; other <= MODBUS_DCBA; other++) {
 		struct modbus_value guess;
-		modbus_value_read(field, other, modbus_registers(instrument->state, field->group, field), &guess);
+		modbus_value_read(field, other, modbus_registers(instrument, field), &guess);
 		if (other != order && guess.saying == MODBUS_SAYS && !guess.implausible) {
 			char said[64];
 			snprintf(said, sizeof(said), "%s: %.40s", names[other], guess.text);
@@ -240,9 +242,11 @@ static void take_field(struct instrument *instrument, const struct modbus_field 
 
 static void take_bytes(const struct modbus_profile *profile, const struct modbus_state *state, struct reading *reading)
 {
-	reading->raw = state->image;
-	reading->raw_length = MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
-	reading->repeatable = true;
+	reading->raw = state->image + (profile->pages.given ? state->record_at : 0);
+	reading->raw_length = profile->pages.given ? (size_t)profile->pages.record
+	                                           : MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
+	/* Where nothing but the trigger tells one result from the next, each reading is its own. */
+	reading->repeatable = !modbus_is_triggered(profile) || modbus_field_of(profile, MODBUS_TIME);
 	reading->repeat = *reading->tested_at ? 0 : state->rounds;
 	reading->identity = reading->raw;
 	reading->identity_length = reading->raw_length;
@@ -285,6 +289,8 @@ enum modbus_outcome modbus_record_read(struct instrument *instrument, const uint
 		reading->marks |= READING_CALIBRATION_DUE;
 	if (*state->clock)
 		reading_said(reading, "clock", state->clock);
+	if (*state->trigger)
+		reading_said(reading, "trigger", state->trigger);
 	take_bytes(profile, state, reading);
 	return outcome;
 }

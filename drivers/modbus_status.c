@@ -9,6 +9,9 @@
  * are complaints that were made and still hold. `rounds` counts how often the running numbers began anew: an instrument
  * without a clock gives the same number again for another test, and two tests must not become one.
  *
+ * Instruments without running numbers keep other words there: modbus_trigger.c (`last=1` or `taken`, in seconds) and
+ * modbus_pages.c (`page`, `run` and `below`).
+ *
  * An instrument that kept its memory over a power cycle may hold two series of numbers at once, the old ones first:
  * oldest 40, newest 3. The old ones are read until the instrument refuses a number, then the new from their beginning.
  */
@@ -18,6 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define TAKEN_FROM_S (INT64_C(730425) * 86400) /* 2000-01-01, in days as the calendar counts them */
 
 void modbus_tell(struct modbus_state *state, struct readings *readings, unsigned once, enum notice_kind kind,
 	const char *format, ...)
@@ -54,12 +59,20 @@ static bool cursor_number(const char *cursor, const char *name, int base, uint32
 
 void modbus_cursor_read(struct modbus_state *state, const char *cursor)
 {
-	static const char *const names[] = { " last=", " mark=", " told=", " rounds=" };
-	uint32_t mark = 0, told = 0;
+	static const char *const names[] = {
+		" last=", " mark=", " told=", " rounds=", " taken=", " page=", " run=", " below="
+	};
+	uint32_t mark = 0, told = 0, taken = 0;
+	struct modbus_pages *pages = &state->pages;
 	state->have_last = cursor_number(cursor, names[0], 10, &state->last);
 	state->have_mark = cursor_number(cursor, names[1], 16, &mark);
 	cursor_number(cursor, names[2], 16, &told);
 	cursor_number(cursor, names[3], 10, &state->rounds);
+	state->taken = cursor_number(cursor, names[4], 10, &taken);
+	state->taken_s = TAKEN_FROM_S + taken;
+	pages->known = cursor_number(cursor, names[5], 16, &pages->last.first) &&
+	               cursor_number(cursor, names[6], 10, &pages->last.run);
+	pages->last.closed = cursor_number(cursor, names[7], 16, &pages->last.below);
 	state->mark = (uint16_t)mark;
 	state->told = told;
 	if (strncmp(cursor, "serial=", 7) != 0)
@@ -86,6 +99,15 @@ void modbus_cursor_write(const struct modbus_state *state, char out[static CURSO
 		snprintf(told, sizeof(told), " told=%x", state->told);
 	if (state->rounds)
 		snprintf(rounds, sizeof(rounds), " rounds=%u", state->rounds);
+	if (state->taken)
+		snprintf(rounds, sizeof(rounds), " taken=%u", (unsigned)(state->taken_s - TAKEN_FROM_S));
+	if (state->pages.known) { /* such instruments have no serial number and no running ones */
+		const struct modbus_head *head = &state->pages.last;
+		int length = snprintf(out, CURSOR_MAX, "serial= page=%08X run=%u%s", head->first, head->run, told);
+		if (head->closed)
+			snprintf(out + length, CURSOR_MAX - (size_t)length, " below=%08X", head->below);
+		return;
+	}
 	snprintf(out, CURSOR_MAX, "serial=%.47s%.16s%.10s%.14s%.18s", state->serial, last, mark, told, rounds);
 }
 
@@ -95,8 +117,7 @@ static void identity_text(struct instrument *instrument, enum modbus_role role, 
 	struct modbus_value value;
 	if (!field)
 		return;
-	modbus_value_read(field, modbus_order_now(instrument, field),
-		modbus_registers(instrument->state, MODBUS_IDENTITY, field), &value);
+	modbus_value_read(field, modbus_order_now(instrument, field), modbus_registers(instrument, field), &value);
 	if (value.saying == MODBUS_SAYS)
 		text_copy(out, size, value.text);
 }
@@ -108,8 +129,7 @@ static bool is_ours(struct instrument *instrument, struct readings *readings)
 	struct modbus_value value;
 	if (!magic)
 		return true;
-	modbus_value_read(
-		magic, modbus_order_now(instrument, magic), modbus_registers(state, MODBUS_IDENTITY, magic), &value);
+	modbus_value_read(magic, modbus_order_now(instrument, magic), modbus_registers(instrument, magic), &value);
 	if (value.bits == magic->expected) {
 		state->told &= ~(unsigned)MODBUS_TOLD_FOREIGN;
 		return true;
@@ -155,8 +175,7 @@ static const struct modbus_field *status_number(struct instrument *instrument, e
 {
 	const struct modbus_field *field = modbus_field_of(instrument->profile, role);
 	if (field)
-		*ret = modbus_number(field, modbus_order_now(instrument, field),
-			modbus_registers(instrument->state, MODBUS_STATUS, field));
+		*ret = modbus_number(field, modbus_order_now(instrument, field), modbus_registers(instrument, field));
 	return field;
 }
 
@@ -182,8 +201,8 @@ void modbus_status_take(struct instrument *instrument, struct readings *readings
 	*state->clock = '\0';
 	if (clock) {
 		struct modbus_value value;
-		modbus_value_read(clock, modbus_order_now(instrument, clock),
-			modbus_registers(state, MODBUS_STATUS, clock), &value);
+		modbus_value_read(
+			clock, modbus_order_now(instrument, clock), modbus_registers(instrument, clock), &value);
 		text_copy(state->clock, sizeof(state->clock), value.text);
 	}
 	if (status_bit(instrument, MODBUS_OVERRUN))

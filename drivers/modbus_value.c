@@ -18,6 +18,8 @@
 
 static uint64_t ordered(const struct modbus_field *field, enum modbus_order order, struct bytes bytes)
 {
+	if (field->bytes == 1)
+		return bytes_u8(&bytes);
 	uint16_t registers[4] = { 0 };
 	size_t count = field->count < 4 ? field->count : 4;
 	for (size_t i = 0; i < count; i++) {
@@ -104,8 +106,8 @@ static bool plain_text(const struct modbus_field *field, uint64_t bits, char out
 
 static void registers_text(const struct modbus_field *field, struct bytes bytes, char out[static MODBUS_AS_SENT_MAX])
 {
-	for (size_t i = 0; i < field->count && 4 * i + 5 <= MODBUS_AS_SENT_MAX; i++)
-		snprintf(out + 4 * i, 5, "%04X", bytes_u16be(&bytes));
+	for (size_t i = 0; i < field->bytes && 2 * i + 3 <= MODBUS_AS_SENT_MAX; i++)
+		snprintf(out + 2 * i, 3, "%02X", bytes_u8(&bytes));
 }
 
 /* A swapped float is not random: it is absurdly large or small (12.34 read in the wrong order is 4E29, 12.5 is 2E-41).
@@ -155,10 +157,10 @@ static void read_text(
 	uint8_t raw[256];
 	size_t length = field->text_length < sizeof(raw) ? field->text_length : sizeof(raw);
 	for (size_t i = 0; i < length; i += 2) {
-		uint16_t word = order & MODBUS_SWAP_BYTES ? bytes_u16le(&bytes) : bytes_u16be(&bytes);
-		raw[i] = (uint8_t)(word >> 8);
+		uint8_t first = bytes_u8(&bytes), second = bytes_left(&bytes) > 0 ? bytes_u8(&bytes) : 0;
+		raw[i] = order & MODBUS_SWAP_BYTES ? second : first;
 		if (i + 1 < length)
-			raw[i + 1] = (uint8_t)word;
+			raw[i + 1] = order & MODBUS_SWAP_BYTES ? first : second;
 	}
 	while (length > 0 && raw[length - 1] == 0xFF) /* unwritten memory; a character in no encoding read here */
 		length--;
@@ -191,6 +193,8 @@ static struct date_time dos_time(uint32_t bits)
 
 static int one_part(const struct modbus_field *field, struct bytes *bytes)
 {
+	if (field->form == MODBUS_BYTE_TIME) /* without seconds there are five */
+		return bytes_left(bytes) > 0 ? bytes_u8(bytes) : 0;
 	return (int)(field->form == MODBUS_BCD_TIME ? bytes_bcd(bytes) : bytes_u16be(bytes));
 }
 
@@ -231,7 +235,12 @@ void modbus_value_read(
 	const struct modbus_field *field, enum modbus_order order, struct bytes bytes, struct modbus_value *ret)
 {
 	*ret = (struct modbus_value){ .saying = MODBUS_SAYS_NOTHING };
-	if (bytes_left(&bytes) < MODBUS_BYTES(field->count))
+	if (field->form == MODBUS_CONSTANT) {
+		ret->saying = MODBUS_SAYS;
+		text_copy(ret->text, sizeof(ret->text), field->constant);
+		return;
+	}
+	if (bytes_left(&bytes) < field->bytes)
 		return;
 	switch (field->form) {
 	case MODBUS_TEXT:
@@ -241,6 +250,7 @@ void modbus_value_read(
 	case MODBUS_BCD_TIME:
 	case MODBUS_DOS_TIME:
 	case MODBUS_SECONDS:
+	case MODBUS_BYTE_TIME:
 		read_time(field, order, bytes, ret);
 		return;
 	default:

@@ -325,7 +325,7 @@ static void choose_dialogue(struct line *line)
 		                    : line->options->archetype == ARCHETYPE_JSON ? text_read_frame
 		                                                                 : text_no_frame;
 		line->owner.request = request_text;
-	} else if (line->options->archetype != ARCHETYPE_A6B) {
+	} else if (line->options->archetype != ARCHETYPE_A6B && line->options->archetype != ARCHETYPE_A6A) {
 		line->owner.frame = seven_frame;
 		line->owner.request = request_seven;
 	} else if (line->options->serial) {

@@ -4,6 +4,7 @@
 
 #include "../../drivers/bytes.h"
 #include "../../drivers/checksum.h"
+#include "a6a.h"
 
 enum { READ_HOLDING = 3, WRITE_SINGLE = 6, WRITE_MULTIPLE = 16 };
 
@@ -88,12 +89,25 @@ static size_t answer_write(struct instrument *instrument, uint8_t function, stru
 	return 5;
 }
 
+static size_t answer_pages(struct instrument *instrument, struct bytes *request, uint8_t *out)
+{
+	uint8_t function = A6A_FUNCTION;
+
+	if (dice_chance(&instrument->dice, instrument->options->busy))
+		return refuse(function, MODBUS_BUSY, out);
+	size_t length = a6a_answer(instrument, request, out);
+	return length > 0 ? length : refuse(function, MODBUS_ILLEGAL_VALUE, out);
+}
+
 size_t modbus_answer(
 	struct instrument *instrument, const uint8_t *request, size_t length, uint8_t out[static MODBUS_PDU_MAX])
 {
 	struct bytes bytes = bytes_of(request, length);
 	uint8_t function = bytes_u8(&bytes);
 
+	if (instrument->options->archetype == ARCHETYPE_A6A)
+		return function == A6A_FUNCTION ? answer_pages(instrument, &bytes, out)
+		                                : refuse(function, MODBUS_ILLEGAL_FUNCTION, out);
 	switch (function) {
 	case READ_HOLDING:
 		return answer_read(instrument, &bytes, out);

@@ -22,6 +22,7 @@ static const char help[] =
 	"  a3   (zero3-ff)          multi-parameter analyzer with item table, 03-FF frames\n"
 	"  a4   (gold-text)         strip reader: text in the same frames\n"
 	"  a5   (atp)               ATP luminometer\n"
+	"  a6a  (oil-dy2620)        oil tester, pages by Modbus function 0x65: RTU over --serial, TCP over --tcp\n"
 	"  a8   (ticket)            analyzer with a printer: one ESC/POS ticket for each result, GBK\n"
 	"  a9   (reader-a9)         reader asked by date, delimited text\n"
 	"  a10  (push)              reader that pushes 57 bytes for each result\n"
@@ -38,7 +39,7 @@ static const char help[] =
 	"  --folder DIRECTORY       folder: leave files here: written at once, in halves, renamed in, or appended to\n"
 	"  --ports N                listen on N consecutive ports, each its own instrument (default 1)\n"
 	"  --unit N                 Modbus unit address, 1..247 (default 1)\n"
-	"  --units N,N,...          several instruments on one line, at most 32 (a6b)\n"
+	"  --units N,N,...          several instruments on one line, at most 32 (a6a, a6b)\n"
 	"  --dead-unit N            this unit never answers (may be repeated)\n"
 	"\n"
 	"Results\n"
@@ -50,7 +51,7 @@ static const char help[] =
 	"  --truth FILE             append one JSON line for every result, at the moment it is finished\n"
 	"  --first-seq N            the first running number (default 1; 4294967290 shows the wrap)\n"
 	"  --capacity N             results the memory holds before the oldest goes (default a2 5000, a2b 3000, a6b 500,\n"
-	"                           a1 4000, a3 and a4 3000, a5 1000)\n"
+	"                           a1 4000, a3 and a4 3000, a5 1000, a6a 500)\n"
 	"  --same P                 share of results that repeat the one before to the last digit (default 0.05)\n"
 	"  --controls P             share of controls (a6b: blanks and calibrations too; default 0.0833)\n"
 	"  --blank-wells P          a6b: share of places that hold nothing (default 0.03)\n"
@@ -59,6 +60,7 @@ static const char help[] =
 	"  --signals                a4: lines with the raw signals of C and T\n"
 	"  --memory-first-dummy     a6b: the memory's first place is all FF until it is erased or overwritten\n"
 	"  --order ABCD|CDAB        a6b: order of the two registers of a float (default ABCD)\n"
+	"  --oldest-first           a6a: page 0 is the oldest result, not the newest\n"
 	"  --layout NAME            a1: 8, 16, multi or z24 (default 8)\n"
 	"  --mask-order lsb|msb     a1: which bit of the mask is well 1 (default lsb)\n"
 	"  --press S                a1: the user presses \"transfer\" S seconds after the last one (default 2)\n"
@@ -78,7 +80,7 @@ static const char help[] =
 	"  --short P                the end of a frame is missing\n"
 	"  --echo                   the line echoes requests\n"
 	"  --split                  send one byte a millisecond\n"
-	"  --busy P                 a6b: refuse a command with exception 06\n"
+	"  --busy P                 a6a, a6b: refuse a command with exception 06\n"
 	"  --torn P                 a6b: the window read holds new data without the checksum for it\n"
 	"  --power-cycle S          no power for 2 s, S seconds after the start; numbers start at 1 again (may be repeated;\n"
 	"                           a3, a4: only with the next)\n"
@@ -115,6 +117,7 @@ enum choice {
 	OPTION_GOLD,
 	OPTION_SIGNALS,
 	OPTION_ORDER,
+	OPTION_OLDEST_FIRST,
 	OPTION_LAYOUT,
 	OPTION_MASK_ORDER,
 	OPTION_PRESS,
@@ -165,6 +168,7 @@ static const struct option names[] = {
 	{ "gold", no_argument, NULL, OPTION_GOLD },
 	{ "signals", no_argument, NULL, OPTION_SIGNALS },
 	{ "order", required_argument, NULL, OPTION_ORDER },
+	{ "oldest-first", no_argument, NULL, OPTION_OLDEST_FIRST },
 	{ "layout", required_argument, NULL, OPTION_LAYOUT },
 	{ "mask-order", required_argument, NULL, OPTION_MASK_ORDER },
 	{ "press", required_argument, NULL, OPTION_PRESS },
@@ -210,6 +214,8 @@ static const struct {
 	{ "gold-text", ARCHETYPE_A4, 3000 },
 	{ "a5", ARCHETYPE_A5, 1000 },
 	{ "atp", ARCHETYPE_A5, 1000 },
+	{ "a6a", ARCHETYPE_A6A, 500 },
+	{ "oil-dy2620", ARCHETYPE_A6A, 500 },
 	{ "a8", ARCHETYPE_A8, 1000 },
 	{ "ticket", ARCHETYPE_A8, 1000 },
 	{ "a9", ARCHETYPE_A9, 5000 },
@@ -423,6 +429,9 @@ static bool take_quirk_option(struct options *options, int choice, const char *o
 	case OPTION_ORDER:
 		take_order(options, value);
 		return true;
+	case OPTION_OLDEST_FIRST:
+		options->oldest_first = true;
+		return true;
 	case OPTION_CLOCK_OFFSET:
 		options->clock_offset_ms = (int64_t)(number(option, value, -4e9, 4e9) * 1e3);
 		return true;
@@ -522,7 +531,7 @@ static void take_archetype(struct options *options, const char *name)
 		}
 	}
 	complain(
-		"%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6b, a8, a9, a10, json, folder and hl7",
+		"%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6a, a6b, a8, a9, a10, json, folder and hl7",
 		name);
 }
 
@@ -534,8 +543,8 @@ static void check_together(const struct options *options, bool with_tcp)
 		complain("give either --serial LINK, --tcp HOST:PORT or --dial HOST:PORT");
 	else if (options->ports > 1 && (options->serial || options->dial))
 		complain("--ports goes with --tcp only");
-	else if (options->unit_count > 1 && options->archetype != ARCHETYPE_A6B)
-		complain("--units: only the a6b shares a line");
+	else if (options->unit_count > 1 && options->archetype != ARCHETYPE_A6B && options->archetype != ARCHETYPE_A6A)
+		complain("--units: only the a6a and the a6b share a line");
 	else if (options->port + options->ports - 1 > 65535)
 		complain("--ports %d: there are no %d ports from %d on", options->ports, options->ports, options->port);
 	else if (options->bad_crc > 0 && options->archetype >= ARCHETYPE_A8 && options->archetype != ARCHETYPE_A10)

@@ -14,6 +14,7 @@ enum archetype {
 	ARCHETYPE_A5,
 	ARCHETYPE_A3,
 	ARCHETYPE_A4,
+	ARCHETYPE_A6A,
 	ARCHETYPE_A8, /* these write text: text_forms.h */
 	ARCHETYPE_A9,
 	ARCHETYPE_A10,
@@ -60,7 +61,8 @@ struct options {
 	double sentinels;    /* A2b, A3: share of results without a value */
 	bool first_dummy;    /* A6b: the first place of the memory is all FF */
 	bool low_word_first; /* A6b: CDAB */
-	double busy, torn;   /* A6b */
+	bool oldest_first;   /* A6a: page 0 is the oldest result */
+	double busy, torn;   /* A6b; A6a is busy too */
 	bool gold;           /* A3: strips instead of channels */
 	bool signals;        /* A4: lines with the raw signals */
 

@@ -205,6 +205,17 @@ static void produce_strip(struct instrument *instrument, struct result *out)
 	snprintf(out->sample_no, sizeof out->sample_no, "S%04u", (unsigned)(instrument->finished % 9999 + 1));
 }
 
+/* Polar compounds of frying oil, mostly within the limit of 27 %; no seconds are kept. */
+static void produce_a6a(struct instrument *instrument, struct result *out)
+{
+	out->tested.second = 0;
+	out->unit = UNIT_PERCENT;
+	out->decimals = 1;
+	out->value = dice_chance(&instrument->dice, 0.1) ? dice_between(&instrument->dice, 271, 400)
+	                                                 : dice_between(&instrument->dice, 30, 270);
+	out->signal = (uint16_t)dice_between(&instrument->dice, 1500, 2000);
+}
+
 static void give_verdict(struct instrument *instrument, const struct test *test, struct result *out)
 {
 	uint32_t luck = dice_below(&instrument->dice, 100);
@@ -331,6 +342,9 @@ void produce(struct instrument *instrument, struct moment now, struct result *ou
 		break;
 	case ARCHETYPE_A5:
 		produce_a5(instrument, out);
+		break;
+	case ARCHETYPE_A6A:
+		produce_a6a(instrument, out);
 		break;
 	case ARCHETYPE_A3:
 		(instrument->options->gold ? produce_strip : produce_a3)(instrument, out);

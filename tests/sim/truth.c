@@ -10,8 +10,8 @@
 
 #include "label.h"
 
-static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5", "a3", "a4", "a8", "a9", "a10", "json",
-	"folder", "hl7" };
+static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5", "a3", "a4", "a6a", "a8", "a9", "a10",
+	"json", "folder", "hl7" };
 static const char *const kind_names[] = { "sample", "blank", "control", "control", "calibration" };
 static const char *const verdict_names[] = { "none", "negative", "positive", "suspect", "invalid" };
 static const char *const unit_names[] = { "", "%", "mg/kg", "ug/kg", "{RLU}", "mg/L" };
@@ -121,6 +121,7 @@ static const char *kind_of(const struct truth_place *place, const struct result 
 size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, const struct result *result)
 {
 	char at[48], tested[48], number[16], name[64], value[24] = "", channel[8] = "null", item[8] = "", port[24] = "";
+	char temperature[48] = "", degrees[24];
 	int64_t at_ns;
 
 	now_text(at, &at_ns);
@@ -134,17 +135,20 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 	number_text(place, result, number);
 	if (result->item > 0)
 		snprintf(item, sizeof item, "%u", result->item);
+	if (place->archetype == ARCHETYPE_A6A)
+		snprintf(temperature, sizeof temperature, ",\"temperature\":\"%s\"",
+			truth_number(degrees, result->signal, 1, false));
 	if (place->port > 0)
 		snprintf(port, sizeof port, ",\"port\":%d", place->port);
 	int length = snprintf(out, TRUTH_MAX,
 		"{\"at\":\"%s\",\"at_ns\":%lld,\"archetype\":\"%s\",\"unit\":%u%s,\"serial\":\"%s\","
 		"\"instrument_seq\":\"%s\",\"channel\":%s,\"sample_no\":\"%s\",\"sample_name\":\"%s\",\"item\":\"%s\","
 		"\"value\":\"%s\",\"unit_text\":\"%s\",\"verdict\":\"%s\",\"tested_at\":\"%s\","
-		"\"kind\":\"%s\",\"operator\":\"%s\"}\n",
+		"\"kind\":\"%s\",\"operator\":\"%s\"%s}\n",
 		at, (long long)at_ns, archetype_names[place->archetype], place->unit, port, place->serial, number,
 		channel, place->archetype == ARCHETYPE_A2 ? number : result->sample_no, name, item, value,
 		unit_names[result->unit], verdict_names[result->verdict], tested, kind_of(place, result),
-		result->operator_name ? result->operator_name : "");
+		result->operator_name ? result->operator_name : "", temperature);
 	return (size_t)length;
 }
 

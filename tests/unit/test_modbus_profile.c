@@ -30,12 +30,15 @@ static int build(struct modbus_profile *profile, const struct line *lines, struc
 static void every_shipped_profile_is_accepted(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "analyzer-a6b", "analyzer-a6b-cdab" };
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	static const struct {
+		const char *name;
+		long stars;
+	} shipped[] = { { "analyzer-a6b", 2 }, { "analyzer-a6b-cdab", 2 }, { "oil-dy2620", 3 } };
+	for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
 		char path[128];
-		snprintf(path, sizeof(path), "config/profiles/%s.conf", names[i]);
+		snprintf(path, sizeof(path), "config/profiles/%s.conf", shipped[i].name);
 		struct modbus_profile *profile = bench_profile(path);
-		assert_int_equal(profile->stars, 2);
+		assert_int_equal(profile->stars, shipped[i].stars);
 		assert_string_not_equal(profile->title, "");
 		assert_string_not_equal(profile->source, "");
 		free(profile);
@@ -126,6 +129,26 @@ static void a_wrong_line_is_refused_with_what_would_be_right(void **state)
 		{ { "field", "value", "0x10D u16 scale" }, "scale=" },
 		{ { "field", "value", "0x10D u16 scale=" }, "scale=" },
 		{ { "signals", "a_name_much_too_long_for_a_signal", "0 u16" }, "23" },
+		{ { "field", "value", "is 5" }, "does not fit" },
+		{ { "field", "item", "is" }, "does not fit" },
+		{ { "field", "item", "is a text that is longer than what a profile may say of every result of its" },
+			"63" },
+		{ { "trigger", "every", "60" }, "10min" },
+		{ { "trigger", "every", "0s" }, "10min" },
+		{ { "trigger", "every", "25h" }, "10min" },
+		{ { "trigger", "at", "5s" }, "ready" },
+		{ { "pages", "function", "3" }, "0x65" },
+		{ { "pages", "function", "0x80" }, "0x65" },
+		{ { "pages", "request", "00 01" }, "page 00 01" },
+		{ { "pages", "request", "page page" }, "page 00 01" },
+		{ { "pages", "request", "page 0x1" }, "page 00 01" },
+		{ { "pages", "request",
+			  "page 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+			  "00 00" },
+			"page 00 01" },
+		{ { "pages", "record", "0" }, "1 to 64" },
+		{ { "pages", "end", "x" }, "0 to 250" },
+		{ { "pages", "order", "newest" }, "oldest-first" },
 		{ { "map kind", "1", "probe" }, "control" },
 		{ { "map verdict", "1", "ok" }, "negative" },
 		{ { "map item", "an item code as long as no instrument has any", "x" }, "31" },
@@ -195,6 +218,12 @@ static void too_much_is_refused(void **state)
 		"field", "value", "20 u16"                                                                             \
 	}
 
+#define PAGES                                                                                                          \
+	{ "pages", "function", "0x65" }, { "pages", "request", "page 00 01" },                                         \
+	{                                                                                                              \
+		"pages", "record", "10"                                                                                \
+	}
+
 static void a_profile_that_does_not_fit_together_is_refused(void **state)
 {
 	(void)state;
@@ -245,6 +274,23 @@ static void a_profile_that_does_not_fit_together_is_refused(void **state)
 			  END },
 			"half outside" },
 		{ { NEWEST, VALUE, { "field", "channel", "21 u16 good=1" }, END }, "valid only" },
+		{ { NEWEST, { "field", "value", "21 u8" }, END }, "u8h" },
+		{ { NEWEST, VALUE, { "trigger", "every", "60s" }, END }, "more than one sign" },
+		{ { NEWEST, VALUE, { "trigger", "ready", "3 bit2 good=1" }, END }, "more than one sign" },
+		{ { VALUE, { "trigger", "ready", "3 bit2" }, END }, "ready does not say which code is good" },
+		{ { VALUE, { "trigger", "every", "1h" }, { "control", "select", "1 u16" },
+			  { "status", "oldest", "2 u16" }, END },
+			"what is there to select" },
+		{ { PAGES, { "pages", "end", "10" }, { "field", "value", "0 u16" }, END }, "as long as a record" },
+		{ { { "pages", "record", "10" }, { "field", "value", "0 u16" }, END }, "lacks one of" },
+		{ { PAGES, { "pages", "end", "2" }, { "field", "value", "9 u16" }, END },
+			"its bytes 9 to 10 lie outside" },
+		{ { PAGES, { "pages", "end", "2" }, VALUE, { "window", "at", "1" }, END }, "neither [window]" },
+		{ { PAGES, { "pages", "end", "2" }, { "field", "value", "0 u16" }, NEWEST, END },
+			"by its own function only" },
+		{ { PAGES, { "pages", "end", "2" }, { "said", "x", "0 u16" }, END }, "value nor verdict" },
+		{ { PAGES, { "pages", "end", "2" }, { "field", "value", "0 u16" }, { "map unit", "1", "x" }, END },
+			"maps nothing" },
 	};
 	static struct modbus_profile profile;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

@@ -1,4 +1,4 @@
-/* The simulated A6b analyzer: its registers, word for word, and its manners. */
+/* The simulated A6b analyzer: its registers, word for word, and its manners; and the A6a oil tester's pages. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../sim/a6a.c"
 #include "../sim/a6b.c"
 #include "../sim/dice.c"
 #include "../sim/instrument.c"
@@ -322,6 +323,29 @@ static void readers_mark_their_control_wells(void **state)
 	assert_int_equal(analyzer.previous.kind, RESULT_NEGATIVE_CONTROL);
 }
 
+static void the_oil_testers_pages_are_the_published_ones(void **state)
+{
+	(void)state;
+	struct result oil = { .tested = { 2026, 3, 5, 9, 41, 0 }, .value = 235, .decimals = 1, .signal = 1755 };
+	options.archetype = ARCHETYPE_A6A;
+	memory_keep(&analyzer.memory, &oil);
+	oil.value = 12;
+	memory_keep(&analyzer.memory, &oil);
+	DIALOGUE("\x01\x65\x00\x01\x00\x01\xDD\xC2", "\x01\x65\x0A\x1A\x03\x05\x09\x29\x00\x06\xDB\x00\xEB\xF7\x41");
+	DIALOGUE("\x01\x65\x00\x02\x00\x01\x2D\xC2", "\x01\x65\x02\x00\x00\xA6\xCC");
+	options.oldest_first = true;
+	DIALOGUE("\x01\x65\x00\x00\x00\x01\x8C\x02", "\x01\x65\x0A\x1A\x03\x05\x09\x29\x00\x06\xDB\x00\xEB\xF7\x41");
+	DIALOGUE("\x01\x03\x00\x00\x00\x01\x84\x0A", "\x01\x83\x01\x80\xF0");
+	DIALOGUE("\x01\x65\x00\x00\x00\x00\x4D\xC2", "\x01\xE5\x03\x2A\x91");
+	instrument_free(&analyzer);
+	options.controls = 0;
+	instrument_start(&analyzer, &options, 0, 1, 0);
+	for (unsigned i = 0; i < 50; i++)
+		instrument_finish_batch(&analyzer, -1);
+	assert_int_equal(analyzer.previous.tested.second, 0);
+	assert_in_range(analyzer.previous.value, 30, 400);
+}
+
 static void a_power_cycle_starts_the_numbers_again(void **state)
 {
 	(void)state;
@@ -438,6 +462,7 @@ int main(void)
 		FRESH(the_first_place_is_a_dummy_until_the_memory_wraps),
 		FRESH(controls_come_at_their_share),
 		FRESH(readers_mark_their_control_wells),
+		FRESH(the_oil_testers_pages_are_the_published_ones),
 		FRESH(a_power_cycle_starts_the_numbers_again),
 		FRESH(the_clock_is_set_only_to_a_time_there_is),
 		FRESH(one_seed_gives_one_run),
