@@ -12,6 +12,7 @@
 
 #include "../drivers/driver.h"
 #include "faults.h"
+#include "filter.h"
 
 #define CONFIG_NAME_MAX 48
 #define CONFIG_PATH_MAX 255
@@ -86,6 +87,7 @@ struct target_config {
 	char ca_file[CONFIG_PATH_MAX + 1], crl_file[CONFIG_PATH_MAX + 1];
 	char client_cert[CONFIG_PATH_MAX + 1], client_key[CONFIG_PATH_MAX + 1];
 	int64_t keepalive_ms, ack_timeout_ms, reconnect_min_ms, reconnect_max_ms;
+	struct filter filter;
 	long window;       /* messages in flight, at most; the broker's Receive Maximum may lower it */
 	long backlog_rate; /* records a second while catching up on a long backlog; 0: as fast as acknowledged */
 	char definition[40];

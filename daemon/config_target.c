@@ -166,6 +166,24 @@ static void check_together(const struct config_place *place, const struct target
 			_("an MQTT 3.1.1 broker may drop a record and acknowledge it all the same; receipts = required would notice"));
 }
 
+/* Each word of a list is one of `known`. */
+static void check_words(const struct config_place *place, const char *key, const char *list, const char *known)
+{
+	char word[80], nearest[32], all[160];
+	for (const char *at = list + strspn(list, " "); *at; at += strspn(at, " ")) {
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(at, " "), at);
+		at += strcspn(at, " ");
+		if (words_index(known, word) >= 0)
+			continue;
+		if (words_nearest(word, known, nearest, sizeof(nearest)))
+			config_fault(place, FAULTS_ERROR, key, _("%s: '%s' is unknown; did you mean %s?"), key, word,
+				nearest);
+		else
+			config_fault(place, FAULTS_ERROR, key, _("%s: '%s' is unknown; known are %s"), key, word,
+				words_listed(known, all, sizeof(all)));
+	}
+}
+
 size_t config_read_target(const struct config_place *place, struct target_config *target)
 {
 	size_t before = place->faults->errors;
@@ -174,6 +192,8 @@ size_t config_read_target(const struct config_place *place, struct target_config
 	settings_read(place->ini, place->section, &table, 1, false, place->faults);
 	if (*target->broker)
 		read_brokers(place, target);
+	check_words(place, "only-kinds", target->filter.kinds, "sample|blank|control|qc|calibration|event");
+	check_words(place, "only-verdicts", target->filter.verdicts, "negative|positive|suspect|invalid|none");
 	if (place->faults->errors == before)
 		check_together(place, target);
 	find_credential(place, "password-file", target->password_file, true);

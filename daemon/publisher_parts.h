@@ -137,8 +137,9 @@ int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms); /* unti
 bool refusal_park(struct publisher *publisher, uint64_t seq, const char *reason);
 /* The same for an entry in flight; in a replay it is only passed over. */
 bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
-/* The platform lacks these, and all of them were refused: sending them again would change nothing. */
-bool refusal_covers(struct publisher *publisher, const struct platform_range *range);
+/* Of a range the platform lacks, the first entry it should have: neither refused nor kept from it by the target's
+ * filter, nor gone for good; 0 where there is none, and sending anything again would change nothing. */
+uint64_t refusal_lacking(struct publisher *publisher, const struct platform_range *range);
 void refusal_retry(struct publisher *publisher);              /* sends the next one again that somebody wants retried */
 void refusal_over(struct publisher *publisher, uint64_t seq); /* an entry of a replay was taken */
 void doubt_link_up(struct publisher *publisher);

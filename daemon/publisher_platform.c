@@ -207,9 +207,14 @@ static void take_request(struct publisher *publisher, const char *name, const st
 /* Everything up to the result is with the platform, or is known never to come there. */
 static uint64_t covered_by(struct publisher *publisher, const struct platform_receipt *receipt)
 {
-	for (size_t i = 0; i < receipt->missing_count; i++)
-		if (!refusal_covers(publisher, &receipt->missing[i]))
-			return receipt->missing[i].first - 1;
+	for (size_t i = 0; i < receipt->missing_count; i++) {
+		struct platform_range range = receipt->missing[i];
+		if (range.first <= publisher->receipts.covered)
+			range.first = publisher->receipts.covered + 1; /* looked at before */
+		uint64_t lacking = range.first <= range.last ? refusal_lacking(publisher, &range) : 0;
+		if (lacking)
+			return lacking - 1;
+	}
 	return receipt->through;
 }
 
@@ -254,8 +259,8 @@ static void fill_gaps(struct publisher *publisher)
 		struct platform_range range = receipts->missing.missing[receipts->missing_at];
 		if (range.last > sent)
 			range.last = sent;
-		if (range.first <= range.last && !refusal_covers(publisher, &range) &&
-			!replay(publisher, range.first, range.last))
+		uint64_t lacking = range.first <= range.last ? refusal_lacking(publisher, &range) : 0;
+		if (lacking && !replay(publisher, lacking, range.last))
 			return;
 		receipts->missing_at++;
 	}

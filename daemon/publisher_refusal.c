@@ -46,20 +46,34 @@ static uint64_t first_parked(struct publisher *publisher, uint64_t from, uint64_
 	return seq;
 }
 
-static int go_on(void *context, const struct parked *parked)
+struct search {
+	struct publisher *publisher;
+	uint64_t last;
+	uint64_t parked;  /* the next one that was refused; 0: none */
+	uint64_t lacking; /* the first that the platform should have; 0: none */
+};
+
+static int look_for_lacking(void *context, const struct stored *stored)
 {
-	(void)context;
-	(void)parked;
-	return 0;
+	struct search *search = context;
+	struct publisher *publisher = search->publisher;
+	if (stored->seq > search->last)
+		return 1;
+	if (search->parked && search->parked < stored->seq)
+		search->parked = first_parked(publisher, stored->seq, search->last);
+	if (stored->seq == search->parked || !filter_passes(&publisher->target->filter, stored))
+		return 0;
+	search->lacking = stored->seq;
+	return 1;
 }
 
-bool refusal_covers(struct publisher *publisher, const struct platform_range *range)
+uint64_t refusal_lacking(struct publisher *publisher, const struct platform_range *range)
 {
-	if (first_parked(publisher, range->first, range->first) == 0)
-		return false; /* the usual case costs one look */
-	long parked = journal_parked(
-		publisher->reader, publisher->target->name, range->first, range->last, go_on, NULL, NULL);
-	return parked > 0 && (uint64_t)parked == range->last - range->first + 1;
+	struct search search = { .publisher = publisher, .last = range->last };
+	search.parked = first_parked(publisher, range->first, range->last);
+	if (journal_read(publisher->reader, range->first, SIZE_MAX, look_for_lacking, &search, NULL) < 0)
+		return range->first; /* what cannot be looked up is not covered */
+	return search.lacking;
 }
 
 /* Other targets take what this one does not: the county learns that a record did not reach it. Of an event nobody is

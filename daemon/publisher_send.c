@@ -121,6 +121,10 @@ static bool send_one(struct publisher *publisher, enum publisher_stream which)
 	}
 	if (rc <= 0)
 		return false;
+	if (!filter_passes(&publisher->target->filter, stored)) {
+		stream_skipped(stream);
+		return true;
+	}
 	rc = publish_entry(publisher, stored, &token, &fault);
 	if (rc == 0) {
 		stream_sent(stream, token, clock_ms());

@@ -262,7 +262,8 @@ static inline void append(struct stage *stage, unsigned from, unsigned to, bool 
 			*entry = (struct entry){ .kind = mixed ? (enum entry_kind)(number % 3) : ENTRY_RESULT };
 			snprintf(entry->id, sizeof(entry->id), "0195a3c4-0000-7000-8000-%012x", number);
 			snprintf(bodies[count], sizeof(bodies[count]),
-				"\"kind\":\"sample\",\"number\":%u,\"name\":\"菠菜\"}", number);
+				"\"kind\":\"%s\",\"number\":%u,\"name\":\"菠菜\"}",
+				entry->kind == ENTRY_QC ? "qc" : "sample", number);
 			entry->body = bodies[count];
 		}
 		if (journal_append(stage->journal, entries, count, NULL, NULL, &stage->fault) != 0) {

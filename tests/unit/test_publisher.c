@@ -140,7 +140,8 @@ static void a_killed_broker_costs_nothing(void **state)
 	assert_true(eventually(all_delivered, stage, 20000));
 	assert_true(eventually(all_heard, stage, 20000));
 	usleep(1000000);
-	assert_in_range(assert_all_heard(stage, 500), 0, 50); /* only what was in flight may come twice */
+	/* only what was in flight may come twice, to the broker or from it */
+	assert_in_range(assert_all_heard(stage, 500), 0, 100);
 	assert_true(publisher_stats(stage->publisher)->connects >= 2);
 	stage_free(stage);
 }

@@ -146,14 +146,50 @@ static void what_was_refused_needs_no_receipt(void **state)
 	snprintf(receipt, sizeof(receipt), "{\"epoch\":\"%s\",\"through\":12,\"missing\":[[1,1],[4,4],[7,9]]}",
 		journal_epoch(stage->journal));
 	say(stage, ROOT_TOPIC "/receipt", receipt, NULL);
-	wanted = 6; /* 1 and 4 were refused; 9 was not */
+	wanted = 7; /* 1, 4 and 7 were refused; 8 was not */
 	assert_true(eventually(all_delivered, stage, 5000));
-	assert_int_equal(publisher_stats(stage->publisher)->through, 6);
+	assert_int_equal(publisher_stats(stage->publisher)->through, 7);
 	snprintf(receipt, sizeof(receipt), "{\"epoch\":\"%s\",\"through\":12,\"missing\":[[1,1],[4,4],[7,7]]}",
 		journal_epoch(stage->journal));
 	say(stage, ROOT_TOPIC "/receipt", receipt, NULL);
 	wanted = 12;
 	assert_true(eventually(all_delivered, stage, 5000));
+	stage_free(stage);
+}
+
+static void a_target_gets_only_what_it_is_for(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	char receipt[200], ask[200];
+	stage->target.receipts = TARGET_RECEIPTS_REQUIRED;
+	strcpy(stage->target.filter.kinds, "sample");
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 9, true);
+	assert_true(stage_publish(stage));
+	wanted = 3;
+	assert_true(eventually(all_heard, stage, 5000));
+	/* of all that the platform misses only 6 is for it */
+	snprintf(receipt, sizeof(receipt), "{\"epoch\":\"%s\",\"through\":9,\"missing\":[[1,2],[4,8]]}",
+		journal_epoch(stage->journal));
+	say(stage, ROOT_TOPIC "/receipt", receipt, NULL);
+	wanted = 5;
+	assert_true(eventually(all_delivered, stage, 5000));
+	wanted = 4;
+	assert_true(eventually(all_heard, stage, 5000));
+	snprintf(receipt, sizeof(receipt), "{\"epoch\":\"%s\",\"through\":9,\"missing\":[[1,2],[4,5],[7,8]]}",
+		journal_epoch(stage->journal));
+	say(stage, ROOT_TOPIC "/receipt", receipt, NULL);
+	wanted = 9;
+	assert_true(eventually(all_delivered, stage, 5000));
+	/* nor does it get the rest by asking for it */
+	snprintf(ask, sizeof(ask), "{\"epoch\":\"%s\",\"from\":1,\"to\":9}", journal_epoch(stage->journal));
+	say(stage, ROOT_TOPIC "/request/replay", ask, NULL);
+	wanted = 7;
+	assert_true(eventually(all_heard, stage, 5000));
+	usleep(300000);
+	stage_hear(stage);
+	assert_int_equal(count_of(stage, "\\\"number\\\":"), 7);
 	stage_free(stage);
 }
 
@@ -164,6 +200,7 @@ int main(void)
 		cmocka_unit_test(a_refused_event_gives_no_event),
 		cmocka_unit_test(what_was_refused_is_delivered_when_tried_again),
 		cmocka_unit_test(what_was_refused_needs_no_receipt),
+		cmocka_unit_test(a_target_gets_only_what_it_is_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

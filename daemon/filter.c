@@ -1,0 +1,53 @@
+#include "filter.h"
+
+#include <string.h>
+
+#include "json.h"
+
+bool filter_is_open(const struct filter *filter)
+{
+	return !*filter->kinds && !*filter->items && !*filter->verdicts && !*filter->origins && !*filter->tags;
+}
+
+/* Whether `text` is a word of the list, or begins with one (`prefixes`) or with one that ends in *. An empty list lets
+ * everything pass. */
+static bool listed(const char *list, const char *text, bool prefixes)
+{
+	const char *word = list + strspn(list, " ");
+	if (!*word)
+		return true;
+	for (; *word; word += strspn(word, " ")) {
+		size_t length = strcspn(word, " ");
+		bool open = prefixes || word[length - 1] == '*';
+		size_t fixed = length - (word[length - 1] == '*');
+		if (strncmp(word, text, fixed) == 0 && (open || text[fixed] == '\0'))
+			return true;
+		word += length;
+	}
+	return false;
+}
+
+static const char *text_in(const struct json *record, const char *object, const char *key)
+{
+	const struct json *inner = object ? js_get(record, object) : record;
+	const char *text = js_is_object(inner) ? js_get_text(inner, key) : NULL;
+	return text ? text : "";
+}
+
+bool filter_passes(const struct filter *filter, const struct stored *stored)
+{
+	if (filter_is_open(filter))
+		return true;
+	if (stored->kind == ENTRY_EVENT)
+		return listed(filter->kinds, "event", false);
+	struct json *record = js_parse(stored->payload, stored->length, NULL);
+	if (!record)
+		return true; /* whatever it is, it must not vanish */
+	bool passes = listed(filter->kinds, text_in(record, NULL, "kind"), false) &&
+	              listed(filter->items, text_in(record, "item", "code"), false) &&
+	              listed(filter->verdicts, text_in(record, NULL, "verdict"), false) &&
+	              listed(filter->origins, text_in(record, "sample", "origin"), true) &&
+	              listed(filter->tags, text_in(record, "sample", "event"), false);
+	js_free(record);
+	return passes;
+}
