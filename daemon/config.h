@@ -24,7 +24,7 @@ struct station {
 	char timezone[49];
 };
 
-enum port_kind { PORT_SERIAL, PORT_TCP, PORT_TCP_LISTEN, PORT_MODBUS_TCP, PORT_MODBUS_RTU, PORT_REPLAY };
+enum port_kind { PORT_SERIAL, PORT_TCP, PORT_TCP_LISTEN, PORT_MODBUS_TCP, PORT_MODBUS_RTU, PORT_REPLAY, PORT_FOLDER };
 enum parity { PARITY_NONE, PARITY_EVEN, PARITY_ODD };
 
 struct port {
@@ -35,6 +35,9 @@ struct port {
 	char usb[80];                   /* "1a86:7523" or "1a86:7523:SERIAL" */
 	char host[128];                 /* TCP, TCP_LISTEN (all addresses, 0.0.0.0, unless said), MODBUS_TCP */
 	int number;                     /* TCP port */
+	char files[48];                 /* FOLDER: which of them, "*.csv"; "": all */
+	long settle_ms;                 /* FOLDER: unchanged for so long, a file is finished */
+	bool move_done;                 /* FOLDER: what is stored goes to done/ */
 	bool timed, any;                /* REPLAY: with the pauses there were; any question gets the next answer */
 	long baud;
 	int data_bits, stop_bits;

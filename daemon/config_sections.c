@@ -128,8 +128,8 @@ static const struct setting instrument[] = {
 		N_("The model within the driver's family: the name of a file in profiles/, without .conf.")),
 	TEXT(struct instrument_rows, "port", port, 1, NULL, "usb:1a86:7523",
 		N_("Where it is plugged in: usb:VENDOR:PRODUCT[:SERIAL], /dev/..., tcp:HOST:PORT, tcp-listen:[HOST:]PORT (on all "
-		   "addresses of this machine unless HOST is given), modbus-tcp:HOST[:502], modbus-rtu:/dev/..., modbus-rtu:usb:... or "
-		   "replay:FILE[?timed][?any].")),
+		   "addresses of this machine unless HOST is given), modbus-tcp:HOST[:502], modbus-rtu:/dev/..., modbus-rtu:usb:..., "
+		   "replay:FILE[?timed][?any] or folder:DIRECTORY[?files=*.csv,settle=5s,done].")),
 	TEXT(struct instrument_rows, "line", line, 0, "", "9600/8n1",
 		N_("Serial settings: rate/data bits, parity (n, e, o), stop bits; the driver's usual ones, 9600/8n1 for Modbus RTU, "
 		   "unless given.")),

@@ -62,6 +62,9 @@ enum turn {
 /* line_turn.c: one question and everything that answers it, stored before it returns. */
 enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault);
 
+/* line_folder.c: the same for a folder: one file that is ready. */
+enum turn line_file(struct line *line, struct unit *unit, struct fault *fault);
+
 /* line_store.c: gives replies to the driver, and stores what it made of them in one transaction. What arrived together
  * is stored together; the replies' bytes must stay where they are until then. */
 void line_begin(struct line *line, struct unit *unit);

@@ -197,6 +197,8 @@ static enum turn converse(struct line *line, struct unit *unit, const struct req
 
 enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault)
 {
+	if (unit->config->port.kind == PORT_FOLDER)
+		return line_file(line, unit, fault);
 	struct request request = { .kind = REQUEST_NONE };
 	unit->instrument.now = clock_local();
 	unit->instrument.driver->ask(&unit->instrument, &request);

@@ -21,6 +21,7 @@ static const struct link_kind *const kinds[] = {
 	[PORT_MODBUS_TCP] = &link_modbus_kind,
 	[PORT_MODBUS_RTU] = &link_modbus_kind,
 	[PORT_REPLAY] = &link_replay_kind,
+	[PORT_FOLDER] = &link_folder_kind,
 };
 
 int link_new(const struct port *port, int stop_fd, struct link **ret, struct fault *fault)

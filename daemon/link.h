@@ -1,8 +1,8 @@
 /* A link carries bytes or registers between a line and its instruments; it knows nothing of what they mean.
  *
- * Byte links: serial (libserialport), TCP client, TCP listener. Modbus links: RTU and TCP through libmodbus. A replay
- * of a capture is either. A link belongs to the one thread of its line. Every call returns within its timeout; a broken
- * link says so at once (-ENOTCONN, -EIO ...) and stays broken until it is opened again.
+ * Byte links: serial (libserialport), TCP client, TCP listener, a folder of files. Modbus links: RTU and TCP through
+ * libmodbus. A replay of a capture is either. A link belongs to the one thread of its line. Every call returns within
+ * its timeout; a broken link says so at once (-ENOTCONN, -EIO ...) and stays broken until it is opened again.
  */
 #ifndef ASSAYD_LINK_H
 #define ASSAYD_LINK_H
@@ -48,6 +48,19 @@ bool link_remark(struct link *link, struct fault *out);
  * timeout, or -errno (hang-up, reset, end of file: -ENOTCONN). */
 int link_read(struct link *link, uint8_t *data, size_t size, int timeout_ms, struct fault *fault);
 int link_write(struct link *link, const uint8_t *data, size_t length, struct fault *fault);
+
+/* Folder links: whole files, one after the other. link_file_next() opens the next one that is ready, waiting at most so
+ * long: 1, 0, or -errno; `cursor` says what is stored. Then link_read() gives its bytes, and 0 at their end. When they
+ * are stored, or cannot be, comes link_file_over(). */
+struct link_file {
+	char name[256];
+	uint64_t known;   /* so many of its first bytes were read before: what is wrong with them has been told */
+	char refused[96]; /* why it cannot be read; "" when it can */
+};
+int link_file_next(struct link *link, const char *cursor, int timeout_ms, struct link_file *ret, struct fault *fault);
+bool link_file_whole(struct link *link); /* at its end: nothing has changed in it since it was opened */
+void link_file_cursor(struct link *link, char *out, size_t size); /* to be stored with its last rows */
+void link_file_over(struct link *link, bool whole);               /* false: read it again when it has settled */
 
 /* Modbus links: one exchange. 0 and the reply filled in (REGISTERS, DONE, RAW, REFUSED), or -ETIMEDOUT for silence, or
  * another -errno for anything that makes the line suspect (checksum, wrong unit, unexpected length, broken link). After

@@ -37,6 +37,7 @@ struct link {
 	struct tap *tap;
 };
 
+extern const struct link_kind link_folder_kind;
 extern const struct link_kind link_serial_kind, link_tcp_kind, link_listener_kind, link_replay_kind, link_modbus_kind;
 
 /* For the tap, if there is one. Bytes and notes of Modbus links say whose they are; 0: of the whole line. */

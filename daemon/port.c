@@ -11,7 +11,8 @@
 #include "settings_words.h"
 
 #define MODBUS_PORT "502"
-#define SCHEMES     "usb|tcp|tcp-listen|modbus-tcp|modbus-rtu|replay"
+#define SETTLE_MS   5000
+#define SCHEMES     "usb|tcp|tcp-listen|modbus-tcp|modbus-rtu|replay|folder"
 
 /* --- hosts and TCP ports ---------------------------------------------------------------------------------------- */
 
@@ -137,6 +138,57 @@ static int parse_path(const char *text, const char *whole, struct port *port, st
 	return 0;
 }
 
+/* "500ms" or "10s". */
+static bool parse_settle(const char *text, long *ret)
+{
+	char *end;
+	long number = strtol(text, &end, 10);
+	bool seconds = strcmp(end, "s") == 0;
+	*ret = number * (seconds ? 1000 : 1);
+	return *text >= '0' && *text <= '9' && (seconds || strcmp(end, "ms") == 0) && number >= 0 && number <= 600000 &&
+	       *ret <= 600000;
+}
+
+static int parse_folder_option(char *word, const char *whole, struct port *port, struct fault *fault)
+{
+	if (strcmp(word, "done") == 0) {
+		port->move_done = true;
+		return 0;
+	}
+	if (strncmp(word, "files=", 6) == 0 && word[6] && strlen(word + 6) < sizeof(port->files) &&
+		!strchr(word, '/')) {
+		strcpy(port->files, word + 6);
+		return 0;
+	}
+	if (strncmp(word, "settle=", 7) == 0 && parse_settle(word + 7, &port->settle_ms))
+		return 0;
+	return fault_set(fault, EINVAL,
+		_("port %s: '%s' says nothing of a folder; behind the ? it takes files=*.csv, settle=5s (at most 10 minutes) and "
+		  "done"),
+		whole, word);
+}
+
+/* "DIRECTORY?files=*.csv,settle=10s,done". */
+static int parse_folder(const char *text, const char *whole, struct port *port, struct fault *fault)
+{
+	char path[sizeof(port->path)];
+	snprintf(path, sizeof(path), "%s", text);
+	char *rest = strrchr(path, '?');
+	if (rest)
+		*rest++ = '\0';
+	for (size_t length = strlen(path); length > 1 && path[length - 1] == '/'; length--)
+		path[length - 1] = '\0';
+	port->settle_ms = SETTLE_MS;
+	for (char *word; rest && (word = strsep(&rest, ","));) {
+		int result = parse_folder_option(word, whole, port, fault);
+		if (result)
+			return result;
+	}
+	snprintf(port->text, sizeof(port->text), "folder:%.190s%s%s", path, *port->files ? "?files=" : "",
+		port->files);
+	return parse_path(path, whole, port, fault);
+}
+
 static int parse_serial(const char *text, const char *scheme, const char *whole, struct port *port, struct fault *fault)
 {
 	int result = strncmp(text, "usb:", 4) ? parse_path(text, whole, port, fault)
@@ -200,7 +252,7 @@ static int unknown_scheme(const char *text, struct fault *fault)
 			text, text);
 	return fault_set(fault, EINVAL,
 		_("port %s is of no known kind; write usb:VENDOR:PRODUCT, /dev/..., tcp:HOST:PORT, tcp-listen:PORT, "
-		  "modbus-tcp:HOST, modbus-rtu:/dev/... or replay:FILE"),
+		  "modbus-tcp:HOST, modbus-rtu:/dev/..., replay:FILE or folder:DIRECTORY"),
 		text);
 }
 
@@ -241,6 +293,10 @@ static int parse_kind(const char *text, struct port *port, struct fault *fault)
 	if ((rest = after(text, "replay:"))) {
 		port->kind = PORT_REPLAY;
 		return parse_replay(rest, text, port, fault);
+	}
+	if ((rest = after(text, "folder:"))) {
+		port->kind = PORT_FOLDER;
+		return parse_folder(rest, text, port, fault);
 	}
 	bool modbus = (rest = after(text, "modbus-tcp:"));
 	if (!rest && !(rest = after(text, "tcp:")))
@@ -342,6 +398,8 @@ const char *port_title(const struct port *port)
 		return _("Modbus TCP");
 	case PORT_MODBUS_RTU:
 		return _("Modbus RTU");
+	case PORT_FOLDER:
+		return _("a folder");
 	case PORT_REPLAY:
 		break;
 	}
@@ -359,6 +417,8 @@ unsigned port_link(const struct port *port)
 	case PORT_MODBUS_TCP:
 	case PORT_MODBUS_RTU:
 		return LINK_MODBUS;
+	case PORT_FOLDER:
+		return LINK_FOLDER;
 	case PORT_REPLAY:
 		break;
 	}

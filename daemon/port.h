@@ -11,6 +11,8 @@
  *     replay:/tmp/a.capture    a recorded line (capture.h), each question answered as it was then
  *     replay:/tmp/a.capture?timed      ... with the pauses there were
  *     replay:/tmp/a.capture?any        ... each question answered with what comes next, whatever was asked
+ *     folder:/srv/reader       files that an instrument's PC leaves there
+ *     folder:/srv/reader?files=*.csv,settle=10s,done   ... some of them, moved to done/ when stored
  *
  * An IPv6 address stands in brackets: tcp:[fd00::9]:4001. Pure; any thread may call.
  */

@@ -21,7 +21,7 @@
 #include "reading.h"
 #include "setting.h"
 
-enum link_use { LINK_SERIAL = 1, LINK_TCP = 2, LINK_MODBUS = 4 }; /* LINK_TCP: client and listener */
+enum link_use { LINK_SERIAL = 1, LINK_TCP = 2, LINK_MODBUS = 4, LINK_FOLDER = 8 }; /* LINK_TCP: client and listener */
 
 struct date_time { /* a calendar time without zone; month and day count from 1 */
 	int year, month, day, hour, minute, second;
@@ -57,6 +57,7 @@ enum reply_kind {
 	REPLY_REGISTERS, /* the registers asked for with REQUEST_READ */
 	REPLY_DONE,      /* REQUEST_WRITE or REQUEST_NONE is done */
 	REPLY_RAW,       /* the answer to REQUEST_RAW, without unit address and checksum */
+	REPLY_FILE,      /* a file begins, instrument->file; only with LINK_FOLDER */
 	REPLY_REFUSED,   /* Modbus exception `exception` */
 	REPLY_SILENCE,   /* no (complete) answer in time; or the link came back: start the dialogue anew */
 };
@@ -91,6 +92,7 @@ struct instrument {
 	char cursor[CURSOR_MAX]; /* setup(): the last durable cursor, "" at the first contact */
 	struct date_time now;    /* ask(): the station's local time */
 	struct maker maker;      /* take() fills in what the instrument says of itself */
+	const char *file;        /* whose bytes frame() and take() see, its name; NULL where the link is no folder */
 	bool idle;               /* frame(): nothing more comes, so that a frame may end here; set by the cutter */
 };
 

@@ -65,7 +65,9 @@ struct state {
 	long cursor_day;           /* the last day of a whole answer; 0: none */
 	uint64_t alike[ALIKE_MAX]; /* of the answer that is coming: lines alike are told apart */
 	size_t alike_at;
-	bool inside; /* a JSON document: its head was there, its tail was not */
+	unsigned row;  /* of a file: lines and records so far */
+	unsigned told; /* of it, as undecodable */
+	bool inside;   /* a JSON document: its head was there, its tail was not */
 	struct text_record record;
 };
 
@@ -143,24 +145,24 @@ static size_t inner_start(const struct text_profile *profile, const uint8_t *dat
 	return 0;
 }
 
-static bool readable(const struct text_profile *profile, const uint8_t *data, size_t length)
+static bool readable(const struct text_profile *profile, const uint8_t *data, size_t length, bool last)
 {
-	struct text_record record;
+	struct text_record record = { .file = last ? "" : NULL, .last = last };
 	struct reading reading;
 	char reason[160];
 	return text_record_read(profile, data, length, &record, &reading, reason, sizeof(reason)) != TEXT_FAULTY;
 }
 
-static int line_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle)
+static int line_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle, bool last)
 {
 	size_t most = profile->length_most > 0 ? (size_t)profile->length_most : TEXT_LINE_LONGEST;
 	int end = line_end(profile, data, length);
-	if (end == FRAME_MORE && idle && profile->end.length == 0 && profile->last == 0)
+	if (end == FRAME_MORE && idle && (last || (profile->end.length == 0 && profile->last == 0)))
 		end = (int)length;
 	bool over = end == FRAME_MORE ? length >= most : (size_t)end > most;
 	if (end == FRAME_MORE && !over)
 		return FRAME_MORE;
-	if (!over && readable(profile, data, (size_t)end))
+	if (!over && readable(profile, data, (size_t)end, last))
 		return end;
 	size_t inner = inner_start(profile, data, over ? most : (size_t)end);
 	if (inner > 0)
@@ -168,6 +170,12 @@ static int line_frame(const struct text_profile *profile, const uint8_t *data, s
 	if (!over)
 		return end; /* told as undecodable */
 	return profile->starts.count > 0 ? FRAME_NONE : (int)most;
+}
+
+/* The last line of a file need not be ended. */
+static bool is_last(const struct instrument *instrument)
+{
+	return instrument->file && instrument->idle;
 }
 
 static int frame(const struct instrument *instrument, const uint8_t *data, size_t length)
@@ -188,7 +196,7 @@ static int frame(const struct instrument *instrument, const uint8_t *data, size_
 	case TEXT_SHAPE_JSON:
 		return text_json_frame(profile, data, length, instrument->idle);
 	default:
-		return line_frame(profile, data, length, instrument->idle);
+		return line_frame(profile, data, length, instrument->idle, is_last(instrument));
 	}
 }
 
@@ -288,16 +296,43 @@ static unsigned count_alike(struct state *state, const uint8_t *data, size_t len
 	return alike;
 }
 
-static void tell_undecodable(struct readings *readings, const struct reply *reply, const char *reason)
+/* A file may be of another kind altogether: so many of its lines are told, the others counted. */
+#define TOLD_OF_A_FILE 10
+
+static void tell_undecodable(
+	const struct instrument *instrument, struct readings *readings, const struct reply *reply, const char *reason)
 {
-	struct notice *notice = readings_notice(readings, NOTICE_UNDECODABLE);
+	struct state *state = instrument->state;
+	bool enough = instrument->file && state->told++ >= TOLD_OF_A_FILE;
+	struct notice *notice = enough ? NULL : readings_notice(readings, NOTICE_UNDECODABLE);
 	if (!notice) {
 		readings->rejected++;
 		return;
 	}
-	text_copy(notice->reason, sizeof(notice->reason), reason);
+	if (instrument->file)
+		snprintf(notice->reason, sizeof(notice->reason), "%.60s:%u: %.90s", instrument->file, state->row,
+			reason);
+	else
+		text_copy(notice->reason, sizeof(notice->reason), reason);
 	notice->raw = reply->bytes;
 	notice->raw_length = reply->length;
+}
+
+/* What stands in a file may be read again, from a copy too: what it says tells which test it is. Where that is neither
+ * time nor number, equal rows are different tests, told apart by file and place. */
+static void identify_row(const struct instrument *instrument, struct reading *reading)
+{
+	struct state *state = instrument->state;
+	const struct text_piece *all = &state->record.all;
+	reading->repeatable = true;
+	reading->identity = all->at;
+	reading->identity_length = all->length;
+	reading->repeat = count_alike(state, all->at, all->length);
+	if (*reading->tested_at || *reading->instrument_seq)
+		return;
+	reading->repeat = state->row;
+	for (const char *at = instrument->file; *at; at++)
+		reading->repeat = (reading->repeat ^ (uint8_t)*at) * 0x01000193; /* FNV-1a */
 }
 
 static void take_record(struct instrument *instrument, const struct reply *reply, struct readings *readings)
@@ -306,12 +341,17 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	struct state *state = instrument->state;
 	struct reading made;
 	char reason[160] = "";
+	state->row++;
+	if (instrument->file && profile->header && state->row == 1)
+		return;
+	state->record.file = instrument->file;
+	state->record.last = is_last(instrument);
 	switch (text_record_read(profile, reply->bytes, reply->length, &state->record, &made, reason, sizeof(reason))) {
 	case TEXT_NOTHING:
 		readings->blanks++;
 		return;
 	case TEXT_FAULTY:
-		tell_undecodable(readings, reply, reason);
+		tell_undecodable(instrument, readings, reply, reason);
 		return;
 	case TEXT_RESULT:
 		break;
@@ -320,7 +360,9 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	if (!reading)
 		return;
 	*reading = made;
-	if (!profile->repeatable)
+	if (instrument->file)
+		identify_row(instrument, reading);
+	if (!profile->repeatable || instrument->file)
 		return;
 	reading->repeatable = true;
 	reading->repeat = count_alike(state, reply->bytes, reply->length);
@@ -357,6 +399,11 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 {
 	const struct text_profile *profile = instrument->profile;
 	struct state *state = instrument->state;
+	if (reply->kind == REPLY_FILE) {
+		memset(state->alike, 0, sizeof(state->alike));
+		state->row = state->told = 0;
+		state->inside = false;
+	}
 	if (reply->kind == REPLY_SILENCE) {
 		state->polling = state->inside = false;
 		return NEXT_IDLE;
@@ -395,7 +442,7 @@ const struct driver text_driver = {
 	.title = N_("Instruments that write lines, short blocks, printer tickets or JSON, described by a profile"),
 	.line = "9600/8n1",
 	.version = 1,
-	.links = LINK_SERIAL | LINK_TCP,
+	.links = LINK_SERIAL | LINK_TCP | LINK_FOLDER,
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.profiles = &text_profiles,

@@ -37,6 +37,7 @@ enum text_source {
 	TEXT_FROM_BYTES,
 	TEXT_FROM_LABEL,
 	TEXT_FROM_MEMBER,
+	TEXT_FROM_FILE,    /* the name of the file it stands in */
 	TEXT_FROM_PROFILE, /* "is": the same for each result */
 };
 
@@ -105,6 +106,7 @@ struct text_profile {
 
 	struct text_literal separator;
 	bool separator_given, blanks, quotes; /* blanks: one or more of them separate */
+	bool header;                          /* the first line of a file names the columns */
 	long columns_least, columns_most;     /* 0: any */
 	long last;                            /* bytes of the last column, where no `end` follows it */
 	struct text_literals ignored;
@@ -182,6 +184,9 @@ struct text_record {           /* a frame opened up */
 	struct text_piece columns[TEXT_COLUMNS_MAX];
 	size_t column_count;
 	bool numbers[TEXT_FIELDS_MAX]; /* JSON: the token is a number */
+	/* the caller's: */
+	const char *file; /* the name of the file it stands in, or NULL */
+	bool last;        /* of a file: nothing need end it */
 	struct text_label labels[TEXT_LABELS_MAX];
 	size_t label_count;
 };

@@ -159,11 +159,15 @@ static int parse_source(struct text_field *field, const char **rest, struct faul
 		*rest += all.length;
 		return parse_text(field, all, fault);
 	}
+	if (is(source, "file")) {
+		field->source = TEXT_FROM_FILE;
+		return 0;
+	}
 	bool column = is(source, "column"), bytes = is(source, "bytes") || is(source, "byte");
 	bool member = is(source, "member");
 	if (!column && !bytes && !member && !is(source, "label"))
 		return fault_set(fault, EINVAL,
-			_("'%.*s' is no place; column 3, bytes 5..19, label 检测结果, member 检测结果 or is TEXT would be"),
+			_("'%.*s' is no place; column 3, bytes 5..19, label 检测结果, member 检测结果, file or is TEXT would be"),
 			(int)source.length, source.at);
 	struct word place = next_word(rest);
 	field->source = column   ? TEXT_FROM_COLUMN

@@ -67,7 +67,9 @@ static int check_field(const struct text_profile *profile, const struct text_fie
 {
 	bool tickets = profile->shape == TEXT_SHAPE_TICKETS;
 	bool column = field->source == TEXT_FROM_COLUMN, json = profile->shape == TEXT_SHAPE_JSON;
-	if (field->source != TEXT_FROM_PROFILE && json != (field->source == TEXT_FROM_MEMBER))
+	if (field->source == TEXT_FROM_FILE || field->source == TEXT_FROM_PROFILE)
+		return 0;
+	if (json != (field->source == TEXT_FROM_MEMBER))
 		return json ? fault_set(fault, EINVAL,
 				      _("[field] %s: json has members; member 检测结果, say, would be right"),
 				      field->name)

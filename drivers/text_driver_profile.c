@@ -204,6 +204,11 @@ static int set_quotes(struct text_profile *profile, const char *value, struct fa
 	return yes_or_no(&profile->quotes, value, fault);
 }
 
+static int set_header(struct text_profile *profile, const char *value, struct fault *fault)
+{
+	return yes_or_no(&profile->header, value, fault);
+}
+
 static int set_ignored(struct text_profile *profile, const char *value, struct fault *fault)
 {
 	return set_literals(&profile->ignored, value, fault);
@@ -312,6 +317,7 @@ static const struct {
 	{ "line", "columns", set_columns },
 	{ "line", "last", set_last },
 	{ "line", "quotes", set_quotes },
+	{ "line", "header", set_header },
 	{ "line", "ignore", set_ignored },
 	{ "line", "missing", set_missing },
 	{ "document", "records", set_records },

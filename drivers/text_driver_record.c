@@ -99,6 +99,18 @@ static bool label_text(
 	return false;
 }
 
+/* In a quoted column two quotes stand for one. */
+static void single_quotes(char *text)
+{
+	char *to = text;
+	for (const char *from = text; *from; from++) {
+		*to++ = *from;
+		if (from[0] == '"' && from[1] == '"')
+			from++;
+	}
+	*to = '\0';
+}
+
 static bool column_text(const struct text_profile *profile, const struct text_field *field,
 	const struct text_record *record, char *out, size_t size, unsigned *marks)
 {
@@ -111,6 +123,8 @@ static bool column_text(const struct text_profile *profile, const struct text_fi
 			out[used++] = ' ';
 		const struct text_piece *piece = &record->columns[column - 1];
 		*marks |= text_decode(profile->encoding, piece->at, piece->length, out + used, size - used);
+		if (profile->quotes)
+			single_quotes(out + used);
 		used += strlen(out + used);
 	}
 	return true;
@@ -175,6 +189,10 @@ static bool text_of(const struct text_profile *profile, const struct text_field 
 		break;
 	case TEXT_FROM_PROFILE:
 		text_copy(out, size, field->text);
+		break;
+	case TEXT_FROM_FILE:
+		there = record->file != NULL;
+		text_copy(out, size, there ? record->file : "");
 		break;
 	}
 	for (size_t i = 0; i < profile->missing_count; i++)
@@ -394,7 +412,7 @@ static bool whole(const struct text_profile *profile, const struct reading *read
 	char *reason, size_t size)
 {
 	long length = (long)reading->raw_length;
-	if (profile->end.length > 0 && record->all.length == reading->raw_length) {
+	if (profile->end.length > 0 && record->all.length == reading->raw_length && !record->last) {
 		snprintf(reason, size, "%s", _("cut off before its end"));
 		return false;
 	}
@@ -506,6 +524,8 @@ enum text_verdict_on_frame text_record_read(const struct text_profile *profile, 
 	record->column_count = record->label_count = 0;
 	bool ended = length >= end && text_stands(&profile->end, data + length - end, end);
 	record->all = (struct text_piece){ data, ended ? length - end : length };
+	if (record->file && record->all.length > 0 && data[record->all.length - 1] == '\r')
+		record->all.length--; /* files come from systems with either end of line */
 	if (profile->shape == TEXT_SHAPE_TICKETS)
 		text_ticket_open(profile, data, length, record);
 	else if (profile->shape == TEXT_SHAPE_JSON)

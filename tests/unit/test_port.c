@@ -55,6 +55,18 @@ static void serial_ports_have_a_usb_identity_or_a_path(void **state)
 	assert_true(replay.any && replay.timed);
 	assert_string_equal(replay.path, "/tmp/a");
 	assert_string_equal(replay.text, "replay:/tmp/a?timed,any");
+	struct port folder = parsed("folder:/srv/drop/");
+	assert_int_equal(folder.kind, PORT_FOLDER);
+	assert_string_equal(folder.path, "/srv/drop");
+	assert_string_equal(folder.text, "folder:/srv/drop");
+	assert_string_equal(folder.files, "");
+	assert_int_equal(folder.settle_ms, 5000);
+	assert_false(folder.move_done);
+	folder = parsed("folder:/srv/drop?done,files=*.csv,settle=500ms");
+	assert_string_equal(folder.path, "/srv/drop");
+	assert_string_equal(folder.files, "*.csv");
+	assert_int_equal(folder.settle_ms, 500);
+	assert_true(folder.move_done);
 }
 
 static void tcp_ports_have_host_and_number(void **state)
@@ -90,6 +102,8 @@ static void links_match_what_drivers_declare(void **state)
 	assert_int_equal(port_link(&port), LINK_TCP);
 	port = parsed("modbus-tcp:a");
 	assert_int_equal(port_link(&port), LINK_MODBUS);
+	port = parsed("folder:/tmp/a");
+	assert_int_equal(port_link(&port), LINK_FOLDER);
 	port = parsed("replay:/tmp/a");
 	assert_int_equal(port_link(&port), 0);
 }
@@ -99,6 +113,13 @@ static void a_wrong_port_is_told_what_would_be_right(void **state)
 	(void)state;
 	refused("COM3", "Windows name");
 	refused("replay:/tmp/a?slow", "takes timed and any");
+	refused("folder:/tmp/a?moved", "files=*.csv, settle=5s");
+	refused("folder:/tmp/a?settle=5", "files=*.csv, settle=5s");
+	refused("folder:/tmp/a?settle=11min", "files=*.csv, settle=5s");
+	refused("folder:/tmp/a?settle=601s", "files=*.csv, settle=5s");
+	refused("folder:/tmp/a?files=", "files=*.csv, settle=5s");
+	refused("folder:/tmp/a?files=b/*.csv", "files=*.csv, settle=5s");
+	refused("folder:drop", "begin it with /");
 	refused("ttyUSB0", "write /dev/ttyUSB0");
 	refused("dev/ttyUSB0", "write /dev/ttyUSB0");
 	refused("10.0.0.9:4001", "write tcp:10.0.0.9:4001");

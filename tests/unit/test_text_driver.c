@@ -330,6 +330,100 @@ static void a_character_is_never_taken_apart(void **state)
 	assert_int_equal(text_step(TEXT_UTF8, (const uint8_t *)"\xE8|", 2), 1);
 }
 
+/* ---- files ---- */
+
+#define CSV           "config/profiles/files-csv.conf"
+#define ROW(no, time) no ",S1,\"a \"\"b\"\", c\",x,<1.50,mg/kg,\xD2\xF5\xD0\xD4," time
+
+static void begin_file(struct paper *paper, const char *name)
+{
+	struct reply begins = { .kind = REPLY_FILE };
+	paper->instrument.file = name;
+	assert_int_equal(text_driver.take(&paper->instrument, &begins, &paper->readings), NEXT_WAIT);
+}
+
+/* What stands last in a file need not be ended; `final` as the line says it. */
+static void hear_file(struct paper *paper, const char *text, bool final)
+{
+	paper->instrument.idle = final;
+	paper_hear(paper, text, strlen(text), final);
+	paper->instrument.idle = false;
+}
+
+static void a_row_has_the_same_identity_wherever_it_stands(void **state)
+{
+	(void)state;
+	static const char first[] = ROW("1", "2026-03-05 09:41:20"), second[] = ROW("2", "2026-03-05 09:41:20");
+	struct paper *paper = paper_new(CSV, "");
+	char text[512];
+	begin_file(paper, "a.csv");
+	snprintf(text, sizeof(text), "heading,%s\r\n%s\r\n%s", "\"not closed", first, first);
+	hear_file(paper, text, true);
+	assert_int_equal(paper->readings.count, 2);
+	assert_int_equal(paper->readings.notice_count, 0);
+	assert_string_equal(paper->list[0].sample_name, "a \"b\", c");
+	assert_string_equal(paper->list[0].value, "1.50");
+	assert_string_equal(paper->list[0].said[0].value, "a.csv");
+	assert_int_equal(paper->list[0].verdict, VERDICT_NEGATIVE);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(paper->list[i].repeatable);
+		assert_int_equal(paper->list[i].repeat, i);
+		assert_int_equal(paper->list[i].identity_length, strlen(first));
+		assert_memory_equal(paper->list[i].identity, first, strlen(first));
+	}
+	begin_file(paper, "copy.csv");
+	snprintf(text, sizeof(text), "heading\n%s\n%s\n", second, first);
+	hear_file(paper, text, true);
+	assert_int_equal(paper->readings.count, 2);
+	assert_int_equal(paper->list[1].repeat, 0);
+	assert_memory_equal(paper->list[1].identity, first, strlen(first));
+	assert_int_equal(paper->list[1].identity_length, strlen(first));
+	paper_free(paper);
+}
+
+static void rows_without_time_and_number_are_told_apart_by_file_and_place(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(CSV, "");
+	char text[512];
+	unsigned repeats[4];
+	snprintf(text, sizeof(text), "heading\n%s\n%s\n", ROW("", ""), ROW("", ""));
+	for (int i = 0; i < 2; i++) {
+		begin_file(paper, i == 0 ? "a.csv" : "b.csv");
+		hear_file(paper, text, true);
+		assert_int_equal(paper->readings.count, 2);
+		repeats[2 * i] = paper->list[0].repeat;
+		repeats[2 * i + 1] = paper->list[1].repeat;
+	}
+	for (int i = 0; i < 4; i++)
+		for (int k = 0; k < i; k++)
+			assert_int_not_equal(repeats[i], repeats[k]);
+	begin_file(paper, "a.csv");
+	hear_file(paper, text, true);
+	assert_int_equal(paper->list[1].repeat, repeats[1]);
+	paper_free(paper);
+}
+
+static void of_a_file_of_another_kind_ten_lines_are_told(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(CSV, "");
+	begin_file(paper, "wrong.csv");
+	hear_file(paper, "heading\n", false);
+	unsigned told = 0, counted = 0;
+	for (int i = 0; i < 30; i++) {
+		hear_file(paper, "1,2,3\n", false);
+		told += (unsigned)paper->readings.notice_count;
+		counted += paper->readings.rejected;
+		if (i == 0)
+			assert_string_equal(
+				paper->readings.notices[0].reason, "wrong.csv:2: 3 columns instead of 8 to 8");
+	}
+	assert_int_equal(told, 10);
+	assert_int_equal(counted, 20);
+	paper_free(paper);
+}
+
 static void the_driver_asks_for_a_profile(void **state)
 {
 	(void)state;
@@ -357,6 +451,9 @@ int main(void)
 		cmocka_unit_test(numbers_keep_their_decimals_and_lose_only_what_says_nothing),
 		cmocka_unit_test(times_follow_their_pattern_or_are_none),
 		cmocka_unit_test(a_character_is_never_taken_apart),
+		cmocka_unit_test(a_row_has_the_same_identity_wherever_it_stands),
+		cmocka_unit_test(rows_without_time_and_number_are_told_apart_by_file_and_place),
+		cmocka_unit_test(of_a_file_of_another_kind_ten_lines_are_told),
 		cmocka_unit_test(the_driver_asks_for_a_profile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

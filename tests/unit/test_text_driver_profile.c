@@ -21,7 +21,7 @@ static void every_shipped_profile_is_accepted(void **state)
 		const char *name;
 		long stars;
 	} shipped[] = { { "reader-a9", 3 }, { "push-a10", 3 }, { "ticket-a8", 2 }, { "balance-kern-ew", 4 },
-		{ "reader-dy6260-json", 3 } };
+		{ "reader-dy6260-json", 3 }, { "files-csv", 2 } };
 	for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
 		char path[128], complaints[2048] = "";
 		snprintf(path, sizeof(path), "config/profiles/%s.conf", shipped[i].name);
