@@ -184,8 +184,7 @@ static int parse_folder(const char *text, const char *whole, struct port *port, 
 		if (result)
 			return result;
 	}
-	snprintf(port->text, sizeof(port->text), "folder:%.190s%s%s", path, *port->files ? "?files=" : "",
-		port->files);
+	snprintf(port->text, sizeof(port->text), "folder:%.190s%s%s", path, *port->files ? "?files=" : "", port->files);
 	return parse_path(path, whole, port, fault);
 }
 
