@@ -108,15 +108,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	const struct driver *driver = driver_by_name("zero3-ff");
 	settings_defaults(&(struct settings_table){ driver->options, options });
-	set(driver, options, "family", choice & 1 ? "6x" : "4x");
+	set(driver, options, "family", choice & 1 ? "4x+6x" : "4x");
 	set(driver, options, "records", (choice & 6) == 6 ? "text" : (choice & 6) == 4 ? "numeric" : "auto");
-	set(driver, options, "clear", choice & 8 ? "yes" : "no");
+	may_clear = (choice & 9) == 8; /* one module only */
+	set(driver, options, "clear", may_clear ? "yes" : "no");
 	set(driver, options, "identify", choice & 16 ? "no" : "yes");
-	may_clear = choice & 8;
 	struct instrument instrument = { .driver = driver, .options = options, .cursor = "day=2026-03-04 4x=3" };
 	instrument.now = (struct date_time){ 2026, 3, 5, choice % 24, 0, 0 };
 	instrument.state = calloc(1, driver->state_size);
-	driver->setup(&instrument, NULL);
+	assert(driver->setup(&instrument, NULL) == 0);
 	bool offline = choice & 32;
 	if (!offline)
 		ask(&instrument, NEXT_ASK);
