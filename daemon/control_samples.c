@@ -102,33 +102,48 @@ static int name_row(size_t row, size_t count, int error, struct fault *fault)
 	return count == 1 ? error : fault_set(fault, -error, _("sample %zu: %s"), row + 1, told.text);
 }
 
-struct json *control_register(struct room *room, const struct json *request, struct fault *fault)
+static int read_samples(const struct json *samples, const struct intake_registration *binding,
+	struct intake_registration *list, size_t count, struct fault *fault)
 {
-	struct json *samples = js_get(request, "samples"), *answer = NULL;
-	struct intake_registration binding, *list = NULL;
-	size_t count = js_is_array(samples) ? js_count(samples) : 0;
-	int error = 0;
-	if (count == 0 || count > SAMPLES_AT_ONCE)
-		error = fault_set(fault, EINVAL, _("register takes 1 to %d samples"), SAMPLES_AT_ONCE);
-	if (!error)
-		error = read_binding(room, request, &binding, fault);
-	if (!error && count > 1 && *binding.names && !binding.queues)
-		error = fault_set(
-			fault, EINVAL, _("only one sample can be the next; with --queue they wait in their order"));
-	if (!error && !(list = calloc(count, sizeof(*list))))
-		error = fault_set(fault, ENOMEM, _("out of memory"));
-	for (size_t i = 0; i < count && !error; i++) {
-		list[i] = binding;
-		error = read_sample(js_at(samples, i), *binding.names != '\0', &list[i].facts, fault);
+	for (size_t i = 0; i < count; i++) {
+		list[i] = *binding;
+		int error = read_sample(js_at(samples, i), *binding->names != '\0', &list[i].facts, fault);
 		if (error)
-			error = name_row(i, count, error, fault);
+			return name_row(i, count, error, fault);
 	}
+	return 0;
+}
+
+static int register_all(struct room *room, const struct json *request, size_t count, struct fault *fault)
+{
+	struct intake_registration binding;
+	int error = read_binding(room, request, &binding, fault);
+	if (error)
+		return error;
+	if (count > 1 && *binding.names && !binding.queues)
+		return fault_set(
+			fault, EINVAL, _("only one sample can be the next; with --queue they wait in their order"));
+	struct intake_registration *list = calloc(count, sizeof(*list));
+	if (!list)
+		return fault_set(fault, ENOMEM, _("out of memory"));
+	error = read_samples(js_get(request, "samples"), &binding, list, count, fault);
 	if (!error)
 		error = intake_register(room_intake(room), list, count, fault);
 	free(list);
-	if (error)
+	return error;
+}
+
+struct json *control_register(struct room *room, const struct json *request, struct fault *fault)
+{
+	const struct json *samples = js_get(request, "samples");
+	size_t count = js_is_array(samples) ? js_count(samples) : 0;
+	if (count == 0 || count > SAMPLES_AT_ONCE) {
+		fault_set(fault, EINVAL, _("register takes 1 to %d samples"), SAMPLES_AT_ONCE);
 		return NULL;
-	answer = js_new_object();
+	}
+	if (register_all(room, request, count, fault) != 0)
+		return NULL;
+	struct json *answer = js_new_object();
 	js_put_integer(answer, "registered", (int64_t)count);
 	return answer;
 }

@@ -117,7 +117,7 @@ static bool is_old_code(const char *text, const struct parts *parts, bool *ret_p
 
 static bool read_platform_code(struct scanner_code *code)
 {
-	struct parts parts;
+	struct parts parts = { .count = 0 };
 	bool product = false;
 	size_t at = 0;
 	if (!cut(code->text, &parts))

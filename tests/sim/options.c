@@ -27,6 +27,7 @@ static const char help[] =
 	"  a9   (reader-a9)         reader asked by date, delimited text\n"
 	"  a10  (push)              reader that pushes 57 bytes for each result\n"
 	"  json (reader-dy6260)     reader that answers READ with a JSON document\n"
+	"  scanner                  barcode scanner: says the codes of --codes\n"
 	"  folder                   instrument PC that leaves CSV files in the folder of --folder\n"
 	"  hl7                      analyzer that sends HL7 version 2 over MLLP, each batch until it is accepted\n"
 	"  a6b  (analyzer-a6b, modbus)  analyzer with latch, window and acknowledge: Modbus RTU over --serial,\n"
@@ -36,6 +37,8 @@ static const char help[] =
 	"  --serial LINK            make a pty and the symbolic link LINK to it (replaced when stale)\n"
 	"  --tcp HOST:PORT          listen; port 0 takes a free one\n"
 	"  --dial HOST:PORT         call whoever listens there, again and again\n"
+	"  --codes FILE             scanner: lines of seconds since the start, a blank, and a code\n"
+	"  --code-end END           scanner: cr, lf, crlf, tab or none (default cr)\n"
 	"  --folder DIRECTORY       folder: leave files here: written at once, in halves, renamed in, or appended to\n"
 	"  --ports N                listen on N consecutive ports, each its own instrument (default 1)\n"
 	"  --unit N                 Modbus unit address, 1..247 (default 1)\n"
@@ -97,6 +100,8 @@ enum choice {
 	OPTION_TCP,
 	OPTION_DIAL,
 	OPTION_FOLDER,
+	OPTION_CODES,
+	OPTION_CODE_END,
 	OPTION_PORTS,
 	OPTION_UNIT,
 	OPTION_UNITS,
@@ -148,6 +153,8 @@ static const struct option names[] = {
 	{ "tcp", required_argument, NULL, OPTION_TCP },
 	{ "dial", required_argument, NULL, OPTION_DIAL },
 	{ "folder", required_argument, NULL, OPTION_FOLDER },
+	{ "codes", required_argument, NULL, OPTION_CODES },
+	{ "code-end", required_argument, NULL, OPTION_CODE_END },
 	{ "ports", required_argument, NULL, OPTION_PORTS },
 	{ "unit", required_argument, NULL, OPTION_UNIT },
 	{ "units", required_argument, NULL, OPTION_UNITS },
@@ -226,6 +233,7 @@ static const struct {
 	{ "reader-dy6260", ARCHETYPE_JSON, 5000 },
 	{ "folder", ARCHETYPE_FOLDER, 1000 },
 	{ "hl7", ARCHETYPE_HL7, 5000 },
+	{ "scanner", ARCHETYPE_SCANNER, 1 },
 };
 
 static bool complained;
@@ -340,6 +348,19 @@ static void take_mask_order(struct options *options, const char *text)
 	options->mask_msb = strcmp(text, "msb") == 0;
 }
 
+static void take_code_end(struct options *options, const char *text)
+{
+	static const char *const ends[] = { "cr", "lf", "crlf", "tab", "none" };
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		if (strcmp(text, ends[i]) == 0) {
+			options->code_end = (enum code_end)i;
+			return;
+		}
+	}
+	complain("--code-end %s: neither cr, lf, crlf, tab nor none", text);
+}
+
 static double share(const char *option, const char *text)
 {
 	return number(option, text, 0, 1);
@@ -361,6 +382,12 @@ static bool take_result_option(struct options *options, int choice, const char *
 		return true;
 	case OPTION_FOLDER:
 		options->folder = value;
+		return true;
+	case OPTION_CODES:
+		options->codes = value;
+		return true;
+	case OPTION_CODE_END:
+		take_code_end(options, value);
 		return true;
 	case OPTION_PORTS:
 		options->ports = (int)whole(option, value, 1, PORTS_MAX);
@@ -531,7 +558,8 @@ static void take_archetype(struct options *options, const char *name)
 		}
 	}
 	complain(
-		"%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6a, a6b, a8, a9, a10, json, folder and hl7",
+		"%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6a, a6b, a8, a9, a10, json, folder, hl7 and "
+		"scanner",
 		name);
 }
 
@@ -541,6 +569,8 @@ static void check_together(const struct options *options, bool with_tcp)
 		complain("--folder DIRECTORY goes with the folder, and only with it");
 	else if (options->folder ? options->serial || with_tcp : !options->serial == !with_tcp)
 		complain("give either --serial LINK, --tcp HOST:PORT or --dial HOST:PORT");
+	else if ((options->archetype == ARCHETYPE_SCANNER) != (options->codes != NULL))
+		complain("--codes FILE goes with the scanner, and only with it");
 	else if (options->ports > 1 && (options->serial || options->dial))
 		complain("--ports goes with --tcp only");
 	else if (options->unit_count > 1 && options->archetype != ARCHETYPE_A6B && options->archetype != ARCHETYPE_A6A)

@@ -21,8 +21,11 @@ enum archetype {
 	ARCHETYPE_JSON,
 	ARCHETYPE_FOLDER,
 	ARCHETYPE_HL7,
+	ARCHETYPE_SCANNER, /* it finishes nothing: scanner.h */
 };
 enum sim_layout { SIM_LAYOUT_8, SIM_LAYOUT_16, SIM_LAYOUT_MULTI, SIM_LAYOUT_Z24 }; /* A1 */
+
+enum code_end { CODE_END_CR, CODE_END_LF, CODE_END_CRLF, CODE_END_TAB, CODE_END_NONE };
 
 enum { UNITS_MAX = 32, OUTAGES_MAX = 32, PORTS_MAX = 10000 };
 
@@ -35,7 +38,9 @@ struct outage {
 
 struct options {
 	enum archetype archetype;
-	const char *serial;        /* the symlink to the pty, or NULL */
+	const char *serial; /* the symlink to the pty, or NULL */
+	const char *codes;  /* of ARCHETYPE_SCANNER, else NULL */
+	enum code_end code_end;
 	const char *folder;        /* of ARCHETYPE_FOLDER, else NULL */
 	char host[128];            /* with --tcp or --dial */
 	bool dial;                 /* call HOST:PORT instead of listening there */

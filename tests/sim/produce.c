@@ -360,6 +360,8 @@ void produce(struct instrument *instrument, struct moment now, struct result *ou
 	case ARCHETYPE_HL7:
 		produce_text(instrument, out);
 		break;
+	case ARCHETYPE_SCANNER: /* it has no results */
+		break;
 	}
 }
 

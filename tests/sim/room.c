@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "line.h"
+#include "scanner.h"
 
 enum { PORT_TRIES = 50 };
 
@@ -35,6 +36,7 @@ struct room {
 	struct instrument *instruments; /* line by line */
 	struct bench *benches;
 	size_t instrument_count;
+	struct scanner scanner;
 	struct interruption interruptions[OUTAGES_MAX];
 };
 
@@ -70,7 +72,7 @@ static void start_benches(struct room *room)
 	const struct options *options = room->options;
 	int64_t now = loop_now_ns() + options->start_delay_ns;
 
-	if (options->rate <= 0 || options->results == 0)
+	if (options->rate <= 0 || options->results == 0 || options->archetype == ARCHETYPE_SCANNER)
 		return;
 	room->interval_ns = (int64_t)(1e9 * options->burst / options->rate);
 	for (size_t i = 0; i < room->instrument_count; i++) {
@@ -196,12 +198,16 @@ struct room *room_open(const struct options *options)
 	find_ports(room);
 	place_instruments(room);
 	start_benches(room);
+	if (options->archetype == ARCHETYPE_SCANNER)
+		scanner_start(&room->scanner, &room->lines[0], options, room->truth);
 	plan_outages(room);
 	return room;
 }
 
 void room_close(struct room *room)
 {
+	if (room->options->codes)
+		scanner_free(&room->scanner);
 	for (size_t i = 0; i < room->line_count; i++)
 		line_close(&room->lines[i]);
 	for (size_t i = 0; i < room->instrument_count; i++)

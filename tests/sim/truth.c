@@ -11,7 +11,7 @@
 #include "label.h"
 
 static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5", "a3", "a4", "a6a", "a8", "a9", "a10",
-	"json", "folder", "hl7" };
+	"json", "folder", "hl7", "scanner" };
 static const char *const kind_names[] = { "sample", "blank", "control", "control", "calibration" };
 static const char *const verdict_names[] = { "none", "negative", "positive", "suspect", "invalid" };
 static const char *const unit_names[] = { "", "%", "mg/kg", "ug/kg", "{RLU}", "mg/L" };

@@ -212,7 +212,9 @@ static void a_wrong_command_line_is_refused_with_64(void **state)
 		"sim a2 --serial l --unplug 5", "sim a2 --serial l --ports 2", "sim a2 --serial l --nonsense",
 		"sim a2 --serial l --capacity 0", "sim a6b --tcp h:65000 --ports 1000",
 		"sim a2 --serial l --results 1.5", "sim a2 --serial", "sim folder --serial l", "sim folder",
-		"sim a9 --folder d", "sim folder --folder d --tcp h:1", "sim a9 --serial l --bad-crc 0.1" };
+		"sim a9 --folder d", "sim folder --folder d --tcp h:1", "sim a9 --serial l --bad-crc 0.1",
+		"sim scanner --serial l", "sim a2 --serial l --codes f",
+		"sim scanner --serial l --codes f --code-end x" };
 	struct options options;
 
 	(void)state;
