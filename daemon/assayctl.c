@@ -19,6 +19,7 @@ static const struct command {
 		N_("record what passes on an instrument's line, until interrupted") },
 	{ "parked", ctl_parked, "[--target NAME]", N_("entries a target's broker refused, and why") },
 	{ "retry", ctl_retry, "SEQ|all [--target NAME]", N_("send what was refused again") },
+	{ "identity", ctl_identity, "", N_("the station's public key, to be handed to the county") },
 	{ "decode", ctl_decode, "DRIVER [--profile NAME] [--set KEY=VALUE] [--raw | --text] [FILE]",
 		N_("run recorded bytes through a driver: one JSON line per result") },
 	{ "register", ctl_register,

@@ -138,6 +138,8 @@ static void take_known(struct loader *loader, const struct config_place *place)
 		take_station(loader, place);
 	else if (!strcmp(word, "journal"))
 		take_journal(loader, place);
+	else if (!strcmp(word, "evidence"))
+		read_simple(place, word, &loader->config->evidence);
 	else if (!strcmp(word, "target"))
 		take_target(loader, place);
 	else if (!strcmp(word, "instrument"))

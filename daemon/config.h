@@ -102,6 +102,12 @@ struct journal_config {
 	long reserve_mib; /* laid down against a full disk */
 };
 
+struct evidence_config {
+	char key[CONFIG_PATH_MAX + 1]; /* "": in the journal's directory, made when missing; or a credential's name */
+	int signature;                 /* enum signature_kind of digest.h, of a key that is made */
+	int hash;                      /* enum digest_kind, of a new epoch */
+};
+
 struct config_profile { /* a profile in use; instruments point to `profile` */
 	char name[CONFIG_NAME_MAX];
 	const struct driver *driver;
@@ -116,6 +122,7 @@ struct config {
 	char directory[CONFIG_PATH_MAX + 1];
 	struct station station;
 	struct journal_config journal;
+	struct evidence_config evidence;
 	char control_socket[108];
 	int log_level; /* enum log_level of log.h */
 	struct target_config *targets;

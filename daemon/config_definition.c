@@ -36,7 +36,7 @@ void config_definition(
 	fclose(stream);
 	uint8_t digest[DIGEST_SIZE];
 	digest_sha256(text, length, digest);
-	snprintf(out, 40, "%.32s", strchr(digest_text(digest, hex), ':') + 1);
+	snprintf(out, 40, "%.32s", strchr(digest_text(DIGEST_SHA256, digest, hex), ':') + 1);
 	free(text);
 }
 
@@ -58,7 +58,7 @@ char *config_file_digest(const char *path, char out[static 65])
 	fclose(file);
 	uint8_t digest[DIGEST_SIZE];
 	digest_sha256(data, length, digest);
-	snprintf(out, 65, "%.64s", strchr(digest_text(digest, hex), ':') + 1);
+	snprintf(out, 65, "%.64s", strchr(digest_text(DIGEST_SHA256, digest, hex), ':') + 1);
 	free(data);
 	return out;
 }

@@ -60,6 +60,18 @@ static const struct setting journal[] = {
 	END,
 };
 
+static const struct setting evidence[] = {
+	CREDENTIAL(struct evidence_config, "key", key, "seal.key",
+		N_("The station's signing key (PEM), or the name of a systemd credential; unless given, one is made in the journal's "
+		   "directory at the first start.")),
+	CHOICE(struct evidence_config, "signature", signature, "ed25519|sm2", "ed25519",
+		N_("What a key made by this station signs with: Ed25519, or SM2 with SM3 where the county asks for commercial "
+		   "cryptography.")),
+	CHOICE(struct evidence_config, "hash", hash, "sha256|sm3", "sha256",
+		N_("What chains the records: SHA-256 or SM3; a journal that has records keeps what it began with.")),
+	END,
+};
+
 static const struct setting control[] = {
 	DIRECTORY(struct control_rows, "socket", socket, "", "/run/assayd/control",
 		N_("The socket assayctl talks to; systemd's runtime directory, /run/assayd/control, unless given.")),
@@ -168,6 +180,7 @@ static const struct setting instrument[] = {
 const struct config_section config_sections[] = {
 	{ "station", NULL, N_("The rapid-test room itself."), station },
 	{ "journal", NULL, N_("Where and how long records are kept."), journal },
+	{ "evidence", NULL, N_("How records are chained and sealed, so that they prove themselves."), evidence },
 	{ "control", NULL, N_("How assayctl reaches the daemon."), control },
 	{ "log", NULL, N_("What the daemon says."), logging },
 	{ "target", "county", N_("A platform that receives every record; one section each."), target },

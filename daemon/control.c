@@ -101,6 +101,32 @@ static int relay_parked(void *context, const struct parked *parked)
 	return stop;
 }
 
+static int answer_identity(struct journal_reader *reader, struct relay *relay, struct fault *fault)
+{
+	struct kept_key key;
+	char station[32];
+	enum digest_kind digest;
+	const char *epoch = journal_reader_epoch(reader, &digest);
+	int found = journal_read_key(reader, NULL, &key, fault);
+	if (found <= 0)
+		return found;
+	int error = journal_reader_station(reader, INT64_MAX, station, fault);
+	if (error)
+		return error;
+	struct json *identity = js_new_object();
+	js_put_text(identity, "station", station);
+	js_put_text(identity, "epoch", epoch);
+	js_put_text(identity, "hash", digest == DIGEST_SM3 ? "sm3" : "sha256");
+	js_put_text(identity, "alg", key.algorithm);
+	js_put_text(identity, "key", key.id);
+	js_put_text(identity, "pem", key.pem);
+	char *line = js_dump(identity);
+	relay->each(relay->context, line, strlen(line));
+	free(line);
+	js_free(identity);
+	return 0;
+}
+
 int control_answer(struct journal_reader *reader, const struct json *request,
 	int (*each)(void *context, const char *line, size_t), void *context, struct fault *fault)
 {
@@ -110,6 +136,8 @@ int control_answer(struct journal_reader *reader, const struct json *request,
 		return fault_set(fault, EINVAL, _("a request is an object with a \"command\""));
 	if (strcmp(command, "list") == 0)
 		return answer_list(reader, request, &relay, fault);
+	if (strcmp(command, "identity") == 0)
+		return answer_identity(reader, &relay, fault);
 	if (strcmp(command, "show") == 0) {
 		const char *id = js_get_text(request, "id");
 		int64_t seq = js_get_integer(request, "seq", 0);

@@ -20,6 +20,7 @@ int ctl_tail(const struct ctl *ctl, int argc, char **argv);
 int ctl_capture(const struct ctl *ctl, int argc, char **argv);
 int ctl_parked(const struct ctl *ctl, int argc, char **argv);
 int ctl_retry(const struct ctl *ctl, int argc, char **argv);
+int ctl_identity(const struct ctl *ctl, int argc, char **argv);
 int ctl_decode(const struct ctl *ctl, int argc, char **argv);
 int ctl_register(const struct ctl *ctl, int argc, char **argv);
 int ctl_samples(const struct ctl *ctl, int argc, char **argv);

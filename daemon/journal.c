@@ -45,6 +45,8 @@ static int open_sound(struct journal *journal, struct fault *fault)
 		error = store_open(journal, fault);
 	if (!error) {
 		error = check_end(journal, fault);
+		if (!error)
+			error = seals_load(journal, fault);
 		if (error)
 			store_close(&journal->store, false);
 	}
@@ -93,6 +95,7 @@ int journal_open(const struct journal_options *options, struct journal **ret, ch
 	snprintf(journal->reserve, sizeof(journal->reserve), "%s/reserve", options->directory);
 	journal->reserve_bytes = options->reserve_bytes;
 	journal->unsafe_sync = options->unsafe_sync;
+	journal->new_digest = options->digest;
 	journal->lock_fd = -1;
 	journal->last = &journal->first;
 	pthread_mutex_init(&journal->lock, NULL);

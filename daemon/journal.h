@@ -6,7 +6,8 @@
  *
  * The bytes stored are the bytes published: {"v":1,"id":ID,"station":S,"epoch":E,"seq":N,"prev":"sha256:HEX",BODY
  * where BODY is the caller's, from its first key to the closing brace, and HEX the digest of the previous entry's bytes
- * (64 zeros before the first). Sequence numbers count 1, 2, 3 ... without a hole within an epoch.
+ * (64 zeros before the first), by SHA-256 or by the epoch's other algorithm. Sequence numbers count 1, 2, 3 ... without
+ * a hole within an epoch. Beside the entries stand what proves them: seals (seal.h) and daily manifests.
  */
 #ifndef ASSAYD_JOURNAL_H
 #define ASSAYD_JOURNAL_H
@@ -17,6 +18,7 @@
 
 #include "../drivers/fault.h"
 #include "../drivers/reading.h"
+#include "seal.h"
 
 #define ENTRY_ID_MAX 37 /* a UUID as text, with its NUL */
 
@@ -51,10 +53,11 @@ struct journal_reader;
 struct db;
 
 struct journal_options {
-	const char *directory;  /* holds journal.db; created 0700 when missing */
-	const char *station;    /* station code, for the entries' head */
-	uint64_t reserve_bytes; /* of the file laid down against a full disk, more than the log takes; 0: none */
-	bool unsafe_sync;       /* tests' negative control only: synchronous=NORMAL */
+	const char *directory;   /* holds journal.db; created 0700 when missing */
+	const char *station;     /* station code, for the entries' head */
+	uint64_t reserve_bytes;  /* of the file laid down against a full disk, more than the log takes; 0: none */
+	enum digest_kind digest; /* of a new epoch; one with entries keeps its own */
+	bool unsafe_sync;        /* tests' negative control only: synchronous=NORMAL */
 };
 
 /* Opens or creates DIR/journal.db, migrates an older schema, refuses a newer one untouched, checks integrity of the
@@ -81,6 +84,7 @@ int journal_cursor(struct journal *journal, const char *instrument, char out[sta
 const char *journal_epoch(const struct journal *journal);
 uint64_t journal_head(const struct journal *journal); /* the last durable sequence number */
 const char *journal_path(const struct journal *journal);
+enum digest_kind journal_digest(const struct journal *journal); /* of its epoch */
 
 /* True once an append met damage in the file: nothing more can be stored, and only a new start sets the file aside. */
 bool journal_is_damaged(const struct journal *journal);
@@ -119,6 +123,21 @@ int journal_park(struct journal *journal, const char *target, uint64_t seq, cons
 int journal_unpark(
 	struct journal *journal, const char *target, uint64_t seq, struct fault *fault); /* it took it after all */
 
+/* Proof. The key is remembered with its public part; the seals given later are made with it. `ret_changed` (may be
+ * NULL): it is not the one of the seal before. */
+int journal_key(struct journal *journal, const struct signature_key *key, bool *ret_changed, struct fault *fault);
+/* Fills in everything but the signature: the last durable entry, now. False: it is sealed already, or there is none. */
+bool journal_unsealed(struct journal *journal, struct seal *ret);
+/* A seal is there for its readers at once; stored with the next commit or within 10 s: one that a power cut takes is
+ * made anew over the same entries at the next start. */
+void journal_seal(struct journal *journal, const struct seal *seal);
+/* A seal that may not be in the file yet: the first over more than `after`. */
+bool journal_fresh_seal(struct journal *journal, uint64_t after, struct seal *ret);
+uint64_t journal_sealed(const struct journal *journal);     /* the last sealed entry */
+uint64_t journal_manifested(const struct journal *journal); /* the last entry with a manifest, */
+/* Blocks until durable. */
+int journal_manifest(struct journal *journal, uint64_t last, const char *day, const char *payload, struct fault *fault);
+
 /* Readers: a connection of their own, short transactions, never in the writer's way. */
 int journal_reader_open(const char *path, struct journal_reader **ret, struct fault *fault);
 void journal_reader_close(struct journal_reader *reader);
@@ -139,6 +158,27 @@ struct parked { /* an entry that a target refused; texts are good until `each` r
 long journal_parked(struct journal_reader *reader, const char *target, uint64_t from, uint64_t to,
 	int (*each)(void *context, const struct parked *), void *context, struct fault *fault);
 int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
+
+struct kept_manifest { /* good until `each` returns */
+	uint64_t last;
+	const char *day, *payload;
+};
+struct kept_key {
+	char id[DIGEST_TEXT_MAX], algorithm[16], pem[512];
+};
+/* The first seal over more than `after`, 1; 0: none; -errno. */
+int journal_next_seal(struct journal_reader *reader, uint64_t after, struct seal *ret, struct fault *fault);
+/* The first manifest, of `day` (NULL: of any), whose last entry is behind `after`; as above. */
+int journal_next_manifest(struct journal_reader *reader, uint64_t after, const char *day,
+	int (*each)(void *context, const struct kept_manifest *), void *context, struct fault *fault);
+/* The newest key; as above. With `id` that one. */
+int journal_read_key(struct journal_reader *reader, const char *id, struct kept_key *ret, struct fault *fault);
+/* The station's code as of entry `seq`, and the epoch. */
+const char *journal_reader_epoch(const struct journal_reader *reader, enum digest_kind *ret_digest);
+int journal_reader_station(struct journal_reader *reader, uint64_t seq, char out[static 32], struct fault *fault);
+/* The first and the last entry received within [since_ms, until_ms); 0 and 0: none. */
+int journal_between(struct journal_reader *reader, int64_t since_ms, int64_t until_ms, uint64_t *ret_first,
+	uint64_t *ret_last, struct fault *fault);
 
 /* Whether entries `from`..`to` (0: the last) are all there and each carries the digest of the one before, the last one
  * being what the journal recorded as its head. 0, or -EUCLEAN with the first bad one in `ret_bad` (may be NULL). */

@@ -20,7 +20,7 @@ size_t chain_head(char out[static HEAD_MAX], const struct head *head)
 	char prev[DIGEST_TEXT_MAX];
 	return (size_t)snprintf(out, HEAD_MAX,
 		"{\"v\":1,\"id\":\"%s\",\"station\":\"%s\",\"epoch\":\"%s\",\"seq\":%" PRIu64 ",\"prev\":\"%s\",",
-		head->id, head->station, head->epoch, head->seq, digest_text(head->prev, prev));
+		head->id, head->station, head->epoch, head->seq, digest_text(head->digest, head->prev, prev));
 }
 
 static int nibble(char character)

@@ -13,10 +13,10 @@ struct walk {
 };
 
 /* The payload's own link, so that what is checked is what was published. */
-static bool links_to(const struct stored *stored, const uint8_t hash[static DIGEST_SIZE])
+static bool links_to(const struct stored *stored, enum digest_kind digest, const uint8_t hash[static DIGEST_SIZE])
 {
 	char link[DIGEST_TEXT_MAX + 10] = "\"prev\":\"", *at = link + 8;
-	digest_text(hash, at);
+	digest_text(digest, hash, at);
 	strcat(at, "\"");
 	return memmem(stored->payload, stored->length < HEAD_MAX ? stored->length : HEAD_MAX, link, strlen(link)) !=
 	       NULL;
@@ -27,10 +27,10 @@ static int check_one(void *context, const struct stored *stored)
 	struct walk *walk = context;
 	if (stored->seq != walk->expected)
 		walk->why = N_("is missing");
-	else if (walk->anchored && !links_to(stored, walk->before.hash))
+	else if (walk->anchored && !links_to(stored, walk->head.digest, walk->before.hash))
 		walk->why = N_("does not carry the digest of the entry before it");
 	walk->before.seq = stored->seq;
-	digest_sha256(stored->payload, stored->length, walk->before.hash);
+	digest_of(walk->head.digest, stored->payload, stored->length, walk->before.hash);
 	walk->anchored = true;
 	if (!walk->why && stored->seq == walk->head.seq && memcmp(walk->before.hash, walk->head.hash, DIGEST_SIZE) != 0)
 		walk->why = N_("is not what the journal's head says");

@@ -18,18 +18,20 @@
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x41535359, /* "ASSY" */
-	JOURNAL_SCHEMA = 3,
+	JOURNAL_SCHEMA = 4,
 	EPOCH_MAX = 33, /* 16 random bytes as hexadecimal */
 	STATION_MAX = 32,
 	WATCHERS_MAX = 16,
 	PATH_ROOM = 512,
+	SEALS_MAX = 8,        /* not stored yet */
 	LOG_PAGES_MAX = 4000, /* 2 MiB: then the log is moved into the file and begins anew */
 };
 
 /* --- journal_chain.c: the entry's head, and the digest that links it to the one before */
 
 struct chain {
-	uint64_t seq; /* of the last entry, 0 before the first */
+	enum digest_kind digest; /* of the epoch */
+	uint64_t seq;            /* of the last entry, 0 before the first */
 	uint8_t hash[DIGEST_SIZE];
 };
 
@@ -37,6 +39,7 @@ struct head {
 	const char *id; /* as text */
 	const char *station, *epoch;
 	uint64_t seq;
+	enum digest_kind digest;
 	const uint8_t *prev;
 };
 
@@ -49,9 +52,9 @@ void uuid_text(const uint8_t uuid[static UUID_SIZE], char out[static ENTRY_ID_MA
 struct store {
 	struct db *db;
 	struct db_query *begin, *commit, *rollback;
-	struct db_query *find, *insert, *head, *instrument, *target, *park, *unpark;
+	struct db_query *find, *insert, *head, *instrument, *target, *park, *unpark, *seal, *manifest;
 	/* of journal_prune.c */
-	struct db_query *figures, *times, *first_parked, *remember, *remove, *forget_parked, *pruned;
+	struct db_query *figures, *times, *first_parked, *remember, *remove, *forget_parked, *forget_seals, *pruned;
 	struct chain chain; /* as of the open transaction */
 	char *buffer;       /* for one payload */
 	size_t room;
@@ -92,10 +95,32 @@ int prune_step(struct journal *journal, long *ret_due_ms, struct fault *fault);
 int reader_pruned(struct journal_reader *reader, uint64_t *ret, struct fault *fault); /* up to here; 0: nothing */
 int reader_stored_head(struct journal_reader *reader, struct chain *ret, struct fault *fault);
 
+struct journal_reader_proof; /* the queries of journal_seals.c, made when first asked */
+struct db *reader_db(struct journal_reader *reader);
+struct journal_reader_proof **reader_proof(struct journal_reader *reader);
+void reader_proof_free(struct journal_reader_proof *proof);
+
+/* --- journal_seals.c: what proves the entries */
+
+struct seals {                               /* guarded by the journal's lock */
+	enum digest_kind digest;             /* of the epoch; never changes */
+	uint64_t head;                       /* the last durable entry */
+	uint8_t hash[DIGEST_SIZE];           /* and its digest */
+	_Atomic uint64_t sealed, manifested; /* up to there; written with the lock held */
+	struct seal list[SEALS_MAX];
+	size_t count, taken; /* by the commit at hand */
+	int64_t key;         /* its number in the file */
+};
+
+int seals_load(struct journal *journal, struct fault *fault);
+int seals_store(struct journal *journal, struct fault *fault); /* within the commit at hand */
+void seals_finish(struct journal *journal, bool stored);       /* with the lock held */
+
 /* --- journal_schema.c */
 
 /* A new or known file becomes the present schema; a newer one is refused with -ENOTSUP. */
 int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fault *fault);
+int schema_digest(struct db *db, enum digest_kind digest, struct fault *fault); /* of an epoch without entries */
 int schema_station(struct db *db, const char *station, struct fault *fault);
 
 /* --- journal_log.c */
@@ -144,8 +169,9 @@ struct journal {
 	char path[PATH_ROOM];
 	char station[STATION_MAX], epoch[EPOCH_MAX];
 	bool unsafe_sync;
-	bool doubtful;        /* a commit failed: what the log holds may not be on the disk */
-	_Atomic bool damaged; /* found while in use: only a new start helps */
+	enum digest_kind new_digest; /* of an epoch that has no entries yet */
+	bool doubtful;               /* a commit failed: what the log holds may not be on the disk */
+	_Atomic bool damaged;        /* found while in use: only a new start helps */
 	int lock_fd;
 	struct store store;
 
@@ -155,6 +181,7 @@ struct journal {
 	bool running, stopping;
 	struct caller *first, **last;
 	struct places instruments, targets;
+	struct seals seals;
 	long progress_due_ms; /* monotonic; 0: nothing unsaved */
 	long prune_due_ms;    /* monotonic */
 	struct keep keep;

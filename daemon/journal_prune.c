@@ -209,7 +209,8 @@ int space_figures(struct journal *journal, struct fault *fault)
 static int remove_through(struct journal *journal, uint64_t last, struct fault *fault)
 {
 	struct store *store = &journal->store;
-	struct db_query *const steps[] = { store->remember, store->remove, store->forget_parked, store->pruned };
+	struct db_query *const steps[] = { store->remember, store->remove, store->forget_parked, store->forget_seals,
+		store->pruned };
 	int error = db_step(store->begin, fault);
 	if (!error)
 		error = store_progress(journal, fault); /* what is removed is delivered on paper too */

@@ -12,7 +12,9 @@ enum {
 struct journal_reader {
 	struct db *db;
 	struct db_query *range, *by_id, *ends, *head, *pruned, *parked;
+	struct journal_reader_proof *proof;
 	char epoch[EPOCH_MAX];
+	enum digest_kind digest;
 	struct stored chunk[CHUNK_ENTRIES];
 	size_t offsets[CHUNK_ENTRIES];
 	char *buffer;
@@ -27,7 +29,7 @@ struct journal_reader {
 static int read_epoch(struct journal_reader *reader, const char *path, struct fault *fault)
 {
 	struct db_query *query;
-	int error = db_prepare(reader->db, "SELECT value FROM state WHERE kind = 'epoch'", &query, fault);
+	int error = db_prepare(reader->db, "SELECT value, number FROM state WHERE kind = 'epoch'", &query, fault);
 	if (error)
 		return error;
 	int row = db_step(query, fault);
@@ -40,6 +42,7 @@ static int read_epoch(struct journal_reader *reader, const char *path, struct fa
 		return fault_set(fault, EUCLEAN, _("%s: the file is damaged: it has no epoch"), path);
 	}
 	memcpy(reader->epoch, epoch, EPOCH_MAX);
+	reader->digest = db_integer(query, 1) == DIGEST_SM3 ? DIGEST_SM3 : DIGEST_SHA256;
 	return db_reset(query);
 }
 
@@ -92,6 +95,7 @@ void journal_reader_close(struct journal_reader *reader)
 {
 	if (!reader)
 		return;
+	reader_proof_free(reader->proof);
 	db_close(reader->db);
 	free(reader->buffer);
 	free(reader);
@@ -127,7 +131,7 @@ static int keep_row(struct journal_reader *reader, struct db_query *query, size_
 	stored->kind = (enum entry_kind)kind;
 	stored->received_ms = db_integer(query, 2);
 	uuid_text(id, stored->id);
-	struct head head = { stored->id, station, reader->epoch, stored->seq, prev };
+	struct head head = { stored->id, station, reader->epoch, stored->seq, reader->digest, prev };
 	char *at = reader->buffer + reader->used;
 	stored->length = chain_head(at, &head);
 	memcpy(at + stored->length, body, body_length);
@@ -248,9 +252,27 @@ int reader_stored_head(struct journal_reader *reader, struct chain *ret, struct 
 		return row;
 	const uint8_t *hash = row ? db_bytes(reader->head, 1, DIGEST_SIZE) : NULL;
 	if (hash) {
+		ret->digest = reader->digest;
 		ret->seq = (uint64_t)db_integer(reader->head, 0);
 		memcpy(ret->hash, hash, DIGEST_SIZE);
 	}
 	db_reset(reader->head);
 	return hash ? 0 : fault_set(fault, EUCLEAN, _("the journal is damaged: its head cannot be read"));
+}
+
+const char *journal_reader_epoch(const struct journal_reader *reader, enum digest_kind *ret_digest)
+{
+	if (ret_digest)
+		*ret_digest = reader->digest;
+	return reader->epoch;
+}
+
+struct db *reader_db(struct journal_reader *reader)
+{
+	return reader->db;
+}
+
+struct journal_reader_proof **reader_proof(struct journal_reader *reader)
+{
+	return &reader->proof;
 }

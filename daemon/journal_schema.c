@@ -47,6 +47,20 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 	"CREATE TABLE binding(id INTEGER PRIMARY KEY AUTOINCREMENT, sample TEXT NOT NULL, instrument TEXT NOT NULL,"
 	" begun_ms INTEGER NOT NULL, lifetime_ms INTEGER NOT NULL, boot TEXT NOT NULL, boot_ms INTEGER NOT NULL,"
 	" results INTEGER NOT NULL, used INTEGER NOT NULL, replaced INTEGER NOT NULL) STRICT;",
+	/* what proves the entries. The epoch's number is its digest: 0 SHA-256, 1 SM3. */
+	"CREATE TABLE sealing_key(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, algorithm TEXT NOT NULL,"
+	" pem TEXT NOT NULL) STRICT;"
+	"CREATE TABLE seal(seq INTEGER PRIMARY KEY, key INTEGER NOT NULL, at TEXT NOT NULL,"
+	" hash BLOB NOT NULL CHECK(length(hash) = 32), signature BLOB NOT NULL) STRICT;"
+	"CREATE TABLE manifest(last_seq INTEGER PRIMARY KEY, day TEXT NOT NULL, payload TEXT NOT NULL) STRICT;"
+	"DROP VIEW payload;"
+	"CREATE VIEW payload(seq, bytes) AS WITH h AS (SELECT *, lower(hex(id)) AS i FROM entry)"
+	" SELECT seq, '{\"v\":1,\"id\":\"' || substr(i, 1, 8) || '-' || substr(i, 9, 4) || '-' ||"
+	" substr(i, 13, 4) || '-' || substr(i, 17, 4) || '-' || substr(i, 21) || '\",\"station\":\"' ||"
+	" (SELECT code FROM station WHERE first_seq <= h.seq ORDER BY first_seq DESC LIMIT 1) ||"
+	" '\",\"epoch\":\"' || (SELECT value FROM state WHERE kind = 'epoch') || '\",\"seq\":' || seq || ',\"prev\":\"' ||"
+	" (SELECT CASE number WHEN 1 THEN 'sm3:' ELSE 'sha256:' END FROM state WHERE kind = 'epoch') ||"
+	" lower(hex(prev)) || '\",' || body FROM h;",
 };
 
 static int migrate(struct db *db, int64_t from, struct fault *fault)
@@ -126,6 +140,19 @@ int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fau
 	if (!error)
 		error = migrate(db, version, fault);
 	return error;
+}
+
+int schema_digest(struct db *db, enum digest_kind digest, struct fault *fault)
+{
+	struct db_query *set;
+	int error = db_prepare(db,
+		"UPDATE state SET number = ?1 WHERE kind = 'epoch' AND number <> ?1"
+		" AND (SELECT number FROM state WHERE kind = 'head') = 0",
+		&set, fault);
+	if (error)
+		return error;
+	db_put_integer(set, 1, digest);
+	return db_step(set, fault);
 }
 
 int schema_station(struct db *db, const char *station, struct fault *fault)

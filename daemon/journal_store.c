@@ -63,8 +63,11 @@ static int prepare_queries(struct store *store, struct fault *fault)
 			" AND substr(id, 7, 1) BETWEEN x'80' AND x'8f'" },
 		{ &store->remove, "DELETE FROM entry WHERE seq <= ?1" },
 		{ &store->forget_parked, "DELETE FROM parked WHERE seq <= ?1" },
+		{ &store->forget_seals, "DELETE FROM seal WHERE seq <= ?1" }, /* a later one covers what they did */
 		{ &store->pruned, "REPLACE INTO state VALUES('pruned', '', ?1, '')" },
 		{ &store->unpark, "DELETE FROM parked WHERE target = ?1 AND seq = ?2" },
+		{ &store->manifest, "REPLACE INTO manifest(last_seq, day, payload) VALUES(?1, ?2, ?3)" },
+		{ &store->seal, "REPLACE INTO seal(seq, key, at, hash, signature) VALUES(?1, ?2, ?3, ?4, ?5)" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int error = db_prepare(store->db, rows[i].statement, rows[i].query, fault);
@@ -80,7 +83,8 @@ static int load_head(struct journal *journal, struct fault *fault)
 	struct db_query *query;
 	int error = db_prepare(store->db,
 		"SELECT number, value, ifnull((SELECT max(seq) FROM entry), 0),"
-		" (SELECT value FROM state WHERE kind = 'epoch') FROM state WHERE kind = 'head'",
+		" (SELECT value FROM state WHERE kind = 'epoch'), (SELECT number FROM state WHERE kind = 'epoch')"
+		" FROM state WHERE kind = 'head'",
 		&query, fault);
 	if (error)
 		return error;
@@ -96,6 +100,7 @@ static int load_head(struct journal *journal, struct fault *fault)
 			fault, EUCLEAN, _("%s: the file is damaged: its head is not its last entry"), journal->path);
 	}
 	store->chain.seq = (uint64_t)db_integer(query, 0);
+	store->chain.digest = db_integer(query, 4) == DIGEST_SM3 ? DIGEST_SM3 : DIGEST_SHA256;
 	memcpy(store->chain.hash, hash, DIGEST_SIZE);
 	if (!journal->epoch[0])
 		memcpy(journal->epoch, epoch, EPOCH_MAX);
@@ -159,6 +164,8 @@ int store_open(struct journal *journal, struct fault *fault)
 	if (!error)
 		error = schema_station(store->db, journal->station, fault);
 	if (!error)
+		error = schema_digest(store->db, journal->new_digest, fault);
+	if (!error)
 		error = prepare_queries(store, fault);
 	if (!error)
 		error = load_head(journal, fault);
@@ -203,10 +210,11 @@ static int digest_entry(
 	int error = reserve(store, HEAD_MAX + body, fault);
 	if (error)
 		return error;
-	struct head head = { entry->id, journal->station, journal->epoch, store->chain.seq + 1, store->chain.hash };
+	struct head head = { entry->id, journal->station, journal->epoch, store->chain.seq + 1, store->chain.digest,
+		store->chain.hash };
 	size_t length = chain_head(store->buffer, &head);
 	memcpy(store->buffer + length, entry->body, body);
-	digest_sha256(store->buffer, length + body, hash);
+	digest_of(store->chain.digest, store->buffer, length + body, hash);
 	return 0;
 }
 

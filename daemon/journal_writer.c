@@ -112,6 +112,8 @@ static int commit(struct journal *journal, struct caller *batch, struct fault *f
 		error = store_caller(journal, caller, fault);
 	if (!error)
 		error = store_progress(journal, fault);
+	if (!error)
+		error = seals_store(journal, fault);
 	if (!error && store->chain.seq != before) {
 		db_put_integer(store->head, 1, (int64_t)store->chain.seq);
 		db_put_bytes(store->head, 2, store->chain.hash, DIGEST_SIZE);
@@ -210,6 +212,7 @@ static void remember_cursor(struct journal *journal, const struct caller *caller
 /* With the lock held. */
 static void finish(struct journal *journal, struct caller *batch, int error, const struct fault *fault)
 {
+	seals_finish(journal, !error);
 	if (!error) {
 		atomic_store(&journal->head, journal->store.chain.seq);
 		for (size_t i = 0; i < journal->watcher_count; i++)

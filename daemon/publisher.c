@@ -38,8 +38,10 @@ static void take_event(struct publisher *publisher, const struct mqtt_event *eve
 	case MQTT_REFUSED:
 		if (window_delivered(&publisher->outbox.window, event->token)) {
 			if (event->kind == MQTT_REFUSED && complaint_due(&publisher->odd))
-				log_warning(_("target %s: the broker does not take the status or an answer: %s"),
+				log_warning(
+					_("target %s: the broker does not take the status, a seal or an answer: %s"),
 					publisher->target->name, mqtt_reason(event->reason));
+			proof_answered(publisher, event->token, event->kind == MQTT_REFUSED);
 		} else {
 			send_answered(publisher, event);
 		}
@@ -143,6 +145,8 @@ static int prepare_streams(struct publisher *publisher, struct fault *fault)
 		if (rc == 0)
 			stream_begin(&publisher->streams[i], through, 0);
 	}
+	if (rc == 0)
+		rc = proof_prepare(publisher, fault);
 	publisher->reported = publisher->receipts.covered = through;
 	publisher->stats.through = through;
 	window_init(&publisher->outbox.window, publisher->outbox.ring, OUTBOX_MAX, 0);

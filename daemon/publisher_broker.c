@@ -320,6 +320,7 @@ static void collect_until(struct publisher *publisher, long limit_ms, bool closi
 void broker_hang_up(struct publisher *publisher)
 {
 	if (publisher->up) {
+		proof_send(publisher, clock_ms()); /* the last seal, most likely */
 		collect_until(publisher, GOODBYE_ANSWERED_MS, false);
 		platform_goodbye(publisher);
 		collect_until(publisher, GOODBYE_STATUS_MS, false);

@@ -4,6 +4,7 @@
  *     publisher_broker.c   connecting, losing, backing off, and saying so
  *     publisher_send.c     which entry goes next, and what its answer means
  *     publisher_refusal.c  what the broker does not take, by refusing it or by ending the link
+ *     publisher_proof.c    seals and manifests
  *     publisher_platform.c the status, the platform's requests and receipts
  *
  * Everything runs in the publisher's own thread unless it says otherwise.
@@ -37,6 +38,13 @@ struct outbox {
 	int status_token;    /* the status in flight, 0: none */
 	long status_next_ms; /* not before */
 	long status_last_ms;
+};
+
+struct proof_stream { /* seals, or manifests */
+	char topic[80];
+	uint64_t through, sent; /* delivered up to there; the one in flight */
+	int token;              /* of that, 0: none */
+	long retry_ms;          /* not before */
 };
 
 struct receipts {
@@ -108,6 +116,8 @@ struct publisher {
 	uint64_t reported; /* the `through` last given to the journal */
 	struct outbox outbox;
 	struct receipts receipts;
+	struct proof_stream seals, manifests;
+	struct pace proof_pace;
 	struct doubt doubt;
 	struct retry retry;
 	struct platform_range retry_asked; /* by another thread; under fault_lock */
@@ -155,6 +165,15 @@ void platform_reset(struct publisher *publisher);             /* a connection en
 void platform_watch_receipts(struct publisher *publisher, long now_ms);
 void platform_goodbye(struct publisher *publisher); /* the last status */
 #define PLATFORM_OFFLINE "{\"online\":false}"
+
+/* Any other message, through the outbox's window. */
+bool platform_publish(struct publisher *publisher, const char *topic, const char *payload, int *ret_token);
+
+/* publisher_proof.c */
+int proof_prepare(struct publisher *publisher, struct fault *fault);
+bool proof_send(struct publisher *publisher, long now_ms); /* true when it sent something */
+void proof_answered(struct publisher *publisher, int token, bool refused);
+void proof_reset(struct publisher *publisher); /* a connection ended: what was in flight is sent again */
 
 /* publisher.c */
 int publisher_collect(struct publisher *publisher); /* events of the link; how many */

@@ -1,4 +1,5 @@
 /* Between station and platform: the retained status, the platform's requests with their answers, and its receipts. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define RECEIPT_PATIENCE_MS 60000
 #define RECEIPT_LONGEST_MS  3600000
 #define RECEIPT_RESEND      1000  /* entries sent again at once when no receipt covers them */
+#define MANIFESTS_ANSWERED  32    /* of one day: there is one, unless the clock was set on it */
 #define MISSING_PAUSE_MS    30000 /* the same gap is not filled twice while the platform catches up */
 
 /* ---- the outbox ---- */
@@ -64,6 +66,12 @@ static bool publish(struct publisher *publisher, const struct outgoing *outgoing
 	if (complaint_due(&publisher->odd))
 		log_warning(_("target %s: %s was not sent: %s"), publisher->target->name, outgoing->topic, fault.text);
 	return false;
+}
+
+bool platform_publish(struct publisher *publisher, const char *topic, const char *payload, int *ret_token)
+{
+	struct outgoing outgoing = { .topic = (char *)topic, .payload = (char *)payload };
+	return publish(publisher, &outgoing, false, ret_token);
 }
 
 static bool send_status(struct publisher *publisher, const char *payload, long now_ms)
@@ -120,6 +128,7 @@ void platform_reset(struct publisher *publisher)
 		outgoing_free(&outbox->list[i]);
 	outbox->first = outbox->count = 0;
 	outbox->status_next_ms = 0;
+	proof_reset(publisher);
 	window_clear(&outbox->window);
 }
 
@@ -171,6 +180,42 @@ static char *answer_replay(struct publisher *publisher, const struct platform_re
 	return error_text(fault.text);
 }
 
+struct found_manifests {
+	struct json *list;
+	uint64_t last;
+};
+
+static int take_manifest(void *context, const struct kept_manifest *manifest)
+{
+	struct found_manifests *found = context;
+	struct json *document = js_parse(manifest->payload, strlen(manifest->payload), NULL);
+	found->last = manifest->last;
+	if (document)
+		js_append(found->list, document);
+	return 0;
+}
+
+static char *answer_manifest(struct publisher *publisher, const char *day)
+{
+	struct found_manifests found = { .list = js_new_array() };
+	struct fault fault;
+	int row = 1;
+	while (row == 1 && js_count(found.list) < MANIFESTS_ANSWERED)
+		row = journal_next_manifest(publisher->reader, found.last, day, take_manifest, &found, &fault);
+	if (row == 0 && js_count(found.list) == 0)
+		row = fault_set(&fault, ENOENT,
+			_("there is no manifest of %s: nothing was recorded then, or the day is not over"), day);
+	if (row < 0) {
+		js_free(found.list);
+		publisher->stats.requests_refused++;
+		return error_text(fault.text);
+	}
+	struct json *object = js_new_object();
+	js_put_text(object, "day", day);
+	js_put(object, "manifests", found.list);
+	return dump_and_free(object);
+}
+
 static void complain(struct publisher *publisher, const char *topic, const char *why)
 {
 	publisher->stats.requests_refused++;
@@ -197,6 +242,8 @@ static void take_request(struct publisher *publisher, const char *name, const st
 		answer(publisher, message, name, error_text(fault.text));
 	} else if (request.kind == PLATFORM_STATUS) {
 		answer(publisher, message, name, publisher->status(publisher->context));
+	} else if (request.kind == PLATFORM_MANIFEST) {
+		answer(publisher, message, name, answer_manifest(publisher, request.day));
 	} else {
 		answer(publisher, message, name, answer_replay(publisher, &request));
 	}

@@ -163,7 +163,7 @@ void send_what_fits(struct publisher *publisher)
 	while (!publisher->stop && send_in_flight(publisher) < doubt_limit(publisher)) {
 		long now = clock_ms();
 		publisher->beat++;
-		if (platform_send(publisher, now))
+		if (platform_send(publisher, now) || proof_send(publisher, now))
 			continue;
 		if (now < publisher->paused_until_ms)
 			return;
@@ -228,11 +228,11 @@ void send_report_progress(struct publisher *publisher)
 
 int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms)
 {
-	struct pace *paces[] = { &publisher->backlog_pace, &publisher->replay_pace };
+	struct pace *paces[] = { &publisher->backlog_pace, &publisher->replay_pace, &publisher->proof_pace };
 	long wait = most_ms;
 	if (publisher->paused_until_ms > now_ms)
 		return (int)earlier(publisher->paused_until_ms - now_ms, wait);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(paces) / sizeof(*paces); i++) {
 		long next = pace_wait_ms(paces[i], now_ms);
 		if (next > 0) /* else an answer or a commit is what we wait for, and both wake us */
 			wait = earlier(next, wait);

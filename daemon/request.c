@@ -60,6 +60,25 @@ static int parse_replay(const struct json *object, struct platform_request *requ
 	return 0;
 }
 
+static bool is_day(const char *text)
+{
+	static const char form[] = "0000-00-00";
+	for (size_t i = 0; i < sizeof(form); i++) /* the NUL too */
+		if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+			return false;
+	return true;
+}
+
+static int parse_manifest(const struct json *object, struct platform_request *request, struct fault *fault)
+{
+	const char *day = js_get_text(object, "day");
+	if (!day || !is_day(day))
+		return fault_set(
+			fault, EINVAL, _("\"day\" must be a day of the station's calendar, such as 2026-03-05"));
+	strcpy(request->day, day); /* fits: its form is checked */
+	return 0;
+}
+
 int request_parse(
 	const char *name, const char *payload, size_t length, struct platform_request *ret, struct fault *fault)
 {
@@ -68,8 +87,10 @@ int request_parse(
 		request.kind = PLATFORM_STATUS;
 	else if (strcmp(name, "replay") == 0)
 		request.kind = PLATFORM_REPLAY;
+	else if (strcmp(name, "manifest") == 0)
+		request.kind = PLATFORM_MANIFEST;
 	else
-		return fault_set(fault, ENOENT, _("unknown request; status and replay are known"));
+		return fault_set(fault, ENOENT, _("unknown request; status, replay and manifest are known"));
 	if (request.kind == PLATFORM_STATUS && length == 0) {
 		*ret = request;
 		return 0;
@@ -78,6 +99,8 @@ int request_parse(
 	int rc = parse_object(payload, length, &object, fault);
 	if (rc == 0 && request.kind == PLATFORM_REPLAY)
 		rc = parse_replay(object, &request, fault);
+	if (rc == 0 && request.kind == PLATFORM_MANIFEST)
+		rc = parse_manifest(object, &request, fault);
 	js_free(object);
 	if (rc == 0)
 		*ret = request;

@@ -18,7 +18,7 @@
 #define PLATFORM_REPLAY_MAX  100000 /* entries in one replay */
 #define PLATFORM_MISSING_MAX 64     /* ranges kept of one receipt; the next receipt names the rest */
 
-enum platform_request_kind { PLATFORM_STATUS, PLATFORM_REPLAY };
+enum platform_request_kind { PLATFORM_STATUS, PLATFORM_REPLAY, PLATFORM_MANIFEST };
 
 struct platform_range {
 	uint64_t first, last; /* both inclusive */
@@ -28,6 +28,7 @@ struct platform_request {
 	enum platform_request_kind kind;
 	char epoch[PLATFORM_EPOCH_MAX + 1];
 	struct platform_range range; /* replay */
+	char day[11];                /* manifest: "2026-03-05" */
 };
 
 struct platform_receipt {

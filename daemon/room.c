@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "key.h"
 #include "log.h"
 #include "port.h"
 #include "room_parts.h"
@@ -166,10 +167,40 @@ static void stop_unwanted(struct room *room, struct watched_list *from, bool lin
 	free(scratch.instruments);
 }
 
-static int announce_start(struct room *room, const char *setaside, struct fault *fault)
+/* Only the key that is there may be used: the daemon does not start beside one it cannot trust. */
+static int open_key(struct room *room, const struct config *config, struct signature_key **ret, struct fault *fault)
+{
+	const struct evidence_config *evidence = &config->evidence;
+	struct signature_key *key;
+	bool changed;
+	int error = key_open(
+		config->journal.directory, evidence->key, (enum signature_kind)evidence->signature, &key, fault);
+	if (error)
+		return error;
+	error = journal_key(room->journal, key, &changed, fault);
+	if (error) {
+		signature_key_free(key);
+		return error;
+	}
+	if (changed)
+		log_warning(
+			_("the station's signing key is another one than before: %s; hand the new public key to the "
+			  "county (assayctl identity)"),
+			signature_key_id(key));
+	if (journal_digest(room->journal) != (enum digest_kind)evidence->hash)
+		log_notice(
+			_("the journal's records are chained with %s, as they began; hash = %s counts for a new journal"),
+			journal_digest(room->journal) == DIGEST_SM3 ? "sm3" : "sha256",
+			evidence->hash == DIGEST_SM3 ? "sm3" : "sha256");
+	*ret = key;
+	return 0;
+}
+
+static int announce_start(struct room *room, const char *setaside, const struct signature_key *key, struct fault *fault)
 {
 	struct json *details = js_new_object();
 	js_put_text(details, "version", ASSAYD_VERSION);
+	js_put_text(details, "key", signature_key_id(key));
 	if (setaside)
 		js_put_text(details, "journal_set_aside", setaside);
 	int error = intake_alarm(room->intake, "gateway_started", details, fault);
@@ -194,16 +225,20 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 		.directory = config->journal.directory,
 		.station = config->station.code,
 		.reserve_bytes = (uint64_t)config->journal.reserve_mib << 20,
+		.digest = (enum digest_kind)config->evidence.hash,
 	};
+	struct signature_key *key = NULL;
 	int error = journal_open(&options, &room->journal, &setaside, fault);
 	if (error == 0)
 		error = journal_reader_open(journal_path(room->journal), &room->reader, fault);
+	if (error == 0)
+		error = open_key(room, config, &key, fault);
 	if (error == 0)
 		error = samples_open(room->journal, config->journal.retention_ms, &room->samples, fault);
 	if (error == 0) {
 		room->intake = intake_new(room->journal, config);
 		intake_use_samples(room->intake, room->samples);
-		error = announce_start(room, setaside, fault);
+		error = announce_start(room, setaside, key, fault);
 	}
 	if (error == 0)
 		error = caretaker_start(config, room->journal, room->intake, &room->caretaker, fault);
@@ -212,6 +247,10 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 			_("the journal was damaged and is kept as %s; a new one was begun: ask for it to be salvaged"),
 			setaside);
 	free(setaside);
+	if (error)
+		signature_key_free(key);
+	else
+		error = sealer_start(room->journal, key, &room->sealer, fault);
 	if (error) {
 		room_stop(room);
 		return error;
@@ -227,6 +266,7 @@ void room_stop(struct room *room)
 	if (!room)
 		return;
 	stop_unwanted(room, &room->lines, true, NULL);
+	sealer_stop(room->sealer); /* behind the lines, before the publishers: the last seal goes with the goodbye */
 	stop_unwanted(room, &room->publishers, false, NULL);
 	free(room->lines.list);
 	free(room->publishers.list);
@@ -252,6 +292,9 @@ static int refuse_unchangeable(const struct config *old, const struct config *ne
 		what = _("the journal's directory");
 	else if (old->journal.reserve_mib != new->journal.reserve_mib)
 		what = _("the journal's reserve");
+	else if (strcmp(old->evidence.key, new->evidence.key) != 0 ||
+		 old->evidence.signature != new->evidence.signature || old->evidence.hash != new->evidence.hash)
+		what = _("how records are chained and sealed");
 	else if (strcmp(old->control_socket, new->control_socket) != 0)
 		what = _("the control socket");
 	if (!what)
@@ -292,6 +335,11 @@ bool room_alive(struct room *room, char *name, size_t size)
 	room->caretaker_beat = caretaker;
 	if (!alive)
 		snprintf(name, size, "%s", _("caretaker"));
+	unsigned long sealer = sealer_beat(room->sealer);
+	if (sealer == room->sealer_beat)
+		snprintf(name, size, "%s", _("the sealer"));
+	alive = alive && sealer != room->sealer_beat;
+	room->sealer_beat = sealer;
 	pthread_mutex_lock(&room->lock);
 	for (size_t i = 0; i < room->lines.count; i++) {
 		struct watched *it = &room->lines.list[i];

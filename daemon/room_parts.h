@@ -9,6 +9,7 @@
 #include "line.h"
 #include "publisher.h"
 #include "room.h"
+#include "sealer.h"
 
 struct watched { /* a line or a publisher, and the beat it showed last */
 	void *thread;
@@ -29,6 +30,8 @@ struct room {
 	struct journal_reader *reader;
 	struct samples *samples;
 	struct intake *intake;
+	struct sealer *sealer;
+	unsigned long sealer_beat;      /* it showed last */
 	struct watched_list lines;      /* of struct line */
 	struct watched_list publishers; /* of struct publisher */
 	struct caretaker *caretaker;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_WAIT_MS = 2000, QUERIES_MAX = 32 };
+enum { BUSY_WAIT_MS = 2000, QUERIES_MAX = 40 };
 
 struct db_query {
 	sqlite3_stmt *statement;
@@ -215,6 +215,13 @@ const uint8_t *db_bytes(struct db_query *query, int column, size_t expected_leng
 {
 	const uint8_t *bytes = sqlite3_column_blob(query->statement, column);
 	return (size_t)sqlite3_column_bytes(query->statement, column) == expected_length ? bytes : NULL;
+}
+
+const uint8_t *db_blob(struct db_query *query, int column, size_t *ret_length)
+{
+	const uint8_t *bytes = sqlite3_column_blob(query->statement, column);
+	*ret_length = (size_t)sqlite3_column_bytes(query->statement, column);
+	return bytes;
 }
 
 bool db_uncertain(const struct db *db)

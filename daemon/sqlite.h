@@ -41,6 +41,8 @@ int64_t db_integer(struct db_query *query, int column);
 const char *db_text(struct db_query *query, int column, size_t *ret_length);         /* never NULL */
 const uint8_t *db_bytes(struct db_query *query, int column, size_t expected_length); /* NULL: another length */
 
+const uint8_t *db_blob(struct db_query *query, int column, size_t *ret_length); /* may be NULL when it is empty */
+
 bool db_in_transaction(struct db *db);
 /* A step failed otherwise than for want of room before anything was synced: what the file holds is not known. */
 bool db_uncertain(const struct db *db);

@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 CONTRACT = os.path.join(ROOT, "config/contract")
-SCHEMAS = ("record", "event", "status", "receipt", "request-status", "request-replay", "response")
+SCHEMAS = ("record", "event", "status", "receipt", "request-status", "request-replay", "response", "seal", "manifest", "request-manifest",
+           "response-manifest")
 
 
 def schema(name):

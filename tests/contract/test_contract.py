@@ -34,7 +34,15 @@ EVENT = {**HEAD, "event": "missed_results", "instrument": "pr-1", "at": "2026-03
          "reason": "the counter jumped"}
 STATUS = {"online": True, "version": "0.1.0", "epoch": "7f3a", "seq": 0, "backlog": 0, "oldest_unsent_s": 0,
           "autonomy_days": 400, "instruments": {"pr-1": {"health": "ok", "polls": 7}}}
-RIGHT = [("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
+SEAL = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "seq": 9, "hash": "sm3:" + "0" * 64,
+        "at": "2026-03-05T09:43:02.118+08:00", "alg": "sm2-sm3", "key": "sha256:" + "1" * 64, "sig": "A" * 86 + "=="}
+MANIFEST = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "day": "2026-03-05", "first": 1, "last": 9, "hash": "sm3:" + "0" * 64,
+            "digest": "sm3:" + "0" * 64, "events": 2,
+            "instruments": {"pr-1": {"sample": 5, "qc": 2, "counter_first": "17", "counter_last": "23"}},
+            "at": "2026-03-06T00:00:03.118+08:00", "alg": "ed25519", "key": "sha256:" + "1" * 64, "sig": "A" * 86 + "=="}
+RIGHT = [("seal", SEAL), ("manifest", MANIFEST), ("request-manifest", {"day": "2026-03-05"}),
+         ("response-manifest", {"day": "2026-03-05", "manifests": [MANIFEST]}),
+         ("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
          ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
          ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),
          ("request-replay", {"epoch": "7f3a", "from": 1, "to": 2}), ("response", {"error": "no"}),
@@ -42,6 +50,11 @@ RIGHT = [("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_la
 
 # A change to a right message that must make it wrong: (schema, message, path, new value; None removes the member).
 WRONG = [
+    ("seal", SEAL, "seq", 0), ("seal", SEAL, "hash", "0" * 64), ("seal", SEAL, "alg", "rsa"), ("seal", SEAL, "sig", "-"),
+    ("seal", SEAL, "station", None), ("seal", SEAL, "key", "k"), ("manifest", MANIFEST, "day", "2026-3-5"),
+    ("manifest", MANIFEST, "instruments", {"pr-1": {"sample": 0}}), ("manifest", MANIFEST, "sig", None),
+    ("manifest", MANIFEST, "events", -1), ("request-manifest", {"day": "2026-03-05"}, "day", "yesterday"),
+    ("response-manifest", {"day": "2026-03-05", "manifests": [MANIFEST]}, "manifests", []),
     ("record", RECORD, "v", 2), ("record", RECORD, "id", "0B9C5F4E"), ("record", RECORD, "id", None),
     ("record", RECORD, "station", "x"), ("record", RECORD, "epoch", ""), ("record", RECORD, "seq", 0),
     ("record", RECORD, "seq", "1"), ("record", RECORD, "prev", "md5:" + "0" * 64), ("record", RECORD, "prev", "0" * 64),
@@ -95,7 +108,7 @@ def test_the_official_parser_and_ajv_agree(tmp_path):
         right.setdefault(name, []).append(message)
     code, said = judges.judge_with_node(str(tmp_path), right)
     assert code == 0, said
-    assert "7 operations" in said and "record: 3 messages" in said
+    assert "10 operations" in said and "record: 3 messages" in said
 
 
 @pytest.mark.parametrize("name,message,path,value", WRONG[::8])

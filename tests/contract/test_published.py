@@ -31,7 +31,7 @@ unit = 1
 poll = 200ms
 timeout = 200ms
 """
-SCHEMA_OF = {"result": "record", "qc": "record", "event": "event", "status": "status"}
+SCHEMA_OF = {"result": "record", "qc": "record", "event": "event", "status": "status", "seal": "seal", "manifest": "manifest"}
 
 
 def chain_faults(payloads):
@@ -70,12 +70,12 @@ def test_every_published_message_keeps_the_contract(tmp_path):
             messages.setdefault(SCHEMA_OF[kind], []).append(payload)
             assert judges.faults(SCHEMA_OF[kind], payload) == [], message.payload.decode()
             assert json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() == message.payload
-            if kind != "status":
+            if kind not in ("status", "seal", "manifest"):
                 said = dict(message.properties.UserProperty)
                 assert said == {"specversion": "1.0", "id": payload["id"], "source": harness.PREFIX, "type": f"assay.v1.{kind}",
                                 "time": said["time"], "datacontenttype": "application/json"}
                 assert message.properties.ContentType == "application/json"
-        assert set(messages) == {"record", "event", "status"}
+        assert set(messages) == {"record", "event", "status", "seal"}
         assert len(messages["record"]) >= 120
         assert messages["status"][-1] == {"online": False}
         entries = sorted((m.payload for m in subscriber.of("result", "qc", "event")), key=lambda p: json.loads(p)["seq"])

@@ -26,6 +26,8 @@ static void check_request(const char *name, const char *payload, size_t length)
 		must(request.range.last - request.range.first < PLATFORM_REPLAY_MAX);
 		must(request.epoch[0]);
 	}
+	if (rc == 0 && request.kind == PLATFORM_MANIFEST)
+		must(strlen(request.day) == 10 && request.day[4] == '-' && request.day[7] == '-');
 }
 
 static void check_receipt(const char *payload, size_t length)
@@ -57,7 +59,7 @@ static void check_topic(const char *topic)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const names[] = { "status", "replay", "other" };
+	static const char *const names[] = { "status", "replay", "other", "manifest" };
 	if (size == 0)
 		return 0;
 	char *text = malloc(size); /* a copy of exactly this size: reading past the end is seen */
@@ -65,7 +67,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data + 1, length);
 	text[length] = '\0';
 	unsigned choice = (data[0] + 2u) % 5; /* "0" is 0: the seeds can be read */
-	if (choice < 3)
+	if (data[0] == 'm')
+		choice = 5;
+	if (choice == 5)
+		check_request(names[3], text, length);
+	else if (choice < 3)
 		check_request(names[choice], text, length);
 	else if (choice == 3)
 		check_receipt(text, length);

@@ -49,6 +49,21 @@ static void replay_names_journal_and_range(void **state)
 	assert_int_equal(request.range.last, 18013);
 }
 
+static void a_manifest_is_asked_for_by_day(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("manifest", "{\"day\":\"2026-03-05\"}"), 0);
+	assert_int_equal(request.kind, PLATFORM_MANIFEST);
+	assert_string_equal(request.day, "2026-03-05");
+	static const char *const wrong[] = { "{}", "{\"day\":20260305}", "{\"day\":\"2026-3-5\"}", "{\"day\":\"\"}",
+		"{\"day\":\"2026-03-05T\"}", "{\"day\":\"2026/03/05\"}" };
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(ask("manifest", wrong[i]), -EINVAL);
+		assert_non_null(strstr(fault.text, "such as 2026-03-05"));
+	}
+	assert_int_equal(ask("manifest", ""), -EINVAL);
+}
+
 static void a_wrong_replay_says_what_would_be_right(void **state)
 {
 	(void)state;
@@ -164,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_needs_no_payload),
 		cmocka_unit_test(replay_names_journal_and_range),
+		cmocka_unit_test(a_manifest_is_asked_for_by_day),
 		cmocka_unit_test(a_wrong_replay_says_what_would_be_right),
 		cmocka_unit_test(unknown_requests_and_floods_are_refused),
 		cmocka_unit_test(a_receipt_tells_how_far_and_what_is_missing),
