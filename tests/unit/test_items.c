@@ -244,9 +244,9 @@ static void thirteen_hundred_items_load_within_50_ms(void **state)
 		used += (size_t)snprintf(text + used, room - used,
 			"X-%d,项目%d,别名%d;alias %d;%d,gold,KJ %d,ug/kg,limit,<=,%d.5,,GB 2763-2021,\n", i, i, i, i, i,
 			i, i);
-	clock_gettime(CLOCK_MONOTONIC, &start);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
 	assert_int_equal(load(text, &table, &faults), 0);
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
 	long took_us = (end.tv_sec - start.tv_sec) * 1000000 + (end.tv_nsec - start.tv_nsec) / 1000;
 	print_message("1,290 items in %ld us\n", took_us);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
