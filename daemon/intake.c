@@ -71,8 +71,15 @@ static struct entry notice_entry(const char *instrument, const struct notice *no
 		char base64[4 * ((RAW_MAX + 2) / 3) + 1];
 		size_t kept = notice->raw_length < RAW_MAX ? notice->raw_length : RAW_MAX;
 		js_put_text(details, "raw", digest_base64(notice->raw, kept, base64));
-		if (kept < notice->raw_length) /* the event must not be taken for the whole */
-			js_put_integer(details, "raw_length", (int64_t)notice->raw_length);
+		uint64_t whole = notice->length > notice->raw_length ? notice->length : notice->raw_length;
+		if (notice->placed)
+			js_put_integer(details, "offset", (int64_t)notice->offset);
+		if (kept < whole) /* the event must not be taken for the whole */
+			js_put_integer(details, "raw_length", (int64_t)whole);
+	}
+	if (notice->runs_not_kept) {
+		js_put_integer(details, "runs_not_kept", (int64_t)notice->runs_not_kept);
+		js_put_integer(details, "bytes_not_kept", (int64_t)notice->bytes_not_kept);
 	}
 	return event_make(notice_name(notice->kind), instrument, details, now_ms);
 }
@@ -143,7 +150,7 @@ int intake_store(
 			intake->journal, batch->entries, batch->count, batch->from->id, *cursor ? cursor : NULL, fault);
 	if (error)
 		return error;
-	for (size_t i = 0; i < batch->count; i++)
+	for (size_t i = 0; i < batch->count - batch->readings->notice_count; i++) /* notices stand last */
 		if (batch->entries[i].known)
 			stored.known++;
 		else

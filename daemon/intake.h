@@ -21,7 +21,7 @@ struct samples *intake_samples(const struct intake *intake);
 void intake_reconfigure(struct intake *intake, struct config *config); /* any thread; holds the new, releases the old */
 
 struct intake_result {
-	unsigned stored; /* new entries */
+	unsigned stored; /* new records and scans; notices beside them are not counted */
 	unsigned known;  /* readings that were in the journal already */
 };
 

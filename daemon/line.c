@@ -231,11 +231,17 @@ static int unit_init(struct line *line, struct unit *unit, const struct instrume
 	return 0;
 }
 
+static void unit_free(struct unit *unit)
+{
+	free(unit->instrument.state);
+	line_noise_free(unit);
+}
+
 static void line_free(struct line *line)
 {
 	link_free(line->link);
 	for (size_t i = 0; i < line->count; i++)
-		free(line->units[i].instrument.state);
+		unit_free(&line->units[i]);
 	cutter_reset(&line->cutter);
 	line_readings_free(&line->readings);
 	if (line->stop_fd >= 0)

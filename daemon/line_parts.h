@@ -25,6 +25,7 @@ struct unit { /* one instrument of the line */
 	bool announced;  /* ... and as the journal knows */
 	long lost_ms;
 	struct complaint complaint;
+	struct noise *noise; /* NULL: none was heard yet */
 	/* under the line's lock */
 	struct fault fault;
 	struct maker maker;
@@ -73,6 +74,16 @@ bool line_full(const struct line *line);               /* commit before the next
 int line_commit(struct line *line, struct unit *unit); /* 0, or -ECANCELED when told to stop meanwhile */
 int line_readings_new(struct readings *readings);
 void line_readings_free(struct readings *readings);
+
+/* line_noise.c: bytes that are no frame. True: a notice is in the open batch, to be stored before anything else. */
+bool line_noise(struct line *line, struct unit *unit, const struct cut *cut);
+bool line_noise_end(struct line *line, struct unit *unit); /* a frame or a pause ended the run */
+bool line_refused(struct line *line, struct unit *unit, const struct reply *reply); /* by the driver, without a word */
+/* True while a run is open; lowers `until_ms` to when a pause will have ended it. */
+bool line_noise_waits(const struct unit *unit, long *until_ms);
+/* Stores what a pause has ended and what patience held back. 0 or -ECANCELED. No batch may be open. */
+int line_noise_look(struct line *line, struct unit *unit);
+void line_noise_free(struct unit *unit);
 
 /* line_health.c: who is there, told once per change. */
 void line_heard(struct line *line, struct unit *unit);

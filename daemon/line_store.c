@@ -97,11 +97,29 @@ void line_begin(struct line *line, struct unit *unit)
 	clear(&line->readings, unit->instrument.cursor);
 }
 
+/* Where in the stream stands what could not be read: the driver sees one frame. */
+static void place_notices(struct readings *readings, size_t first, const struct reply *reply)
+{
+	for (size_t i = first; i < readings->notice_count; i++) {
+		struct notice *notice = &readings->notices[i];
+		if (notice->kind != NOTICE_UNDECODABLE || !notice->raw_length)
+			continue;
+		notice->placed = true;
+		notice->offset = reply->offset;
+		notice->length = notice->raw_length;
+	}
+}
+
 enum next line_take(struct line *line, struct unit *unit, const struct reply *reply)
 {
 	struct readings *readings = &line->readings;
 	readings->room = readings->count + READINGS_AT_ONCE;
+	size_t notices = readings->notice_count;
 	enum next next = unit->instrument.driver->take(&unit->instrument, reply, readings);
+	if (!line->modbus)
+		place_notices(readings, notices, reply);
+	if (readings->rejected && readings->notice_count == notices && reply->kind == REPLY_FRAME)
+		line_refused(line, unit, reply);
 	if (memcmp(&unit->maker, &unit->instrument.maker, sizeof(unit->maker)) != 0) {
 		pthread_mutex_lock(&line->lock);
 		unit->maker = unit->instrument.maker;

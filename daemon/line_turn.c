@@ -88,6 +88,13 @@ static enum turn exchange(struct line *line, struct unit *unit, const struct req
 
 /* Gives every whole frame to the driver until it has what it wants: that, or NEXT_WAIT when it wants more, or
  * -ECANCELED. A burst that arrived together becomes one commit. */
+static int commit_and_begin(struct line *line, struct unit *unit)
+{
+	int error = line_commit(line, unit);
+	line_begin(line, unit);
+	return error;
+}
+
 static int take_frames(struct line *line, struct unit *unit, bool final, bool *ret_any)
 {
 	struct cut cut;
@@ -95,10 +102,12 @@ static int take_frames(struct line *line, struct unit *unit, bool final, bool *r
 	enum next next = NEXT_WAIT;
 	line_begin(line, unit);
 	while (next == NEXT_WAIT && (kind = cutter_next(&line->cutter, &unit->instrument, final, &cut)) != CUT_MORE) {
-		if (kind == CUT_NOISE) {
-			unit->stats.noise_bytes += cut.length;
+		bool noise = kind == CUT_NOISE;
+		if ((noise ? line_noise(line, unit, &cut) : line_noise_end(line, unit)) &&
+			commit_and_begin(line, unit) < 0)
+			return -ECANCELED;
+		if (noise)
 			continue;
-		}
 		struct reply reply = {
 			.kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length, .offset = cut.offset
 		};
@@ -106,13 +115,12 @@ static int take_frames(struct line *line, struct unit *unit, bool final, bool *r
 		line_heard(line, unit);
 		do {
 			next = line_take(line, unit, &reply);
-			if (next == NEXT_MORE || line_full(line)) {
-				if (line_commit(line, unit) < 0)
-					return -ECANCELED;
-				line_begin(line, unit);
-			}
+			if ((next == NEXT_MORE || line_full(line)) && commit_and_begin(line, unit) < 0)
+				return -ECANCELED;
 		} while (next == NEXT_MORE);
 	}
+	if (final)
+		line_noise_end(line, unit);
 	return line_commit(line, unit) < 0 ? -ECANCELED : (int)next;
 }
 
@@ -129,15 +137,25 @@ static long patience(const struct line *line, const struct unit *unit, bool owed
 	return until_ms;
 }
 
-/* Reads once. 1 with bytes in the cutter, 0 when the time is up, -errno. */
-static int hear(struct line *line, long until_ms, struct fault *fault)
+/* Reads once. 1 with bytes in the cutter, 0 when the time is up, -errno. A pause that ends a run of noise is no end of
+ * the time: the run is stored, and reading goes on. */
+static int hear(struct line *line, struct unit *unit, long until_ms, struct fault *fault)
 {
 	uint8_t bytes[1024];
-	long left = until_ms - clock_ms();
-	int got = link_read(line->link, bytes, sizeof(bytes), left > 0 ? (int)left : 0, fault);
-	struct fault remark;
-	if (link_remark(line->link, &remark))
-		log_notice("%s", remark.text);
+	int got;
+	for (;;) {
+		long end_ms = until_ms;
+		bool noisy = line_noise_waits(unit, &end_ms);
+		long left = end_ms - clock_ms();
+		got = link_read(line->link, bytes, sizeof(bytes), left > 0 ? (int)left : 0, fault);
+		struct fault remark;
+		if (link_remark(line->link, &remark))
+			log_notice("%s", remark.text);
+		if (got != 0 || !noisy || end_ms >= until_ms)
+			break;
+		if (line_noise_look(line, unit) < 0)
+			return -ECANCELED;
+	}
 	if (got <= 0)
 		return got;
 	return cutter_feed(&line->cutter, bytes, (size_t)got) < 0 ? fault_set(fault, ENOMEM, _("out of memory")) : 1;
@@ -171,7 +189,7 @@ static enum turn listen_for_frames(
 			return owed ? unanswered(line, unit, listening, &broken, fault) : TURN_AGAIN;
 		if (listening)
 			line_listening(line, unit);
-		int got = hear(line, patience(line, unit, owed, since_ms, timeout_ms), fault);
+		int got = hear(line, unit, patience(line, unit, owed, since_ms, timeout_ms), fault);
 		if (got == -ECANCELED)
 			return TURN_STOP;
 		if (got < 0)
@@ -200,6 +218,8 @@ enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault)
 	if (unit->config->port.kind == PORT_FOLDER)
 		return line_file(line, unit, fault);
 	struct request request = { .kind = REQUEST_NONE };
+	if (line_noise_look(line, unit) < 0)
+		return TURN_STOP;
 	unit->instrument.now = clock_local();
 	unit->instrument.driver->ask(&unit->instrument, &request);
 	if (request.pause_ms > 0 && link_pause(line->link, request.pause_ms) < 0)

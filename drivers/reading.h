@@ -105,6 +105,11 @@ struct notice {
 	char reason[160];
 	const uint8_t *raw;
 	size_t raw_length;
+	/* filled in by the line, which knows */
+	bool placed;
+	uint64_t offset, length; /* placed: where the bytes began since the link was opened, and how many they were */
+	unsigned long runs_not_kept; /* of undecodable bytes since the last such notice, only counted ... */
+	uint64_t bytes_not_kept;     /* ... and how many they were */
 };
 
 /* What is known about a sample before it is tested; each empty when nobody said it. */

@@ -117,7 +117,9 @@ static enum next ticket_take(struct instrument *instrument, const struct reply *
 {
 	(void)instrument;
 	char number[12];
-	if (reply->kind == REPLY_FRAME) {
+	if (reply->kind == REPLY_FRAME && reply->bytes[1] == 'X') {
+		readings->rejected++;
+	} else if (reply->kind == REPLY_FRAME) {
 		snprintf(number, sizeof(number), "%.*s", (int)reply->length - 2, (const char *)reply->bytes + 1);
 		add_result(readings, number, reply->bytes, reply->length);
 	}
@@ -490,6 +492,54 @@ static void an_instrument_that_dials_in_is_heard_each_time(void **state)
 	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 0);
 }
 
+/* A noisy line: the first run is told at once with its bytes, the next are only counted, and neither costs a result. */
+static void what_is_no_frame_is_told_once_with_its_bytes_and_then_counted(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64], noise[700];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &ticket, PORT_SERIAL, name);
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 2);
+	assert_int_equal(write(fd, "<1>\r\n <2>", 9), 9); /* what stands between messages is no event */
+	WAIT_FOR(stats(stage, 0)->stored == 2 && stats(stage, 0)->noise_bytes == 3, 2);
+	assert_int_equal(entries_with(stage, "undecodable"), 0);
+	memset(noise, '?', sizeof(noise));
+	assert_int_equal(write(fd, noise, sizeof(noise)), sizeof(noise));
+	WAIT_FOR(entries_with(stage, "\"event\":\"undecodable\"") == 1, 4); /* a pause ends the run */
+	assert_int_equal(entries_with(stage, "\"raw\":\"Pz8/"), 1);
+	assert_int_equal(entries_with(stage, "\"offset\":9"), 1);
+	assert_int_equal(entries_with(stage, "\"raw_length\":700"), 1);
+	for (int i = 0; i < 50; i++)
+		assert_true(dprintf(fd, "?!<%d>", i + 3) > 0);
+	WAIT_FOR(stats(stage, 0)->stored == 52 && stats(stage, 0)->noise_bytes == 803, 4);
+	assert_int_equal(entries_with(stage, "undecodable"), 1);
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
+static void a_frame_the_driver_refuses_keeps_its_bytes(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &ticket, PORT_SERIAL, name);
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 2);
+	assert_int_equal(write(fd, "<1><X><2>", 9), 9);
+	WAIT_FOR(stats(stage, 0)->stored == 2 && stats(stage, 0)->rejected == 1, 2);
+	WAIT_FOR(entries_with(stage, "\"raw\":\"PFg+\",\"offset\":3") == 1, 2);
+	assert_int_equal(entries_with(stage, "a frame is refused"), 1);
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
 static void half_a_ticket_is_noise_once_its_time_is_over(void **state)
 {
 	struct stage *stage = *state;
@@ -625,6 +675,8 @@ int main(void)
 		STAGED(a_silent_instrument_is_announced_once_and_so_is_its_return),
 		STAGED(a_pushing_instrument_is_heard_at_once_and_found_again_after_replugging),
 		STAGED(an_instrument_that_dials_in_is_heard_each_time),
+		STAGED(what_is_no_frame_is_told_once_with_its_bytes_and_then_counted),
+		STAGED(a_frame_the_driver_refuses_keeps_its_bytes),
 		STAGED(half_a_ticket_is_noise_once_its_time_is_over),
 		STAGED(a_line_stops_within_a_second_whatever_it_waits_for),
 		STAGED(what_cannot_be_stored_waits_at_the_instrument_and_nothing_more_is_asked),
