@@ -1,8 +1,8 @@
 /* Fuzz target: the modbus driver.
  *
- * The first byte chooses what the rest is: bytes of a capture through the cutter; answers to whatever the driver asks,
- * right in length or not; or the text of a profile. What comes out must hold its promises: whole UTF-8 texts, decimals,
- * bytes inside the registers, requests a link can send, and never an endless turn.
+ * The first byte chooses profile, options, cursor and what the rest is: bytes of a capture through the cutter; answers
+ * to whatever the driver asks, right in length or not; or the text of a profile. What comes out must hold its promises:
+ * whole UTF-8 texts, decimals, bytes inside the registers, requests a link can send, and never an endless turn.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 extern const struct driver modbus_driver;
 
-/* The shipped map in short, and one of scattered fields. */
+/* The shipped map in short, one of scattered fields, one with pages of its own, and one without numbers. */
 static const char *const windowed[][3] = { { "identity", "magic", "0 u16 equals=0xA55D" },
 	{ "identity", "serial", "10 ascii[16]" }, { "status", "overrun", "18 bit7" }, { "status", "fault", "18 bit3" },
 	{ "status", "count", "21 u16" }, { "status", "oldest", "22 u32" }, { "status", "newest", "24 u32" },
@@ -33,6 +33,14 @@ static const char *const loose[][3] = { { "registers", "max-gap", "4" }, { "stat
 	{ "field", "sequence", "100 u16" }, { "field", "value", "103 ascii[8]" }, { "field", "time", "110 dos-time" },
 	{ "field", "limit-value", "200 bcd32 scale=0.05" }, { "field", "party", "204 utf8[30]" },
 	{ "field", "channel", "222 s16" }, { NULL } };
+
+static const char *const paged[][3] = { { "pages", "function", "0x65" }, { "pages", "request", "page 00 01" },
+	{ "pages", "record", "10" }, { "pages", "end", "2" }, { "field", "item", "is OIL-TPM" },
+	{ "field", "time", "0 ymdhm8" }, { "field", "unit", "5 u8" }, { "field", "value", "8 u16 scale=/10" },
+	{ "signals", "temperature", "6 s16 scale=/10" }, { "map unit", "0", "%" }, { NULL } };
+static const char *const unnumbered[][3] = { { "trigger", "ready", "5 u16 good=3" }, { "control", "latch", "9 1" },
+	{ "identity", "serial", "1 ascii[6]" }, { "field", "value", "20 f32" }, { "field", "time", "30 bcd-time" },
+	{ NULL } };
 
 static struct modbus_profile *profile_of(const char *const lines[][3])
 {
@@ -98,6 +106,10 @@ static void cut_stream(struct instrument *instrument, const uint8_t *data, size_
 
 static void check_request(const struct request *request)
 {
+	if (request->kind == REQUEST_RAW) {
+		assert(request->length > 2 && request->length <= 253 && request->bytes[0] < 0x80);
+		return;
+	}
 	if (request->kind == REQUEST_READ || request->kind == REQUEST_WRITE)
 		assert(request->count > 0 && request->count <= REGISTERS_MAX &&
 			request->address + request->count <= 65536);
@@ -119,7 +131,14 @@ static void converse(struct instrument *instrument, const uint8_t *data, size_t 
 			reply = (struct reply){ .kind = REPLY_REFUSED, .exception = how };
 		else if (how < 20)
 			reply.kind = REPLY_SILENCE;
-		else if (request.kind == REQUEST_READ || how < 24) {
+		else if (request.kind == REQUEST_RAW) {
+			reply = (struct reply){ .kind = REPLY_RAW, .bytes = bytes, .length = how & 1 ? 12 : 4 };
+			bytes[0] = request.bytes[0];
+			bytes[1] = how < 24 ? how : (uint8_t)(reply.length - 2);
+			size_t length = size - at < reply.length - 2 ? size - at : reply.length - 2;
+			memcpy(bytes + 2, data + at, how & 1 ? length : 0);
+			at += how & 1 ? length : 0;
+		} else if (request.kind == REQUEST_READ || how < 24) {
 			reply.kind = REPLY_REGISTERS;
 			reply.count = how < 24 ? how : request.count;
 			reply.bytes = bytes;
@@ -164,21 +183,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct modbus_profile *profiles[2];
+	static struct modbus_profile *profiles[4];
 	if (!profiles[0]) {
 		profiles[0] = profile_of(windowed);
 		profiles[1] = profile_of(loose);
+		profiles[2] = profile_of(paged);
+		profiles[3] = profile_of(unnumbered);
 	}
 	if (size == 0)
 		return 0;
 	uint8_t choice = *data++;
 	size--;
 	struct modbus_options options = { .acknowledge = choice & 4, .order = choice >> 4 & 3 };
-	struct instrument instrument = {
-		.driver = &modbus_driver, .options = &options, .profile = profiles[choice & 1], .state = &state
-	};
+	struct instrument instrument = { .driver = &modbus_driver,
+		.options = &options,
+		.profile = profiles[(choice & 1) + (choice & 0x40 ? 2 : 0)],
+		.state = &state };
 	snprintf(instrument.cursor, sizeof(instrument.cursor), "%s",
-		choice & 8 ? "serial=SN42 last=41 mark=5C1E told=1" : "");
+		choice & 8 ? "serial=SN42 last=41 mark=5C1E told=1 page=9F1B2C3D run=2 below=00000001" : "");
 	memset(&state, 0, sizeof(state));
 	modbus_driver.setup(&instrument, NULL);
 	if (choice & 0x80)

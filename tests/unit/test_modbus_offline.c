@@ -6,6 +6,7 @@
 /* cmocka needs the four above */
 #include <cmocka.h>
 
+#include "../../daemon/json.h"
 #include "modbus_fixture.h"
 
 #define FOLDER "tests/captures/modbus/"
@@ -211,6 +212,70 @@ static void real_frames_are_cut_whole(void **state)
 	assert_int_equal(bench->kept_count, 0); /* another instrument's registers are not our results */
 }
 
+static float float_of(const struct json *registers, size_t at)
+{
+	uint32_t bits =
+		(uint32_t)js_integer_of(js_at(registers, at)) << 16 | (uint32_t)js_integer_of(js_at(registers, at + 1));
+	float number;
+	memcpy(&number, &bits, sizeof(number));
+	return number;
+}
+
+static float named(const struct named *list, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return strtof(list[i].value, NULL);
+	return 0; /* not said: alarm and error when there is none */
+}
+
+static void assert_flow(const struct reading *reading, const struct json *registers)
+{
+	static const char *const signals[] = { "temperature", "total", "setpoint", "analog_input", "valve" };
+	assert_true(strtof(reading->value, NULL) == float_of(registers, 0));
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		assert_true(
+			named(reading->signals, reading->signal_count, signals[i]) == float_of(registers, 2 * i + 2));
+	assert_true(named(reading->said, reading->said_count, "alarm") == (float)js_integer_of(js_at(registers, 12)));
+	assert_true(named(reading->said, reading->said_count, "hardware_error") ==
+		    (float)js_integer_of(js_at(registers, 13)));
+	assert_true(named(reading->said, reading->said_count, "control") == (float)js_integer_of(js_at(registers, 14)));
+}
+
+/* What others read in the captures: a row for each answer; those of the first 15 registers are readings of ours. */
+static void a_real_meter_says_what_others_read_in_it(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		size_t readings;
+	} captures[] = { { "redy-0", 12 }, { "redy-15", 21 }, { "redy-20", 11 } };
+	for (size_t i = 0; i < sizeof(captures) / sizeof(captures[0]); i++) {
+		void *profile = bench_profile("config/profiles/flow-redy-smart.conf");
+		struct bench *bench = bench_new(profile);
+		char path[128], line[1024];
+		size_t rows = 0;
+		snprintf(path, sizeof(path), FOLDER "%s.hex", captures[i].name);
+		assert_int_equal(decode_file(bench, path, 4096), 0); /* no byte is noise */
+		snprintf(path, sizeof(path), FOLDER "%s.expected.jsonl", captures[i].name);
+		FILE *file = fopen(path, "r");
+		assert_non_null(file);
+		while (fgets(line, sizeof(line), file)) {
+			struct fault fault = { "" };
+			struct json *row = js_parse(line, strlen(line), &fault);
+			const struct json *registers = js_get(row, "regs");
+			if (registers && js_count(registers) == 15)
+				assert_flow(&bench->kept[rows++].reading, registers);
+			js_free(row);
+		}
+		fclose(file);
+		assert_int_equal(rows, captures[i].readings);
+		assert_int_equal(bench->kept_count, rows);
+		free(bench);
+		free(profile);
+	}
+}
+
 static void junk_is_no_frame(void **state)
 {
 	struct bench *bench = *state;
@@ -237,6 +302,7 @@ int main(void)
 		PROMISE(a_session_cut_anywhere_gives_the_same),
 		PROMISE(noise_between_frames_costs_no_frame),
 		PROMISE(real_frames_are_cut_whole),
+		PROMISE(a_real_meter_says_what_others_read_in_it),
 		PROMISE(junk_is_no_frame),
 	};
 	return cmocka_run_group_tests(tests, load, unload);

@@ -456,6 +456,24 @@ static void an_answer_of_another_shape_is_no_record(void **state)
 	free(room);
 }
 
+static void a_place_that_is_blank_is_counted_and_one_that_is_not_valid_is_kept(void **state)
+{
+	(void)state;
+	struct room *room = room_new(false);
+	struct fault fault = { "" };
+	assert_int_equal(modbus_profiles.entry(&room->profile, "field", "valid", "5 u8 good=0 blank=9", &fault), 0);
+	assert_int_equal(modbus_profiles.finish(&room->profile, &fault), 0);
+	fill(room, 3);
+	room->tester.results[0][5] = 9;
+	room->tester.results[1][5] = 4;
+	set_up(room);
+	poll(room);
+	assert_int_equal(room->stored_count, 1);
+	assert_int_equal(room->undecodable, 1);
+	assert_int_equal(room->rejected, 1);
+	free(room);
+}
+
 static void a_result_that_never_comes_to_rest_does_not_hold_the_line(void **state)
 {
 	(void)state;
@@ -483,6 +501,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_order_in_the_profile_costs_time_only),
 		cmocka_unit_test(a_refusal_is_told_once_and_busy_is_none),
 		cmocka_unit_test(an_answer_of_another_shape_is_no_record),
+		cmocka_unit_test(a_place_that_is_blank_is_counted_and_one_that_is_not_valid_is_kept),
 		cmocka_unit_test(a_result_that_never_comes_to_rest_does_not_hold_the_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,9 @@
 /* cmocka needs the four above */
 #include <cmocka.h>
 
+#include <glob.h>
+#include <unistd.h>
+
 #include "modbus_fixture.h"
 
 struct line {
@@ -33,7 +36,10 @@ static void every_shipped_profile_is_accepted(void **state)
 	static const struct {
 		const char *name;
 		long stars;
-	} shipped[] = { { "analyzer-a6b", 2 }, { "analyzer-a6b-cdab", 2 }, { "oil-dy2620", 3 } };
+	} shipped[] = { { "analyzer-a6b", 2 }, { "analyzer-a6b-cdab", 2 }, { "charger-tristar", 3 },
+		{ "climate-xy-md02", 3 }, { "flow-redy-smart", 4 }, { "inverter-sun2000", 3 }, { "labjack-t", 3 },
+		{ "meter-p2000", 3 }, { "meter-sdm120m", 3 }, { "meter-sdm72d-m", 3 }, { "meter-smartlogger", 3 },
+		{ "oil-dy2620", 3 } };
 	for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
 		char path[128];
 		snprintf(path, sizeof(path), "config/profiles/%s.conf", shipped[i].name);
@@ -43,6 +49,64 @@ static void every_shipped_profile_is_accepted(void **state)
 		assert_string_not_equal(profile->source, "");
 		free(profile);
 	}
+}
+
+/* Writes the profile at `path` with the value of line `spoilt` replaced; false when that line has none to spoil. */
+static bool spoil_line(const char *path, int spoilt, const char *out_path)
+{
+	static const char *const free_words[] = { "title", "maker", "model", "source", "item" };
+	FILE *in = fopen(path, "r"), *out = fopen(out_path, "w");
+	char line[512], section[32] = "";
+	bool done = false;
+	assert_true(in && out);
+	for (int number = 1; fgets(line, sizeof(line), in); number++) {
+		sscanf(line, "[%31[^]]", section);
+		char *equals = strchr(line, '=');
+		bool has_value = equals && *line != ';' && strncmp(section, "map ", 4) != 0;
+		for (size_t i = 0; i < sizeof(free_words) / sizeof(free_words[0]); i++)
+			has_value &= strncmp(line, free_words[i], strlen(free_words[i])) != 0;
+		if (number == spoilt && has_value) {
+			snprintf(equals + 1, sizeof(line) - (size_t)(equals + 1 - line), " 1 spoilt\n");
+			done = true;
+		}
+		fputs(line, out);
+	}
+	fclose(in);
+	fclose(out);
+	return done;
+}
+
+/* A slip in any line of any shipped profile is told with its line. */
+static void each_line_of_each_shipped_profile_is_checked_with_its_number(void **state)
+{
+	(void)state;
+	glob_t found;
+	char out_path[] = "/tmp/assayd-profile-XXXXXX";
+	unsigned spoilt = 0;
+	close(mkstemp(out_path));
+	assert_int_equal(glob("config/profiles/*.conf", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		void *profile = NULL;
+		struct faults faults = { 0 };
+		int error = profile_read(found.gl_pathv[i], &modbus_driver, &profile, &faults);
+		free(profile);
+		faults_free(&faults);
+		for (int line = 1; error == 0 && line < 120; line++) { /* else it is one of another driver */
+			if (!spoil_line(found.gl_pathv[i], line, out_path))
+				continue;
+			faults = (struct faults){ 0 };
+			profile = NULL;
+			spoilt++;
+			if (profile_read(out_path, &modbus_driver, &profile, &faults) == 0)
+				fail_msg("%s:%d: a slip is not noticed", found.gl_pathv[i], line);
+			assert_int_equal(faults.list[0].line, line);
+			assert_non_null(strstr(faults.list[0].excerpt, "1 spoilt"));
+			faults_free(&faults);
+		}
+	}
+	globfree(&found);
+	unlink(out_path);
+	assert_true(spoilt > 150);
 }
 
 static void the_shipped_window_and_status_are_one_request_each(void **state)
@@ -670,6 +734,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_shipped_profile_is_accepted),
+		cmocka_unit_test(each_line_of_each_shipped_profile_is_checked_with_its_number),
 		cmocka_unit_test(the_shipped_window_and_status_are_one_request_each),
 		cmocka_unit_test(both_word_orders_are_the_same_profile_otherwise),
 		cmocka_unit_test(a_wrong_line_is_refused_with_what_would_be_right),
