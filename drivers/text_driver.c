@@ -153,6 +153,21 @@ static bool readable(const struct text_profile *profile, const uint8_t *data, si
 	return text_record_read(profile, data, length, &record, &reading, reason, sizeof(reason)) != TEXT_FAULTY;
 }
 
+/* Where nothing ends a line, one that lacks its last bytes takes those of the next: a start stands inside its last
+ * column then, 0 when none does. -1: not seen yet. */
+static int straddling_start(
+	const struct text_profile *profile, const uint8_t *data, size_t end, size_t length, bool idle)
+{
+	for (size_t at = end - (size_t)profile->last; at < end && profile->starts.count > 0; at++) {
+		enum match start = match_start(profile, data + at, length - at);
+		if (start == MATCH)
+			return (int)at;
+		if (start == MATCH_MORE && !idle)
+			return -1;
+	}
+	return 0;
+}
+
 static int line_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle, bool last)
 {
 	size_t most = profile->length_most > 0 ? (size_t)profile->length_most : TEXT_LINE_LONGEST;
@@ -162,6 +177,9 @@ static int line_frame(const struct text_profile *profile, const uint8_t *data, s
 	bool over = end == FRAME_MORE ? length >= most : (size_t)end > most;
 	if (end == FRAME_MORE && !over)
 		return FRAME_MORE;
+	int straddling = over ? 0 : straddling_start(profile, data, (size_t)end, length, idle);
+	if (straddling != 0)
+		return straddling > 0 ? straddling : FRAME_MORE;
 	if (!over && readable(profile, data, (size_t)end, last))
 		return end;
 	size_t inner = inner_start(profile, data, over ? most : (size_t)end);

@@ -455,6 +455,10 @@ static enum text_verdict_on_frame open_line(const struct text_profile *profile, 
 			profile->columns_most);
 		return TEXT_FAULTY;
 	}
+	if (profile->last > 0 && (long)record->columns[columns - 1].length != profile->last) {
+		snprintf(reason, size, "%s", _("cut off before its end"));
+		return TEXT_FAULTY;
+	}
 	return TEXT_RESULT;
 }
 

@@ -102,6 +102,37 @@ static void a_line_cut_off_is_told_and_takes_no_other_with_it(void **state)
 	paper_free(paper);
 }
 
+/* What a line lacks at its end it takes from the next, and would be a result of its own. */
+static void a_line_without_its_last_bytes_takes_none_of_the_next(void **state)
+{
+	(void)state;
+	static const char line[] = LINE("S0016");
+	for (int lacking = 1; lacking <= 2; lacking++) {
+		struct paper *paper = paper_new(A9, "");
+		char text[512];
+		paper_ask(paper);
+		snprintf(text, sizeof(text), "%.*s%sFINISH", (int)strlen(line) - lacking, line, LINE("S0017"));
+		for (size_t i = 0; i + 1 < strlen(text); i++)
+			assert_int_equal(cutter_feed(&paper->cutter, (const uint8_t *)text + i, 1), 0);
+		paper_hear_text(paper, text + strlen(text) - 1);
+		assert_int_equal(paper->readings.count, 1);
+		assert_string_equal(paper->list[0].sample_no, "S0017");
+		assert_int_equal(paper->readings.notice_count, 1);
+		paper_free(paper);
+	}
+	struct paper *paper =
+		paper_new(A9, ""); /* a check of its own that ends as a line begins, and nothing behind it */
+	paper_ask(paper);
+	char odd[] = LINE("S0019");
+	odd[strlen(odd) - 1] = 'R';
+	paper_hear_text(paper, odd);
+	assert_int_equal(paper->readings.count, 0);
+	paper_hear_text(paper, "FINISH");
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].sample_no, "S0019");
+	paper_free(paper);
+}
+
 static void more_undecodable_lines_than_notices_are_counted(void **state)
 {
 	(void)state;
@@ -441,6 +472,7 @@ int main(void)
 		cmocka_unit_test(silence_asks_for_the_same_days_again),
 		cmocka_unit_test(the_same_answer_again_has_the_same_identities),
 		cmocka_unit_test(a_line_cut_off_is_told_and_takes_no_other_with_it),
+		cmocka_unit_test(a_line_without_its_last_bytes_takes_none_of_the_next),
 		cmocka_unit_test(more_undecodable_lines_than_notices_are_counted),
 		cmocka_unit_test(a_balance_says_which_weight_is_none),
 		cmocka_unit_test(a_block_with_a_wrong_sum_or_end_is_none),
