@@ -10,7 +10,7 @@
 #include "line_parts.h"
 
 #define LOOK_MS   60000 /* how long to wait for a file in one turn */
-#define BLOCK     4096
+#define BLOCK     16384
 #define JUNK_KEPT 256 /* bytes of a file that is no text */
 
 static int commit(struct line *line, struct unit *unit)

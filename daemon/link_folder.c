@@ -391,6 +391,9 @@ static int folder_read(struct link *link, uint8_t *data, size_t size, long until
 {
 	(void)until_ms;
 	struct folder_link *folder = folder_of(link);
+	int events = link_wait(link, -1, 0, 0); /* nothing to wait for: a file may be long, and the thread is to live */
+	if (events < 0)
+		return events;
 	ssize_t length = folder->file < 0 ? 0 : read(folder->file, data, size);
 	if (length < 0)
 		return fault_set(

@@ -241,8 +241,15 @@ static void a_folder_that_goes_away_breaks_the_link(void **state)
 	assert_int_equal(rmdir(directory), 0);
 	assert_int_equal(rename(gone, directory), 0);
 	assert_int_equal(link_file_next(link_, "", 10000, &file, &fault), -ENOTCONN);
-	eventfd_write(stop_fd, 1);
 	open_link();
+	write_file("a.csv", "1", "w");
+	port.settle_ms = 0;
+	assert_int_equal(link_file_next(link_, "", 10000, &file, &fault), 1);
+	eventfd_write(stop_fd, 1);
+	uint8_t byte;
+	assert_int_equal(link_read(link_, &byte, 1, 0, &fault), -ECANCELED);
+	link_file_over(link_, false);
+	port.settle_ms = 60000;
 	assert_int_equal(link_file_next(link_, "", 10000, &file, &fault), -ECANCELED);
 }
 
