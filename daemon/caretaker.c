@@ -86,7 +86,7 @@ static uint64_t bytes_a_day(const struct caretaker *caretaker, const struct jour
 {
 	uint64_t head = journal_head(caretaker->journal), count = head >= space->first ? head - space->first + 1 : 0;
 	uint64_t used = space->bytes - space->free_bytes, each = ENTRY_BYTES, a_day = 0;
-	if (count >= 100)
+	if (count >= 100 && used >= count) /* the size was taken before the newest entries */
 		each = used / count;
 	int64_t up_ms = clock_ms() - caretaker->started_ms;
 	int64_t span_ms = clock_wall_ms() - caretaker->first_received_ms;
