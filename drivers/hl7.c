@@ -24,10 +24,11 @@
  * Delimiters come from MSH. In GB 18030 the second byte of a character may equal any of them: fields are cut at whole
  * characters. The encoding is MSH-18's; else the setting's; else UTF-8 where the whole message is, else GB 18030.
  *     Every OBX is a result but these: pictures (ED, RP); status W and D, withdrawn; N, O, I without a value, not done
- * or not yet; and the codes of the setting `skip`, for run modes, ages and the like that come as OBX. Status X is a
- * result without value, `invalid`. A value keeps its form, "<" and ">" are its qualifier (SN: <^10); of a code (CE,
- * CWE) the text is the value. The sample is SPM-2, SAC-3, OBR-2 or OBR-3, the first that is there (`sample` chooses);
- * the item OBX-3's code, its first component that says something (`item = name`: its text).
+ * or not yet; a code (CE, CWE, IS) for nothing; and the codes of the setting `skip`, for run modes, ages and the like
+ * that come as OBX. Status X is a result without value, `invalid`. A value keeps its form, "<" and ">" are its
+ * qualifier (SN: <^10); of a code (CE, CWE) the text is the value. The sample is SPM-2, SAC-3, OBR-2 or OBR-3, the
+ * first that is there (`sample` chooses); the item OBX-3's code, its first component that says something (`item =
+ * name`: its text).
  *
  * Safety. Results are given out when their message is whole; it is acknowledged only by the ask() after they are
  * stored. A message that comes again because the answer was lost is known by its bytes: the identity of a result is its
@@ -128,7 +129,7 @@ static enum message_type message_type(const struct hl7_message *message)
 	struct field type = hl7_component(&header, hl7_field(&header, 9), 1);
 	if (hl7_says(type, "ACK") || hl7_says(type, "MCF"))
 		return TYPE_ANSWER;
-	bool results = delimited_blank(type) || hl7_says(type, "ORU") || hl7_says(type, "OUL");
+	bool results = delimited_blank(type) || hl7_starts(type, "ORU") || hl7_starts(type, "OUL");
 	return results ? TYPE_RESULTS : TYPE_OTHER;
 }
 

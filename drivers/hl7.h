@@ -113,6 +113,7 @@ struct field hl7_first(const struct hl7_segment *segment, struct field field);
 /* Decoded, unescaped, trimmed, cut at a whole character; "" for the null value `""`. */
 void hl7_text(struct hl7_segment *segment, struct field field, char *out, size_t size);
 bool hl7_says(struct field field, const char *word); /* is exactly this */
+bool hl7_starts(struct field field, const char *text);
 
 /* hl7_results.c: what the segments say. NEXT_MORE, or NEXT_ASK when all of the message is given out. */
 enum next hl7_take_results(struct instrument *instrument, struct readings *readings);

@@ -71,12 +71,6 @@ static char answer_mode(const struct hl7_segment *header, bool success)
 
 /* ---- writing ---- */
 
-static bool starts(struct field field, const char *text)
-{
-	size_t length = strlen(text);
-	return field.length >= length && memcmp(field.at, text, length) == 0;
-}
-
 /* ACK with the event of the message; the oldest versions know only ACK, the newer repeat it as the structure. */
 static void put_type(struct writer *writer, const struct hl7_segment *header)
 {
@@ -84,7 +78,7 @@ static void put_type(struct writer *writer, const struct hl7_segment *header)
 	struct field version = hl7_field(header, 12);
 	uint8_t component = header->message->delimiters.component;
 	put_text(writer, "ACK");
-	if (delimited_blank(event) || starts(version, "2.1") || starts(version, "2.2"))
+	if (delimited_blank(event) || hl7_starts(version, "2.1") || hl7_starts(version, "2.2"))
 		return;
 	put_byte(writer, component);
 	put_field(writer, event, 20);
@@ -150,7 +144,7 @@ static void put_result(
 	put_field(writer, hl7_field(header, 10), ID_MAX);
 	put_byte(writer, delimiter);
 	put_text(writer, answer->text);
-	if (starts(hl7_field(header, 12), "2.3")) {
+	if (hl7_starts(hl7_field(header, 12), "2.3")) {
 		for (int i = 0; i < 3; i++)
 			put_byte(writer, delimiter);
 		put_text(writer, number);

@@ -212,7 +212,7 @@ static void take_value(struct hl7_segment *result, struct reading *reading)
 	else
 		take_structured(result, sent, hl7_says(type, "SN"), value, sizeof(value));
 	delimited_value(reading, value);
-	if (strcmp(value, "-") == 0) /* of a test with words for results it is one: negative, or none at all */
+	if (strcmp(value, "-") == 0 && !hl7_says(type, "NM")) /* negative, where words are results; or none at all */
 		reading->verdict = VERDICT_NONE;
 	if (strcmp(whole, value) != 0)
 		text_copy(reading->value_as_sent, sizeof(reading->value_as_sent), whole);
@@ -479,14 +479,25 @@ static bool is_skipped(const char *skip, struct hl7_segment *result)
 	return false;
 }
 
-/* No result: pictures, what was posted wrongly or deleted, and what was not asked or is still to come. */
+/* Whether nothing stands in the value's place; of a code, nothing but the name of its system. */
+static bool says_nothing(const struct hl7_segment *result)
+{
+	struct hl7_segment copy = *result; /* that the words do not fit is no mark of the result */
+	char words[8];
+	take_words(&copy, hl7_field(&copy, 5), words, sizeof(words));
+	return !*words;
+}
+
+/* No result: pictures, what was posted wrongly or deleted, what was not asked or is still to come, and codes for
+ * nothing. A number or a text that is missing is a test without a value. */
 static bool is_result(struct hl7_segment *result, const struct hl7_options *options)
 {
 	struct field type = hl7_field(result, 2), status = hl7_field(result, 11);
+	bool coded = is_coded(type) || hl7_says(type, "IS");
 	if (hl7_says(type, "ED") || hl7_says(type, "RP") || hl7_says(status, "W") || hl7_says(status, "D"))
 		return false;
 	bool pending = hl7_says(status, "N") || hl7_says(status, "O") || hl7_says(status, "I");
-	if (pending && delimited_blank(hl7_field(result, 5)))
+	if ((pending || (coded && !hl7_says(status, "X"))) && says_nothing(result))
 		return false;
 	return !is_skipped(options->skip, result);
 }

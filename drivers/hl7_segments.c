@@ -58,7 +58,7 @@ static void strip_front(struct hl7_message *message)
 	size_t length = message->length - message->start, skip = 0;
 	if (length >= sizeof(mark) && memcmp(segment, mark, sizeof(mark)) == 0)
 		skip = sizeof(mark);
-	while (skip < length && segment[skip] == ' ')
+	while (skip < length && (segment[skip] == ' ' || segment[skip] == '\t'))
 		skip++;
 	memmove(segment, segment + skip, length - skip);
 	message->length -= skip;
@@ -171,6 +171,12 @@ struct field hl7_first(const struct hl7_segment *segment, struct field field)
 bool hl7_says(struct field field, const char *word)
 {
 	return field.length == strlen(word) && memcmp(field.at, word, field.length) == 0;
+}
+
+bool hl7_starts(struct field field, const char *text)
+{
+	size_t length = strlen(text);
+	return field.length >= length && memcmp(field.at, text, length) == 0;
 }
 
 /* ---- opening ---- */

@@ -580,6 +580,8 @@ static void check_together(const struct options *options, bool with_tcp)
 	else if (options->bad_crc > 0 && options->archetype >= ARCHETYPE_A8 && options->archetype != ARCHETYPE_A10)
 		complain(
 			"--bad-crc: of the text instruments only the a10 has a checksum that is known, and the hl7 has none");
+	else if (options->archetype == ARCHETYPE_HL7 && options->burst > 100)
+		complain("--burst %u: a message of the hl7 has 100 results", options->burst);
 	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)
 		complain("--burst %u: a group of the a1 has 8 wells", options->burst);
 	else if (options->archetype == ARCHETYPE_A3 && options->burst > 24)

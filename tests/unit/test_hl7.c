@@ -592,14 +592,14 @@ static void values_keep_their_form(void **state)
 		{ "NM", "***", "", "***", "", VERDICT_INVALID }, { "NM", "", "", "", "", VERDICT_INVALID },
 		{ "NM", "\"\"", "", "", "", VERDICT_INVALID }, { "NM", "-0.3", "", "-0.3", "", VERDICT_NONE },
 		{ "ST", "Negative", "", "Negative", "", VERDICT_NEGATIVE }, { "ST", "-", "", "-", "", VERDICT_NONE },
-		{ "ST", "-1^0.325", "", "-1^0.325", "", VERDICT_NONE },
+		{ "NM", "-", "", "-", "", VERDICT_INVALID }, { "ST", "-1^0.325", "", "-1^0.325", "", VERDICT_NONE },
 		{ "SN", ">=^100", ">=", "100", ">=^100", VERDICT_NONE },
 		{ "SN", "^100", "", "100", "^100", VERDICT_NONE }, { "SN", "=^100", "", "100", "=^100", VERDICT_NONE },
 		{ "SN", "^1^+", "", "1+", "^1^+", VERDICT_NONE }, { "SN", "^0^-^1", "", "0-1", "^0^-^1", VERDICT_NONE },
 		{ "ST", "<^0.008", "<", "0.008", "<^0.008", VERDICT_NONE },
 		{ "ST", "<^low", "", "<^low", "", VERDICT_NONE },
 		{ "CE", "P^Positive^L", "", "Positive", "P^Positive^L", VERDICT_POSITIVE },
-		{ "CWE", "neg", "", "neg", "", VERDICT_NEGATIVE }, { "CNE", "^^x", "", "", "^^x", VERDICT_INVALID },
+		{ "CWE", "neg", "", "neg", "", VERDICT_NEGATIVE },
 		{ "CE", "^^^a^b^y", "", "b", "^^^a^b^y", VERDICT_NONE }, { "", "5", "", "5", "", VERDICT_NONE },
 		{ "FT", "a\\.br\\b", "", "a b", "", VERDICT_NONE } };
 	struct paper *paper = paper_new();
@@ -639,6 +639,10 @@ static void the_status_says_what_is_no_result(void **state)
 {
 	(void)state;
 	struct paper *paper = paper_new();
+	assert_string_equal(decode_one(paper, "OBX|1|IS|A||||||||F\r", false).item, "none");
+	assert_string_equal(decode_one(paper, "OBX|1|CE|A||^^99ROC||||||F\r", false).item, "none");
+	assert_int_equal(decode_one(paper, "OBX|1|CE|A||||||||X\r", false).verdict, VERDICT_INVALID);
+	assert_int_equal(decode_one(paper, "OBX|1|ST|A||||||||F\r", false).verdict, VERDICT_INVALID);
 	static const char *const none[] = { "5||||||W", "5||||||D", "||||||N", "||||||I", "||||||O" };
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
 		char line[128];
