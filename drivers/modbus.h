@@ -314,8 +314,6 @@ bool modbus_parse_range(const char *text, long min, long max, long *ret_first, l
 bool modbus_form_is_time(enum modbus_form form);
 /* The word a profile's [map FIELD] has for what was sent, or NULL. */
 const char *modbus_map_word(const struct modbus_profile *profile, const char *field, const struct modbus_value *value);
-bool modbus_kind_word(const char *word, enum kind *ret_kind, const char **ret_more);
-bool modbus_verdict_word(const char *word, enum verdict *ret);
 
 /* modbus_record.c */
 enum modbus_outcome { MODBUS_TAKEN, MODBUS_BLANK, MODBUS_TORN };

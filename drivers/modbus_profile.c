@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profile_words.h"
+
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
 static int no_number(const char *value, long min, long max, struct fault *fault)
@@ -13,32 +15,24 @@ static int no_number(const char *value, long min, long max, struct fault *fault)
 	return fault_set(fault, EINVAL, _("'%s' is not a number from %ld to %ld"), value, min, max);
 }
 
-static int copy_text(char *out, size_t size, const char *value, struct fault *fault)
-{
-	if (strlen(value) >= size)
-		return fault_set(fault, EINVAL, _("the text is too long; at most %zu bytes"), size - 1);
-	memcpy(out, value, strlen(value) + 1);
-	return 0;
-}
-
 static int set_title(struct modbus_profile *profile, const char *value, struct fault *fault)
 {
-	return copy_text(profile->title, sizeof(profile->title), value, fault);
+	return profile_text(profile->title, sizeof(profile->title), value, fault);
 }
 
 static int set_maker(struct modbus_profile *profile, const char *value, struct fault *fault)
 {
-	return copy_text(profile->maker, sizeof(profile->maker), value, fault);
+	return profile_text(profile->maker, sizeof(profile->maker), value, fault);
 }
 
 static int set_model(struct modbus_profile *profile, const char *value, struct fault *fault)
 {
-	return copy_text(profile->model, sizeof(profile->model), value, fault);
+	return profile_text(profile->model, sizeof(profile->model), value, fault);
 }
 
 static int set_source(struct modbus_profile *profile, const char *value, struct fault *fault)
 {
-	return copy_text(profile->source, sizeof(profile->source), value, fault);
+	return profile_text(profile->source, sizeof(profile->source), value, fault);
 }
 
 static int set_long(long *ret, const char *value, long min, long max, struct fault *fault)
@@ -339,15 +333,6 @@ static const struct {
 	{ "said", NULL, MODBUS_SAID, MODBUS_RECORD, 0, 0 },
 };
 
-/* sample_no and sample-no are the same key. */
-static bool same_key(const char *key, const char *given)
-{
-	for (; *key && *given; key++, given++)
-		if (*key != (*given == '_' ? '-' : *given))
-			return false;
-	return *key == *given;
-}
-
 static int add_field(
 	struct modbus_profile *profile, size_t role, const char *key, const char *value, struct fault *fault)
 {
@@ -373,30 +358,6 @@ static int add_field(
 	return error;
 }
 
-bool modbus_kind_word(const char *word, enum kind *ret_kind, const char **ret_more)
-{
-	size_t length = strcspn(word, " ");
-	for (enum kind kind = KIND_SAMPLE; kind <= KIND_CALIBRATION; kind++) {
-		if (strlen(kind_name(kind)) != length || strncmp(word, kind_name(kind), length) != 0)
-			continue;
-		*ret_kind = kind;
-		*ret_more = word + length + strspn(word + length, " ");
-		return true;
-	}
-	return false;
-}
-
-bool modbus_verdict_word(const char *word, enum verdict *ret)
-{
-	for (enum verdict verdict = VERDICT_NONE; verdict <= VERDICT_INVALID; verdict++) {
-		if (strcmp(word, verdict_name(verdict)) == 0) {
-			*ret = verdict;
-			return true;
-		}
-	}
-	return false;
-}
-
 static int add_map(
 	struct modbus_profile *profile, const char *field, const char *code, const char *word, struct fault *fault)
 {
@@ -407,12 +368,12 @@ static int add_map(
 	if (profile->map_count == MODBUS_MAPS_MAX)
 		return fault_set(fault, E2BIG, _("more than %d lines in [map ...] sections; fewer would be right"),
 			MODBUS_MAPS_MAX);
-	if (same_key("kind", field) && !modbus_kind_word(word, &kind, &more))
+	if (profile_same_key("kind", field) && !profile_kind_word(word, &kind, &more))
 		return fault_set(fault, EINVAL,
 			_("'%s' is no kind of test; sample, blank, control, qc or calibration would be, with a word of your own "
 			  "after it: control negative"),
 			word);
-	if (same_key("verdict", field) && !modbus_verdict_word(word, &verdict))
+	if (profile_same_key("verdict", field) && !profile_verdict_word(word, &verdict))
 		return fault_set(fault, EINVAL,
 			_("'%s' is no verdict; negative, positive, suspect, invalid or none would be"), word);
 	if (strlen(field) >= sizeof(map.field) || strlen(code) >= sizeof(map.code) || strlen(word) >= sizeof(map.word))
@@ -471,7 +432,7 @@ static int profile_entry(void *data, const char *section, const char *key, const
 	if (strncmp(section, "map ", 4) == 0)
 		return add_map(profile, section + 4 + strspn(section + 4, " "), key, value, fault);
 	for (size_t i = 0; i < COUNT(keys); i++) {
-		if (strcmp(keys[i].section, section) != 0 || !same_key(keys[i].key, key))
+		if (strcmp(keys[i].section, section) != 0 || !profile_same_key(keys[i].key, key))
 			continue;
 		if (profile->given & UINT64_C(1) << i)
 			return fault_set(fault, EEXIST, _("'%s' is given twice; once would be right"), key);
@@ -479,7 +440,7 @@ static int profile_entry(void *data, const char *section, const char *key, const
 		return keys[i].set(profile, value, fault);
 	}
 	for (size_t i = 0; i < COUNT(roles); i++)
-		if (strcmp(roles[i].section, section) == 0 && (!roles[i].key || same_key(roles[i].key, key)))
+		if (strcmp(roles[i].section, section) == 0 && (!roles[i].key || profile_same_key(roles[i].key, key)))
 			return add_field(profile, i, key, value, fault);
 	return unknown_key(section, key, fault);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "checksum.h"
+#include "profile_words.h"
 
 enum modbus_order modbus_order_now(const struct instrument *instrument, const struct modbus_field *field)
 {
@@ -120,7 +121,7 @@ static void take_word(const struct modbus_profile *profile, const struct modbus_
 static void take_kind(const struct modbus_profile *profile, const struct modbus_value *value, struct reading *reading)
 {
 	const char *word = modbus_map_word(profile, "kind", value), *more = "";
-	if (!word || !modbus_kind_word(word, &reading->kind, &more)) {
+	if (!word || !profile_kind_word(word, &reading->kind, &more)) {
 		/* Not known to be a sample: it must not pass for one, and must not vanish. */
 		reading->kind = KIND_QC;
 		reading_said(reading, "kind", value->as_sent);
@@ -135,7 +136,7 @@ static void take_verdict(
 	const char *word = modbus_map_word(profile, "verdict", value);
 	text_copy(reading->verdict_as_sent, sizeof(reading->verdict_as_sent), value->as_sent);
 	if (word)
-		modbus_verdict_word(word, &reading->verdict);
+		profile_verdict_word(word, &reading->verdict);
 }
 
 /* A value sent as text may carry its qualifier: "<0.5". */
