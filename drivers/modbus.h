@@ -206,6 +206,7 @@ struct modbus_pages {
 	bool met;                                 /* it came upon what was read before */
 	bool known, caught_up, listed;            /* there is something read before; and since the start, this */
 	struct modbus_head last;                  /* it */
+	struct modbus_head head;                  /* of this walk */
 	struct modbus_finder found, guard;
 	unsigned failures;
 	int64_t listed_s; /* when the whole memory was last read, by the station's clock */

@@ -61,14 +61,17 @@ static uint32_t moved_by(const struct modbus_finder *finder)
 	return finder->fed - finder->head.run - finder->head.closed;
 }
 
-static struct modbus_head head_of(const struct modbus_pages *pages)
+/* The head of this walk: as it was found, once its records have given way in a very long one. */
+static struct modbus_head head_of(struct modbus_pages *pages)
 {
 	struct modbus_head head = { .first = pages->prints[0] };
-	uint32_t count = pages->walked < MODBUS_WALK_MAX ? pages->walked : MODBUS_WALK_MAX;
-	while (head.run < count && pages->prints[head.run] == head.first)
+	if (pages->walked > MODBUS_WALK_MAX)
+		return pages->head;
+	while (head.run < pages->walked && pages->prints[head.run] == head.first)
 		head.run++;
-	head.closed = head.run < count;
+	head.closed = head.run < pages->walked;
 	head.below = head.closed ? pages->prints[head.run] : 0;
+	pages->head = head;
 	return head;
 }
 

@@ -209,6 +209,24 @@ static void what_is_in_the_memory_is_fetched_once(void **state)
 	}
 }
 
+/* More than are remembered: the oldest are no longer compared with, and the walk comes to its end all the same. */
+static void a_very_long_memory_is_read_to_its_end(void **state)
+{
+	(void)state;
+	for (int oldest_first = 0; oldest_first < 2; oldest_first++) {
+		struct room *room = room_new(oldest_first);
+		room->tester.capacity = RESULTS_MAX;
+		fill(room, MODBUS_WALK_MAX + 500);
+		set_up(room);
+		poll(room);
+		assert_int_equal(room->stored_count, MODBUS_WALK_MAX + 500);
+		fill(room, 3);
+		poll(room);
+		assert_int_equal(room->stored_count, MODBUS_WALK_MAX + 503);
+		free(room);
+	}
+}
+
 static void a_poll_without_news_is_short_and_hands_over_nothing(void **state)
 {
 	(void)state;
@@ -489,6 +507,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_in_the_memory_is_fetched_once),
+		cmocka_unit_test(a_very_long_memory_is_read_to_its_end),
 		cmocka_unit_test(a_poll_without_news_is_short_and_hands_over_nothing),
 		cmocka_unit_test(two_alike_in_a_row_are_two),
 		cmocka_unit_test(an_absence_is_caught_up_from_the_cursor),
