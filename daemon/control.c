@@ -280,6 +280,13 @@ static int retry(struct control *control, struct client *client, const struct js
 	return 0;
 }
 
+static void send_sealed(struct control *control, struct client *client)
+{
+	struct json *answer = js_new_object();
+	js_put_integer(answer, "sealed", (int64_t)room_seal(control->room));
+	send_json(client, answer);
+}
+
 static void answer(struct control *control, struct client *client)
 {
 	struct fault fault = { "" };
@@ -288,6 +295,8 @@ static void answer(struct control *control, struct client *client)
 	if (command && strcmp(command, "tail") == 0) {
 		client->tailing = true;
 		client->seen = journal_head(room_journal(control->room));
+	} else if (command && strcmp(command, "seal") == 0) {
+		send_sealed(control, client);
 	} else if (command && strcmp(command, "status") == 0) {
 		send_json(client, room_status(control->room));
 	} else if (command && strcmp(command, "capture") == 0) {

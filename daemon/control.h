@@ -8,6 +8,7 @@
  *     {"command":"show","id":"0b9c..."} or {"seq":17}         one line or none
  *     {"command":"parked","target":"county"}                what targets refused; all of them without "target"
  *     {"command":"retry","target":"county","seq":17}        sends it again; everything refused without "seq"
+ *     {"command":"seal"}                                    seals what is durable by now: {"sealed":SEQ}
  *     {"command":"identity"}                                station, epoch and public key: one line, or none
  *     {"command":"tail"}                                    every entry from now on
  *     {"command":"capture","instrument":"pr-1"}             what passes on its line from now on: see control_tap.h

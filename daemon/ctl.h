@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "journal.h"
 #include "json.h"
 
 struct ctl {                   /* what stands before the command */
@@ -20,6 +21,8 @@ int ctl_tail(const struct ctl *ctl, int argc, char **argv);
 int ctl_capture(const struct ctl *ctl, int argc, char **argv);
 int ctl_parked(const struct ctl *ctl, int argc, char **argv);
 int ctl_retry(const struct ctl *ctl, int argc, char **argv);
+int ctl_export(const struct ctl *ctl, int argc, char **argv);
+int ctl_verify(const struct ctl *ctl, int argc, char **argv);
 int ctl_identity(const struct ctl *ctl, int argc, char **argv);
 int ctl_decode(const struct ctl *ctl, int argc, char **argv);
 int ctl_register(const struct ctl *ctl, int argc, char **argv);
@@ -37,6 +40,9 @@ int ctl_ask(const struct ctl *ctl, struct json *request, int (*each)(void *conte
 /* As ctl_ask, but reads the journal file itself, and says so, when no daemon runs. */
 int ctl_ask_or_read(const struct ctl *ctl, struct json *request,
 	int (*each)(void *context, const char *line, size_t length), void *context);
+
+/* Opens the journal's file itself, sealed by the running daemon if there is one, and sets the station's time zone. */
+int ctl_open_journal(const struct ctl *ctl, struct journal_reader **ret);
 
 /* A text padded with blanks to `width` terminal columns (wide characters count two). */
 void ctl_column(const char *text, size_t width);

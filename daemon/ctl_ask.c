@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../drivers/text.h"
@@ -145,5 +146,42 @@ int ctl_ask_or_read(const struct ctl *ctl, struct json *request,
 		config_release(config);
 	}
 	js_free(request);
+	return code;
+}
+
+static int ignore(void *context, const char *line, size_t length)
+{
+	(void)context;
+	(void)line;
+	(void)length;
+	return 0;
+}
+
+/* The last second of a running daemon's entries is not sealed yet, and its last
+ * seals may not be in the file. */
+static int ask_for_seal(const struct config *config)
+{
+	struct json *request = js_new_object();
+	js_put_text(request, "command", "seal");
+	int code = ask(config, request, ignore, NULL);
+	js_free(request);
+	return code == EXIT_NO_DAEMON ? EXIT_DONE : code;
+}
+
+int ctl_open_journal(const struct ctl *ctl, struct journal_reader **ret)
+{
+	char path[CONFIG_PATH_MAX + 16];
+	struct config *config;
+	struct fault fault;
+	int code = load(ctl, &config);
+	if (code != EXIT_DONE)
+		return code;
+	setenv("TZ", config->station.timezone, 1);
+	tzset();
+	snprintf(path, sizeof(path), "%s/journal.db", config->journal.directory);
+	code = ask_for_seal(config);
+	if (code == EXIT_DONE && journal_reader_open(path, ret, &fault) != 0)
+		code = ctl_fail(EXIT_FAILED, "%s", fault.text);
+	config_release(config);
 	return code;
 }

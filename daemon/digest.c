@@ -117,7 +117,14 @@ long digest_base64_read(const char *text, size_t length, uint8_t *out)
 	long got = EVP_DecodeBlock(out, (const unsigned char *)text, (int)length);
 	if (got < 0)
 		return -EINVAL;
-	return got - (text[length - 1] == '=') - (text[length - 2] == '=');
+	got -= (text[length - 1] == '=') + (text[length - 2] == '=');
+	/* the bits that padding leaves over must be zero: one signature has one text */
+	static const char zero_two[] = "AQgw", zero_four[] = "AEIMQUYcgkosw048";
+	if (text[length - 2] == '=' && !strchr(zero_two, text[length - 3]))
+		return -EINVAL;
+	if (text[length - 2] != '=' && text[length - 1] == '=' && !strchr(zero_four, text[length - 2]))
+		return -EINVAL;
+	return got;
 }
 
 /* ---- signatures ---- */

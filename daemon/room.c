@@ -444,6 +444,16 @@ int room_retry(struct room *room, const char *target, uint64_t first, uint64_t l
 			       fault, ENOENT, _("there is no target '%s' in the configuration"), target ? target : "");
 }
 
+uint64_t room_seal(struct room *room)
+{
+	struct fault fault;
+	sealer_seal(room->sealer);
+	/* a seal rides along with the next commit: this is one */
+	if (journal_append(room->journal, NULL, 0, NULL, NULL, &fault) != 0)
+		log_warning(_("the seal is not in the journal's file yet: %s"), fault.text);
+	return journal_sealed(room->journal);
+}
+
 struct journal *room_journal(struct room *room)
 {
 	return room->journal;

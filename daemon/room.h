@@ -40,6 +40,8 @@ struct intake *room_intake(struct room *room);
 /* Has `target` (NULL: every one) send again what it refused of the entries `first`..`last`. -ENOENT: no such target. */
 int room_retry(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault);
 
+uint64_t room_seal(struct room *room); /* seals what is durable by now; the last sealed entry. Any thread */
+
 struct journal *room_journal(struct room *room);
 struct config *room_config(struct room *room); /* held for the caller: config_release() it */
 

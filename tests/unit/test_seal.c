@@ -103,7 +103,7 @@ static void digests_and_base64_read_back_what_they_write_and_nothing_else(void *
 	assert_int_equal(digest_base64_read("fhEP", 4, bytes), 3);
 	assert_memory_equal(bytes, "\x7e\x11\x0f", 3);
 	assert_int_equal(digest_base64_read("fg==", 4, bytes), 1);
-	static const char *const wrong[] = { "", "fhE", "f$EP", " fhE", "fhE\n", "fhEPf" };
+	static const char *const wrong[] = { "", "fhE", "f$EP", " fhE", "fhE\n", "fhEPf", "fh==", "fhF=" };
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(digest_base64_read(wrong[i], strlen(wrong[i]), bytes), -EINVAL);
 }

@@ -1,0 +1,221 @@
+/* Exports: lines that prove themselves, rows a spreadsheet shows as they stand,
+ * and the judge of the former. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/mman.h>
+
+#include "../../daemon/export.h"
+#include "../../daemon/verify.h"
+#include "journal_fixture.h"
+
+static struct signature_key *key;
+
+static void append(struct fixture *fixture, unsigned first, unsigned count)
+{
+	for (unsigned number = first; number < first + count; number++) {
+		struct entry entry = entry_of(number);
+		assert_int_equal(journal_append(fixture->journal, &entry, 1, NULL, NULL, &fixture->fault), 0);
+	}
+}
+
+static void seal(struct fixture *fixture)
+{
+	struct seal seal;
+	assert_true(journal_unsealed(fixture->journal, &seal));
+	seal_sign(&seal, key);
+	journal_seal(fixture->journal, &seal);
+	assert_int_equal(journal_append(fixture->journal, NULL, 0, NULL, NULL, &fixture->fault), 0);
+}
+
+/* Entries 1 to 9, sealed at 3 and 7. */
+static int open_sealed(void **state)
+{
+	if (fixture_open(state) != 0)
+		return -1;
+	struct fixture *fixture = *state;
+	assert_int_equal(signature_key_make(SIGNATURE_ED25519, &key, NULL), 0);
+	assert_int_equal(journal_key(fixture->journal, key, NULL, &fixture->fault), 0);
+	append(fixture, 1, 3);
+	seal(fixture);
+	append(fixture, 4, 4);
+	seal(fixture);
+	append(fixture, 8, 2);
+	return 0;
+}
+
+static int close_sealed(void **state)
+{
+	signature_key_free(key);
+	return fixture_close(state);
+}
+
+/* ---- exports and their judge ---- */
+
+struct exported {
+	char text[65536];
+	size_t length, lines;
+};
+
+static int keep_line(void *context, const char *line, size_t length)
+{
+	struct exported *exported = context;
+	assert_true(exported->length + length + 1 < sizeof(exported->text));
+	memcpy(exported->text + exported->length, line, length);
+	exported->length += length;
+	exported->text[exported->length++] = '\n';
+	exported->lines++;
+	return 0;
+}
+
+static struct exported *export(struct fixture *fixture, uint64_t first, uint64_t last, struct export_run *run)
+{
+	static struct exported exported;
+	exported = (struct exported){ .length = 0 };
+	*run = (struct export_run){ .first = first, .last = last };
+	if (export_lines(fixture->reader, run, keep_line, &exported, &fixture->fault) != 0)
+		fail_msg("%s", fixture->fault.text);
+	return &exported;
+}
+
+struct judged {
+	unsigned faults, kinds;
+	uint64_t proven, seq;
+};
+
+static void take_fault(void *context, const struct verify_fault *fault)
+{
+	struct judged *judged = context;
+	judged->faults++;
+	judged->kinds |= 1u << fault->kind;
+	judged->seq = fault->seq;
+}
+
+static void take_epoch(void *context, const struct verify_epoch *epoch)
+{
+	((struct judged *)context)->proven = epoch->sealed;
+}
+
+static struct judged judge(const char *text, size_t length)
+{
+	struct judged judged = { 0 };
+	struct fault fault;
+	int fd = memfd_create("export", MFD_CLOEXEC);
+	assert_int_equal(write(fd, text, length), length);
+	lseek(fd, 0, SEEK_SET);
+	struct verify *verify = verify_new(NULL, take_fault, take_epoch, &judged);
+	assert_int_equal(verify_read(verify, fd, "x", &fault), 0);
+	bool fine = verify_judge(verify);
+	assert_int_equal(fine, judged.faults == 0);
+	verify_free(verify);
+	close(fd);
+	return judged;
+}
+
+static void an_export_goes_on_to_the_next_seal_and_proves_itself(void **state)
+{
+	struct export_run run;
+	struct exported *exported = export(*state, 2, 5, &run);
+	assert_int_equal(run.last, 7);
+	assert_int_equal(run.entries, 6);
+	assert_int_equal(run.seals, 2);
+	assert_int_equal(exported->lines, 1 + 6 + 2 + 1);
+	struct judged judged = judge(exported->text, exported->length);
+	assert_int_equal(judged.faults, 0);
+	assert_int_equal(judged.proven, 7);
+}
+
+static void what_no_seal_covers_is_exported_and_said(void **state)
+{
+	struct export_run run;
+	struct exported *exported = export(*state, 0, 0, &run);
+	assert_int_equal(run.last, 9);
+	assert_int_equal(run.sealed, 7);
+	struct judged judged = judge(exported->text, exported->length);
+	assert_int_equal(judged.faults, 1);
+	assert_int_equal(judged.kinds, 1u << VERIFY_UNSEALED);
+	assert_int_equal(judged.seq, 8);
+	assert_int_equal(judged.proven, 7);
+}
+
+static void nothing_there_is_said(void **state)
+{
+	struct fixture *fixture = *state;
+	struct exported exported = { .length = 0 };
+	struct export_run beyond = { .first = 10 }, nobody = { .subject = "00000000-0000-7000-8000-000000000000" };
+	assert_int_equal(export_lines(fixture->reader, &beyond, keep_line, &exported, &fixture->fault), -ENOENT);
+	assert_non_null(strstr(fixture->fault.text, "1 to 9"));
+	assert_int_equal(export_lines(fixture->reader, &nobody, keep_line, &exported, &fixture->fault), -ENOENT);
+	assert_int_equal(exported.length, 0);
+}
+
+static void each_byte_of_an_export_counts(void **state)
+{
+	struct export_run run;
+	struct exported *exported = export(*state, 1, 7, &run);
+	for (size_t at = 0; at < exported->length; at += 7) {
+		char kept = exported->text[at];
+		exported->text[at] = kept == 'x' ? 'y' : 'x';
+		if (judge(exported->text, exported->length).faults == 0)
+			fail_msg("byte %zu, '%c', can be changed unseen", at, kept);
+		exported->text[at] = kept;
+	}
+	for (size_t length = 0; length < exported->length; length += 101)
+		if (length && judge(exported->text, length).faults == 0)
+			fail_msg("cut at byte %zu unseen", length);
+	assert_int_equal(judge(exported->text, exported->length).faults, 0);
+}
+
+/* ---- rows ---- */
+
+static void row_is(const char *body, const char *expected)
+{
+	char payload[1024];
+	snprintf(payload, sizeof(payload), "{\"seq\":1,%s", body);
+	struct stored stored = { .payload = payload, .length = strlen(payload) };
+	char *row = export_row(&stored), *at = row;
+	for (int column = 0; column < 11; column++) /* up to the sample's name */
+		at = strchr(at, ',') + 1;
+	if (strncmp(at, expected, strlen(expected)) != 0 || at[strlen(expected)] != ',')
+		fail_msg("%s: %s", body, at);
+	free(row);
+}
+
+static void a_spreadsheet_computes_and_rounds_nothing(void **state)
+{
+	(void)state;
+	row_is("\"sample\":{\"name\":\"菠菜\"}}", "菠菜");
+	row_is("\"sample\":{\"name\":\"=1+1\"}}", "\"'=1+1\"");
+	row_is("\"sample\":{\"name\":\"@SUM(A1)\"}}", "\"'@SUM(A1)\"");
+	row_is("\"sample\":{\"name\":\"-cmd|' /C calc'!A0\"}}", "\"'-cmd|' /C calc'!A0\"");
+	row_is("\"sample\":{\"name\":\"+86\"}}", "\"'+86\"");
+	row_is("\"sample\":{\"name\":\"\\tx\"}}", "\"'\tx\"");
+	row_is("\"sample\":{\"name\":\"-0.5\"}}", "-0.5");
+	row_is("\"sample\":{\"name\":\"12.50\"}}", "12.50");
+	row_is("\"sample\":{\"name\":\"007\"}}", "\"'007\"");
+	row_is("\"sample\":{\"name\":\"0.5\"}}", "0.5");
+	row_is("\"sample\":{\"name\":\"913304007038742345\"}}", "\"'913304007038742345\"");
+	row_is("\"sample\":{\"name\":\"a,\\\"b\\\"\"}}", "\"a,\"\"b\"\"\"");
+	row_is("\"sample\":{\"name\":\"a\\nb\"}}", "\"a\nb\"");
+	row_is("\"event\":\"x\"}", "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define SEALED(name) cmocka_unit_test_setup_teardown(name, open_sealed, close_sealed)
+		SEALED(an_export_goes_on_to_the_next_seal_and_proves_itself),
+		SEALED(what_no_seal_covers_is_exported_and_said),
+		SEALED(nothing_there_is_said),
+		SEALED(each_byte_of_an_export_counts),
+		cmocka_unit_test(a_spreadsheet_computes_and_rounds_nothing),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
