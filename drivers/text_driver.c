@@ -213,6 +213,8 @@ static int frame(const struct instrument *instrument, const uint8_t *data, size_
 		return text_ticket_frame(profile, data, length, instrument->idle);
 	case TEXT_SHAPE_JSON:
 		return text_json_frame(profile, data, length, instrument->idle);
+	case TEXT_SHAPE_XML:
+		return text_xml_frame(profile, data, length, instrument->idle);
 	default:
 		return line_frame(profile, data, length, instrument->idle, is_last(instrument));
 	}
@@ -360,7 +362,7 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	struct reading made;
 	char reason[160] = "";
 	state->row++;
-	if (instrument->file && profile->header && state->row == 1)
+	if ((instrument->file || reply->offline) && profile->header && state->row == 1)
 		return;
 	state->record.file = instrument->file;
 	state->record.last = is_last(instrument);
@@ -393,7 +395,8 @@ static bool take_part(struct instrument *instrument, const struct reply *reply, 
 {
 	const struct text_profile *profile = instrument->profile;
 	struct state *state = instrument->state;
-	switch (text_json_part(profile, reply->bytes, reply->length)) {
+	bool xml = profile->shape == TEXT_SHAPE_XML;
+	switch ((xml ? text_xml_part : text_json_part)(profile, reply->bytes, reply->length)) {
 	case TEXT_PART_NONE:
 		return false;
 	case TEXT_PART_HEAD:
@@ -429,8 +432,8 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 	if (reply->kind != REPLY_FRAME)
 		return NEXT_WAIT;
 	bool done = text_stands(&profile->done, reply->bytes, reply->length);
-	bool json = profile->shape == TEXT_SHAPE_JSON, over = true;
-	if (!done && json)
+	bool document = profile->shape == TEXT_SHAPE_JSON || profile->shape == TEXT_SHAPE_XML, over = true;
+	if (!done && document)
 		over = take_part(instrument, reply, readings);
 	else if (!done)
 		take_record(instrument, reply, readings);
@@ -457,7 +460,7 @@ static int setup(struct instrument *instrument, struct fault *fault)
 
 const struct driver text_driver = {
 	.name = "text",
-	.title = N_("Instruments that write lines, short blocks, printer tickets or JSON, described by a profile"),
+	.title = N_("Instruments that write lines, short blocks, printer tickets, JSON or XML, described by a profile"),
 	.line = "9600/8n1",
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP | LINK_FOLDER,

@@ -2,8 +2,8 @@
  *
  * text_driver.c cuts and asks, text_driver_profile.c, _field.c and _finish.c read profiles, text_driver_record.c makes
  * a reading of a frame, text_driver_value.c reads single texts, text_driver_ticket.c knows the printer's commands,
- * text_driver_json.c scans JSON, text_driver_document.c cuts its documents. The reference of profiles is
- * config/profiles/README.md. Pure; any thread may call.
+ * text_driver_json.c scans JSON, text_driver_document.c cuts its documents, text_driver_xml.c does both for XML. The
+ * reference of profiles is config/profiles/README.md. Pure; any thread may call.
  */
 #ifndef ASSAYD_TEXT_DRIVER_H
 #define ASSAYD_TEXT_DRIVER_H
@@ -30,7 +30,14 @@ struct text_literals {
 	size_t count;
 };
 
-enum text_shape { TEXT_SHAPE_UNSAID, TEXT_SHAPE_LINES, TEXT_SHAPE_BLOCKS, TEXT_SHAPE_TICKETS, TEXT_SHAPE_JSON };
+enum text_shape {
+	TEXT_SHAPE_UNSAID,
+	TEXT_SHAPE_LINES,
+	TEXT_SHAPE_BLOCKS,
+	TEXT_SHAPE_TICKETS,
+	TEXT_SHAPE_JSON,
+	TEXT_SHAPE_XML
+};
 
 enum text_source {
 	TEXT_FROM_COLUMN,
@@ -259,6 +266,16 @@ unsigned text_json_text(enum text_encoding encoding, struct text_piece token, ch
 bool text_json_number(struct text_piece token, char out[static DECIMAL_MAX]);
 
 /* NONE: between them. EMPTY: a document with null in place of its array. */
+struct text_plain { /* UTF-8 under construction; a text that is too long is cut at its end */
+	char *out;
+	size_t size, used;
+	unsigned marks;
+};
+
+void text_plain_put(struct text_plain *plain, const char *utf8, size_t length);
+void text_plain_point(struct text_plain *plain, unsigned long point);
+void text_plain_run(struct text_plain *plain, enum text_encoding encoding, const uint8_t *at, size_t length);
+
 enum text_part { TEXT_PART_NONE, TEXT_PART_HEAD, TEXT_PART_RECORD, TEXT_PART_TAIL, TEXT_PART_EMPTY };
 
 /* As struct driver's frame(); what it cuts is a part of a document. */
@@ -269,5 +286,14 @@ bool text_json_open(const struct text_profile *profile, struct text_record *reco
 /* False when the record has no such member; "" for null. */
 bool text_member_text(const struct text_profile *profile, size_t field, const struct text_record *record, char *out,
 	size_t size, unsigned *marks);
+
+/* ---- XML ---- */
+
+/* The same of XML; there are neither heads nor tails. */
+int text_xml_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle);
+enum text_part text_xml_part(const struct text_profile *profile, const uint8_t *data, size_t length);
+bool text_xml_open(const struct text_profile *profile, struct text_record *record, char *reason, size_t size);
+/* The text of an element or attribute as UTF-8, entities resolved; the marks of text_decode(). */
+unsigned text_xml_text(enum text_encoding encoding, struct text_piece token, char *out, size_t size);
 
 #endif

@@ -309,7 +309,9 @@ bool text_member_text(const struct text_profile *profile, size_t field, const st
 	char number[DECIMAL_MAX];
 	if (!token.at)
 		return false;
-	if (record->numbers[field] && text_json_number(token, number))
+	if (profile->shape == TEXT_SHAPE_XML)
+		*marks |= text_xml_text(profile->encoding, token, out, size);
+	else if (record->numbers[field] && text_json_number(token, number))
 		text_copy(out, size, number);
 	else
 		*marks |= text_json_text(profile->encoding, token, out, size);

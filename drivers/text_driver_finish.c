@@ -22,12 +22,16 @@ static int check_lines(const struct text_profile *profile, struct fault *fault)
 }
 
 /* Where the bytes tell themselves where a record ends, nothing else may. */
-static int check_json(const struct text_profile *profile, struct fault *fault)
+static int check_document(const struct text_profile *profile, struct fault *fault)
 {
 	if (profile->starts.count > 0 || profile->end.length > 0 || profile->length_most > 0 ||
 		profile->checksum.kind != TEXT_CHECKSUM_NONE)
 		return fault_set(fault, EINVAL,
-			_("[frame] of json needs neither start, end, length nor checksum; its brackets tell where a record ends"));
+			_("[frame] of json or xml needs neither start, end, length nor checksum; brackets tell where a record ends"));
+	if (profile->shape == TEXT_SHAPE_XML && (!*profile->records || (*profile->ask && profile->done.length == 0)))
+		return fault_set(fault, EINVAL,
+			_("[frame] of xml needs records = NAME in [document], the element that is a record; and done in [query], "
+			  "where it is asked for"));
 	return 0;
 }
 
@@ -35,8 +39,8 @@ static int check_shape(const struct text_profile *profile, struct fault *fault)
 {
 	switch (profile->shape) {
 	case TEXT_SHAPE_UNSAID:
-		return fault_set(
-			fault, EINVAL, _("[frame] lacks kind; kind = lines, blocks, tickets or json would be right"));
+		return fault_set(fault, EINVAL,
+			_("[frame] lacks kind; kind = lines, blocks, tickets, json or xml would be right"));
 	case TEXT_SHAPE_LINES:
 		return check_lines(profile, fault);
 	case TEXT_SHAPE_BLOCKS:
@@ -51,7 +55,8 @@ static int check_shape(const struct text_profile *profile, struct fault *fault)
 				_("[frame] of tickets needs idle-gap, for one that is not cut off; idle-gap = 2s would be right"));
 		break;
 	case TEXT_SHAPE_JSON:
-		return check_json(profile, fault);
+	case TEXT_SHAPE_XML:
+		return check_document(profile, fault);
 	}
 	return 0;
 }
@@ -66,15 +71,16 @@ static bool inside(const struct text_profile *profile, long at)
 static int check_field(const struct text_profile *profile, const struct text_field *field, struct fault *fault)
 {
 	bool tickets = profile->shape == TEXT_SHAPE_TICKETS;
-	bool column = field->source == TEXT_FROM_COLUMN, json = profile->shape == TEXT_SHAPE_JSON;
+	bool column = field->source == TEXT_FROM_COLUMN,
+	     json = profile->shape == TEXT_SHAPE_JSON || profile->shape == TEXT_SHAPE_XML;
 	if (field->source == TEXT_FROM_FILE || field->source == TEXT_FROM_PROFILE)
 		return 0;
 	if (json != (field->source == TEXT_FROM_MEMBER))
 		return json ? fault_set(fault, EINVAL,
-				      _("[field] %s: json has members; member 检测结果, say, would be right"),
+				      _("[field] %s: json and xml have members; member 检测结果, say, would be right"),
 				      field->name)
 		            : fault_set(fault, EINVAL,
-				      _("[field] %s: only json has members; column 3 or label 检测结果 would be right"),
+				      _("[field] %s: only json and xml have members; column 3 or label 检测结果 would be right"),
 				      field->name);
 	if (tickets && (column || field->source == TEXT_FROM_BYTES))
 		return fault_set(fault, EINVAL,
@@ -138,8 +144,8 @@ int text_profile_finish(void *data, struct fault *fault)
 	}
 	for (size_t i = 0; i < profile->map_count && error == 0; i++)
 		error = check_map(profile, &profile->maps[i], fault);
-	if (error == 0 && *profile->records && profile->shape != TEXT_SHAPE_JSON)
-		error = fault_set(fault, EINVAL, _("[document] is for kind = json; without it would be right"));
+	if (error == 0 && *profile->records && profile->shape != TEXT_SHAPE_JSON && profile->shape != TEXT_SHAPE_XML)
+		error = fault_set(fault, EINVAL, _("[document] is for kind = json or xml; without it would be right"));
 	if (error == 0)
 		error = check_query(profile, fault);
 	if (error == 0 && !result)

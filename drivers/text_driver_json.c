@@ -217,13 +217,7 @@ enum text_json_event text_json_next(struct text_json *json)
 
 /* ---- texts ---- */
 
-struct plain { /* UTF-8 under construction, a text that is too long is cut at its end */
-	char *out;
-	size_t size, used;
-	unsigned marks;
-};
-
-static void put(struct plain *plain, const char *utf8, size_t length)
+void text_plain_put(struct text_plain *plain, const char *utf8, size_t length)
 {
 	if (plain->used + length >= plain->size) {
 		plain->size = plain->used + 1; /* nothing behind it either */
@@ -233,7 +227,7 @@ static void put(struct plain *plain, const char *utf8, size_t length)
 	plain->used += length;
 }
 
-static void put_point(struct plain *plain, unsigned long point)
+void text_plain_point(struct text_plain *plain, unsigned long point)
 {
 	char utf8[4];
 	size_t length = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
@@ -241,7 +235,7 @@ static void put_point(struct plain *plain, unsigned long point)
 	for (size_t i = length; i-- > 1; point >>= 6)
 		utf8[i] = (char)(0x80 | (point & 0x3F));
 	utf8[0] = (char)(lead[length] | point);
-	put(plain, utf8, length);
+	text_plain_put(plain, utf8, length);
 }
 
 static unsigned long hex4(const uint8_t *at)
@@ -251,49 +245,62 @@ static unsigned long hex4(const uint8_t *at)
 }
 
 /* Two halves of a surrogate pair are one character; a half alone is none. */
-static size_t put_escape(struct plain *plain, const uint8_t *at, size_t left)
+static size_t put_escape(struct text_plain *plain, const uint8_t *at, size_t left)
 {
 	static const char letters[] = "\"\\/bfnrt", means[] = "\"\\/\x01\x01   "; /* a line's end becomes a blank */
 	if (at[1] != 'u') {
-		put(plain, &means[strchr(letters, at[1]) - letters], 1);
+		text_plain_put(plain, &means[strchr(letters, at[1]) - letters], 1);
 		return 2;
 	}
 	unsigned long point = hex4(at + 2);
 	if (point >= 0xD800 && point < 0xDC00 && left >= 12 && at[6] == '\\' && at[7] == 'u') {
 		unsigned long low = hex4(at + 8);
 		if (low >= 0xDC00 && low < 0xE000) {
-			put_point(plain, 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00));
+			text_plain_point(plain, 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00));
 			return 12;
 		}
 	}
 	bool none = point == 0 || (point >= 0xD800 && point < 0xE000);
 	plain->marks |= none ? TEXT_BAD : 0;
-	put_point(plain, none ? 0xFFFD : point);
+	text_plain_point(plain, none ? 0xFFFD : point);
 	return 6;
+}
+
+void text_plain_run(struct text_plain *plain, enum text_encoding encoding, const uint8_t *at, size_t length)
+{
+	char piece[512];
+	for (size_t run; length > 0; at += run, length -= run) {
+		if (*at < 0x80) { /* blanks at the ends of a piece must stay: text_decode() takes them off */
+			text_plain_put(plain, (const char *)at, run = 1);
+			continue;
+		}
+		for (run = 0; run < length && run < 128 && at[run] >= 0x80;) {
+			size_t step = text_step(encoding, at + run, length - run);
+			run += step && step <= length - run ? step : length - run;
+		}
+		plain->marks |= text_decode(encoding, at, run, piece, sizeof(piece));
+		text_plain_put(plain, piece, strlen(piece));
+	}
 }
 
 unsigned text_json_text(enum text_encoding encoding, struct text_piece token, char *out, size_t size)
 {
-	char buffer[1024], piece[512];
-	struct plain plain = { buffer, sizeof(buffer), 0, 0 };
+	char buffer[1024];
+	struct text_plain plain = { buffer, sizeof(buffer), 0, 0 };
 	for (size_t at = 0; at < token.length;) {
-		const uint8_t *from = token.at + at;
-		size_t left = token.length - at, run = 0;
-		if (*from == '\\') {
-			at += put_escape(&plain, from, left);
-			continue;
+		const uint8_t *from = token.at + at, *escape = memchr(from, '\\', token.length - at);
+		if (encoding == TEXT_GB18030 && escape && escape > from) {
+			escape = from; /* it may be the second byte of a character */
+			while (escape < token.at + token.length && *escape != '\\') {
+				size_t step = text_step(encoding, escape, (size_t)(token.at + token.length - escape));
+				escape += step ? step : 1;
+			}
 		}
-		if (*from < 0x80) {
-			put(&plain, (const char *)from, 1);
-			at++;
-			continue;
-		}
-		while (run < left && run < 128 && from[run] >= 0x80) {
-			size_t step = text_step(encoding, from + run, left - run);
-			run += step ? step : left - run;
-		}
-		plain.marks |= text_decode(encoding, from, run, piece, sizeof(piece));
-		put(&plain, piece, strlen(piece));
+		size_t run = escape && escape < token.at + token.length ? (size_t)(escape - from) : token.length - at;
+		if (run == 0)
+			run = put_escape(&plain, from, token.length - at);
+		else
+			text_plain_run(&plain, encoding, from, run);
 		at += run;
 	}
 	return plain.marks | text_decode(TEXT_UTF8, buffer, plain.used, out, size);

@@ -53,13 +53,13 @@ static int set_stars(struct text_profile *profile, const char *value, struct fau
 
 static int set_shape(struct text_profile *profile, const char *value, struct fault *fault)
 {
-	static const char *const shapes[] = { "", "lines", "blocks", "tickets", "json" };
+	static const char *const shapes[] = { "", "lines", "blocks", "tickets", "json", "xml" };
 	for (size_t i = 1; i < COUNT(shapes); i++)
 		if (strcmp(value, shapes[i]) == 0)
 			profile->shape = (enum text_shape)i;
 	if (profile->shape == TEXT_SHAPE_UNSAID)
 		return fault_set(fault, EINVAL,
-			_("'%s' is no kind of frame; lines, blocks (all of one length), tickets (of a printer) or json would be"),
+			_("'%s' is no kind of frame; lines, blocks (all of one length), tickets (of a printer), json or xml would be"),
 			value);
 	return 0;
 }

@@ -528,10 +528,13 @@ enum text_verdict_on_frame text_record_read(const struct text_profile *profile, 
 	record->column_count = record->label_count = 0;
 	bool ended = length >= end && text_stands(&profile->end, data + length - end, end);
 	record->all = (struct text_piece){ data, ended ? length - end : length };
-	if (record->file && record->all.length > 0 && data[record->all.length - 1] == '\r')
+	bool either = record->file || (end == 1 && profile->end.bytes[0] == '\n');
+	if (either && record->all.length > 0 && data[record->all.length - 1] == '\r')
 		record->all.length--; /* files come from systems with either end of line */
 	if (profile->shape == TEXT_SHAPE_TICKETS)
 		text_ticket_open(profile, data, length, record);
+	else if (profile->shape == TEXT_SHAPE_XML)
+		verdict = text_xml_open(profile, record, reason, size) ? TEXT_RESULT : TEXT_FAULTY;
 	else if (profile->shape == TEXT_SHAPE_JSON)
 		verdict = text_json_open(profile, record, reason, size) ? TEXT_RESULT : TEXT_FAULTY;
 	else

@@ -203,3 +203,14 @@ def test_json_documents_in_a_folder_are_read_too():
         folder.write("a.json", json.dumps(document, ensure_ascii=False, indent=1).encode())
         harness.wait_for(lambda: len(folder.subscriber.records()) == 300, 15, "300 records of one document")
         assert {record["sample"]["no"] for record, _ in folder.subscriber.records()} == {f"S{n}" for n in range(300)}
+
+
+def test_xml_files_are_read_too_and_say_their_name():
+    with harness.Room() as room:
+        folder = Folder(room, profile="files-xml", options="files=*.xml")
+        result = '<result no="{0}"><sample no="S{0}">菠菜</sample><value unit="mg/kg">&lt;{0}.5</value></result>\n'
+        folder.write("a.xml", ('<?xml version="1.0"?>\n<results>' + "".join(map(result.format, range(1, 101))) + "</results>").encode())
+        folder.expect(*range(1, 101))
+        record = next(record for record, _ in folder.subscriber.records() if record["instrument_seq"] == "7")
+        assert (record["qualifier"], record["value"], record["unit"]) == ("<", "7.5", "mg/kg")
+        assert record["said"]["file"] == "a.xml"

@@ -49,7 +49,10 @@ static const char *const rows[][3] = { { "frame", "kind", "lines" }, { "frame", 
 	{ "line", "separator", "comma" }, { "line", "quotes", "yes" }, { "line", "header", "yes" },
 	{ "field", "value", "column 2 decimal" }, { "field", "sequence", "column 1" }, { "said", "file", "file" },
 	{ NULL } };
-static const char *const (*const shapes[])[3] = { lines, blocks, tickets, balance, loose, json, objects, rows };
+static const char *const xml[][3] = { { "frame", "kind", "xml" }, { "document", "records", "r" },
+	{ "field", "value", "member v" }, { "field", "unit", "member v.@u" }, { "field", "sample-no", "member @n|s.n" },
+	{ NULL } };
+static const char *const (*const shapes[])[3] = { lines, blocks, tickets, balance, loose, json, objects, rows, xml };
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
 static struct text_profile *profile_of(const char *const each[][3])

@@ -296,7 +296,7 @@ static void mistakes_in_its_profile_are_told(void **state)
 		const char *frame, *fields, *told;
 	} wrong[] = {
 		{ "end = \\n", "value = member v\n", "needs neither start, end" },
-		{ "", "value = column 3\n", "json has members" },
+		{ "", "value = column 3\n", "json and xml have members" },
 		{ "[document]\nrecords = a..b", "value = member v\n", "is not the way to an array" },
 		{ "", "value = member\n", "nothing stands behind it" },
 		{ "", "value = member v u8\n", "u8 takes 1 bytes" },
@@ -314,7 +314,7 @@ static void mistakes_in_its_profile_are_told(void **state)
 	fputs("[frame]\nkind = lines\nend = \\n\n[document]\nrecords = a\n[field]\nvalue = bytes 0..1\n", file);
 	fclose(file);
 	assert_null(paper_profile(own, complaints, sizeof(complaints)));
-	assert_non_null(strstr(complaints, "[document] is for kind = json"));
+	assert_non_null(strstr(complaints, "[document] is for kind = json or xml"));
 }
 
 int main(void)

@@ -21,7 +21,7 @@ static void every_shipped_profile_is_accepted(void **state)
 		const char *name;
 		long stars;
 	} shipped[] = { { "reader-a9", 3 }, { "push-a10", 3 }, { "ticket-a8", 2 }, { "balance-kern-ew", 4 },
-		{ "reader-dy6260-json", 3 }, { "files-csv", 2 } };
+		{ "reader-dy6260-json", 3 }, { "files-csv", 2 }, { "files-xml", 2 } };
 	for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
 		char path[128], complaints[2048] = "";
 		snprintf(path, sizeof(path), "config/profiles/%s.conf", shipped[i].name);
@@ -128,7 +128,7 @@ static void a_typical_mistake_is_told_with_its_line_and_what_would_be_right(void
 		const char *right, *wrong, *place, *says;
 	} mistakes[] = {
 		{ "kind     = lines", "kind     = line", ":15:", "lines, blocks (all of one length), tickets" },
-		{ "kind     = lines\n", "", ":14:", "kind = lines, blocks, tickets or json" },
+		{ "kind     = lines\n", "", ":14:", "kind = lines, blocks, tickets, json or xml" },
 		{ "encoding = gb18030", "encoding = chinese", ":16:", "gb18030, utf-8 or ascii" },
 		{ "end      = \\r\\n", "end      = \\CR", ":18:", "\\r \\n" },
 		{ "end      = \\r\\n\n", "", ":14:", "end = \\r\\n" },
