@@ -31,6 +31,8 @@ static const struct command {
 		"[--next INSTRUMENT [--results N] [--for TIME] [--queue]] (NO KEY=VALUE... | --file FILE)",
 		N_("say what is known of a sample: by its number, or for an instrument's next results") },
 	{ "samples", ctl_samples, "[--last N]", N_("registered samples, and the results they wait for") },
+	{ "salvage", ctl_salvage, "FILE [-o OUT] [--station CODE]",
+		N_("what can still be read of a damaged journal, as a journal again") },
 	{ "settings", ctl_settings, "[--example | --man | --keys]", N_("every setting of the configuration") },
 };
 

@@ -27,6 +27,7 @@ int ctl_identity(const struct ctl *ctl, int argc, char **argv);
 int ctl_decode(const struct ctl *ctl, int argc, char **argv);
 int ctl_register(const struct ctl *ctl, int argc, char **argv);
 int ctl_samples(const struct ctl *ctl, int argc, char **argv);
+int ctl_salvage(const struct ctl *ctl, int argc, char **argv);
 int ctl_settings(const struct ctl *ctl, int argc, char **argv);
 
 /* Prints the fault after the program's name and returns `code`. */

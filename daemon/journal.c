@@ -112,6 +112,7 @@ int journal_open(const struct journal_options *options, struct journal **ret, ch
 	if (!error) {
 		if (!journal->full)
 			space_open(journal);
+		files_identity(journal->path, journal->epoch, journal->station);
 		atomic_store(&journal->head, journal->store.chain.seq);
 		error = start_writer(journal, fault);
 	}
@@ -207,6 +208,12 @@ int journal_park(struct journal *journal, const char *target, uint64_t seq, cons
 int journal_unpark(struct journal *journal, const char *target, uint64_t seq, struct fault *fault)
 {
 	struct caller caller = { .target = target, .seq = seq };
+	return writer_ask(journal, &caller, fault);
+}
+
+int journal_know(struct journal *journal, const char (*ids)[ENTRY_ID_MAX], size_t count, struct fault *fault)
+{
+	struct caller caller = { .ids = ids, .id_count = count };
 	return writer_ask(journal, &caller, fault);
 }
 

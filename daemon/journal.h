@@ -138,6 +138,9 @@ uint64_t journal_manifested(const struct journal *journal); /* the last entry wi
 /* Blocks until durable. */
 int journal_manifest(struct journal *journal, uint64_t last, const char *day, const char *payload, struct fault *fault);
 
+/* Ids of results that stand in another journal: from now on they are known. */
+int journal_know(struct journal *journal, const char (*ids)[ENTRY_ID_MAX], size_t count, struct fault *fault);
+
 /* Readers: a connection of their own, short transactions, never in the writer's way. */
 int journal_reader_open(const char *path, struct journal_reader **ret, struct fault *fault);
 void journal_reader_close(struct journal_reader *reader);
@@ -157,6 +160,9 @@ struct parked { /* an entry that a target refused; texts are good until `each` r
  * Returns how many were given, or -errno. */
 long journal_parked(struct journal_reader *reader, const char *target, uint64_t from, uint64_t to,
 	int (*each)(void *context, const struct parked *), void *context, struct fault *fault);
+/* How far a target had everything when that was last stored; 0: nothing is known of it. */
+int journal_reader_target(
+	struct journal_reader *reader, const char *target, uint64_t *ret_through, struct fault *fault);
 int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
 
 struct kept_manifest { /* good until `each` returns */

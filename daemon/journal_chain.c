@@ -23,6 +23,14 @@ size_t chain_head(char out[static HEAD_MAX], const struct head *head)
 		head->id, head->station, head->epoch, head->seq, digest_text(head->digest, head->prev, prev));
 }
 
+int64_t chain_digest48(const uint8_t hash[static DIGEST_SIZE])
+{
+	int64_t value = 0;
+	for (size_t i = 0; i < 6; i++)
+		value = value << 8 | hash[i];
+	return value;
+}
+
 static int nibble(char character)
 {
 	if (character >= '0' && character <= '9')

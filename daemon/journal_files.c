@@ -160,6 +160,28 @@ int files_settle_log(const char *path, off_t size, struct fault *fault)
 	             : 0;
 }
 
+void files_identity(const char *path, const char *epoch, const char *station)
+{
+	char name[PATH_ROOM], temporary[PATH_ROOM + 8], is[128], there[128];
+	snprintf(name, sizeof(name), "%s-identity", path);
+	snprintf(temporary, sizeof(temporary), "%s.new", name);
+	ssize_t wanted = snprintf(is, sizeof(is), "%s %s\n", epoch, station), length = 0;
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		length = read(fd, there, sizeof(there));
+		close(fd);
+	}
+	if (length == wanted && memcmp(is, there, (size_t)wanted) == 0)
+		return;
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return; /* a second place for what the journal says itself: the next start tries again */
+	bool written = write(fd, is, (size_t)wanted) == wanted && fsync(fd) == 0;
+	close(fd);
+	if (!written || rename(temporary, name) != 0)
+		unlink(temporary);
+}
+
 static int move_beside(const char *path, const char *name, const char *suffix)
 {
 	char from[PATH_ROOM + 8], to[PATH_ROOM + 8];
@@ -187,6 +209,8 @@ int files_set_aside(const char *path, char **ret_name, struct fault *fault)
 		error = move_beside(path, name, "-wal");
 	if (!error)
 		error = move_beside(path, name, "-shm");
+	if (!error)
+		error = move_beside(path, name, "-identity");
 	if (error)
 		return fault_set(fault, -error, _("%s: is damaged and cannot be set aside as %s (%s)"), path, name,
 			strerror(-error));

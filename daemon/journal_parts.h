@@ -18,7 +18,7 @@
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x41535359, /* "ASSY" */
-	JOURNAL_SCHEMA = 4,
+	JOURNAL_SCHEMA = 5,
 	EPOCH_MAX = 33, /* 16 random bytes as hexadecimal */
 	STATION_MAX = 32,
 	WATCHERS_MAX = 16,
@@ -45,6 +45,7 @@ struct head {
 
 enum { HEAD_MAX = 256 + STATION_MAX };
 size_t chain_head(char out[static HEAD_MAX], const struct head *head); /* the length */
+int64_t chain_digest48(const uint8_t hash[static DIGEST_SIZE]);        /* the first 48 bits */
 void uuid_text(const uint8_t uuid[static UUID_SIZE], char out[static ENTRY_ID_MAX]);
 
 /* --- journal_store.c: the writing connection */
@@ -52,7 +53,7 @@ void uuid_text(const uint8_t uuid[static UUID_SIZE], char out[static ENTRY_ID_MA
 struct store {
 	struct db *db;
 	struct db_query *begin, *commit, *rollback;
-	struct db_query *find, *insert, *head, *instrument, *target, *park, *unpark, *seal, *manifest;
+	struct db_query *find, *insert, *head, *instrument, *target, *park, *unpark, *seal, *manifest, *know;
 	/* of journal_prune.c */
 	struct db_query *figures, *times, *first_parked, *remember, *remove, *forget_parked, *forget_seals, *pruned;
 	struct chain chain; /* as of the open transaction */
@@ -136,6 +137,9 @@ int files_suspect(const char *path, struct fault *fault); /* 0, or -EUCLEAN wher
  * file is several times as fast. */
 int files_settle_log(const char *path, off_t size, struct fault *fault);
 int files_mark_damaged(const char *path);
+/* Writes epoch and station beside the journal, where they differ from what is there: salvage can do without the file's
+ * own word then. */
+void files_identity(const char *path, const char *epoch, const char *station);
 int files_set_aside(const char *path, char **ret_name, struct fault *fault);
 
 /* --- journal_writer.c */
@@ -147,6 +151,8 @@ struct caller { /* one blocked caller; lives on its stack */
 	const char *target, *reason; /* to park; or, without a reason, to unpark */
 	journal_beside *beside;      /* and its context */
 	void *context;
+	const char (*ids)[ENTRY_ID_MAX]; /* to be known */
+	size_t id_count;
 	uint64_t seq;
 	int error;
 	struct fault fault;

@@ -11,7 +11,7 @@ enum {
 
 struct journal_reader {
 	struct db *db;
-	struct db_query *range, *by_id, *ends, *head, *pruned, *parked;
+	struct db_query *range, *by_id, *ends, *head, *pruned, *parked, *target;
 	struct journal_reader_proof *proof;
 	char epoch[EPOCH_MAX];
 	enum digest_kind digest;
@@ -72,6 +72,9 @@ static int prepare(struct journal_reader *reader, const char *path, struct fault
 			"SELECT target, seq, at_ms, reason FROM parked WHERE seq BETWEEN ?1 AND ?2"
 			" AND (?3 = '' OR target = ?3) ORDER BY seq, target",
 			&reader->parked, fault);
+	if (!error)
+		error = db_prepare(reader->db, "SELECT number FROM state WHERE kind = 'target' AND name = ?1",
+			&reader->target, fault);
 	return error;
 }
 
@@ -234,6 +237,16 @@ int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint
 	*ret_first = row ? (uint64_t)db_integer(reader->ends, 0) : 0;
 	*ret_last = row ? (uint64_t)db_integer(reader->ends, 1) : 0;
 	return db_reset(reader->ends);
+}
+
+int journal_reader_target(struct journal_reader *reader, const char *target, uint64_t *ret_through, struct fault *fault)
+{
+	db_put_text(reader->target, 1, target);
+	int row = db_step(reader->target, fault);
+	if (row < 0)
+		return row;
+	*ret_through = row ? (uint64_t)db_integer(reader->target, 0) : 0;
+	return db_reset(reader->target);
 }
 
 int reader_pruned(struct journal_reader *reader, uint64_t *ret, struct fault *fault)

@@ -61,6 +61,9 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 	" '\",\"epoch\":\"' || (SELECT value FROM state WHERE kind = 'epoch') || '\",\"seq\":' || seq || ',\"prev\":\"' ||"
 	" (SELECT CASE number WHEN 1 THEN 'sm3:' ELSE 'sha256:' END FROM state WHERE kind = 'epoch') ||"
 	" lower(hex(prev)) || '\",' || body FROM h;",
+
+	/* the first 48 bits of the entry's own digest: to a salvage each entry proves itself. NULL: it is older */
+	"ALTER TABLE entry ADD COLUMN digest48 INTEGER;",
 };
 
 static int migrate(struct db *db, int64_t from, struct fault *fault)

@@ -47,12 +47,13 @@ static int prepare_queries(struct store *store, struct fault *fault)
 		{ &store->rollback, "ROLLBACK" },
 		{ &store->find,
 			"SELECT seq FROM entry WHERE id = ?1 UNION ALL SELECT seq FROM known WHERE id = ?1 LIMIT 1" },
-		{ &store->insert,
-			"INSERT INTO entry(seq, kind, received_ms, id, prev, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)" },
+		{ &store->insert, "INSERT INTO entry(seq, kind, received_ms, id, prev, body, digest48)"
+				  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)" },
 		{ &store->head, "UPDATE state SET number = ?1, value = ?2 WHERE kind = 'head'" },
 		{ &store->instrument, "REPLACE INTO state VALUES('instrument', ?1, 0, ?2)" },
-		{ &store->target, "REPLACE INTO state VALUES('target', ?1, ?2, '')" },
+		{ &store->target, "REPLACE INTO state VALUES('target', ?1, ?2, CAST(?2 AS TEXT))" },
 		{ &store->park, "REPLACE INTO parked(target, seq, at_ms, reason) VALUES(?1, ?2, ?3, ?4)" },
+		{ &store->know, "INSERT OR IGNORE INTO known VALUES(?1, 0)" },
 		{ &store->figures,
 			"SELECT (SELECT page_count FROM pragma_page_count),"
 			" (SELECT freelist_count FROM pragma_freelist_count), (SELECT min(seq) FROM entry)" },
@@ -62,9 +63,9 @@ static int prepare_queries(struct store *store, struct fault *fault)
 			"INSERT OR IGNORE INTO known SELECT id, seq FROM entry WHERE seq <= ?1 AND kind <> 2"
 			" AND substr(id, 7, 1) BETWEEN x'80' AND x'8f'" },
 		{ &store->remove, "DELETE FROM entry WHERE seq <= ?1" },
-		{ &store->forget_parked, "DELETE FROM parked WHERE seq <= ?1" },
+		{ &store->forget_parked, "DELETE FROM parked WHERE seq <= ?1 AND instr(target, '/') = 0" },
 		{ &store->forget_seals, "DELETE FROM seal WHERE seq <= ?1" }, /* a later one covers what they did */
-		{ &store->pruned, "REPLACE INTO state VALUES('pruned', '', ?1, '')" },
+		{ &store->pruned, "REPLACE INTO state VALUES('pruned', '', ?1, CAST(?1 AS TEXT))" },
 		{ &store->unpark, "DELETE FROM parked WHERE target = ?1 AND seq = ?2" },
 		{ &store->manifest, "REPLACE INTO manifest(last_seq, day, payload) VALUES(?1, ?2, ?3)" },
 		{ &store->seal, "REPLACE INTO seal(seq, key, at, hash, signature) VALUES(?1, ?2, ?3, ?4, ?5)" },
@@ -252,6 +253,7 @@ int store_entry(struct journal *journal, struct entry *entry, int64_t received_m
 	db_put_bytes(store->insert, 4, id, sizeof(id));
 	db_put_bytes(store->insert, 5, store->chain.hash, DIGEST_SIZE);
 	db_put_text(store->insert, 6, entry->body);
+	db_put_integer(store->insert, 7, chain_digest48(hash));
 	error = db_step(store->insert, fault);
 	if (error)
 		return error;

@@ -58,6 +58,19 @@ static int store_parked(struct journal *journal, const struct caller *caller, st
 	return db_step(store->park, fault);
 }
 
+static int store_ids(struct journal *journal, const struct caller *caller, struct fault *fault)
+{
+	int error = 0;
+	for (size_t i = 0; !error && i < caller->id_count; i++) {
+		uint8_t id[UUID_SIZE];
+		if (!uuid_parse(caller->ids[i], id))
+			continue; /* no entry of ours has such an id */
+		db_put_bytes(journal->store.know, 1, id, sizeof(id));
+		error = db_step(journal->store.know, fault);
+	}
+	return error;
+}
+
 static int store_caller(struct journal *journal, struct caller *caller, struct fault *fault)
 {
 	int error = 0;
@@ -70,6 +83,8 @@ static int store_caller(struct journal *journal, struct caller *caller, struct f
 		error = caller->beside(caller->context, journal->store.db, fault);
 	if (!error)
 		error = store_parked(journal, caller, fault);
+	if (!error)
+		error = store_ids(journal, caller, fault);
 	return error;
 }
 

@@ -147,6 +147,8 @@ static int prepare_streams(struct publisher *publisher, struct fault *fault)
 	}
 	if (rc == 0)
 		rc = proof_prepare(publisher, fault);
+	if (rc == 0)
+		old_open(publisher);
 	publisher->reported = publisher->receipts.covered = through;
 	publisher->stats.through = through;
 	window_init(&publisher->outbox.window, publisher->outbox.ring, OUTBOX_MAX, 0);
@@ -159,6 +161,7 @@ static void publisher_free(struct publisher *publisher)
 		stream_free(&publisher->streams[i]);
 	platform_reset(publisher);
 	tls_check_free(publisher->check);
+	old_free(publisher);
 	journal_reader_close(publisher->reader);
 	if (publisher->event_fd >= 0) {
 		journal_unwatch(publisher->journal, publisher->event_fd);

@@ -6,6 +6,7 @@
  *     publisher_refusal.c  what the broker does not take, by refusing it or by ending the link
  *     publisher_proof.c    seals and manifests
  *     publisher_platform.c the status, the platform's requests and receipts
+ *     publisher_old.c      what was salvaged of damaged journals
  *
  * Everything runs in the publisher's own thread unless it says otherwise.
  */
@@ -75,7 +76,15 @@ enum publisher_stream {
 	STREAM_ORDERED, /* in order from the target's cursor; everything, unless there is a long backlog */
 	STREAM_LIVE,    /* what was appended after connecting, while ORDERED works off a long backlog */
 	STREAM_REPLAY,  /* what the platform asked for again */
+	STREAM_OLD,     /* what was salvaged of a damaged journal */
 	STREAM_COUNT
+};
+
+struct old_journal {                   /* one at a time, until the target has it */
+	struct journal_reader *reader; /* NULL: none */
+	size_t taken;                  /* of the files that are there */
+	char place[64];                /* under which progress is kept */
+	uint64_t last, reported, covered;
 };
 
 struct publisher {
@@ -112,7 +121,8 @@ struct publisher {
 	struct stream streams[STREAM_COUNT];
 	size_t limit;         /* messages in flight on this connection */
 	long paused_until_ms; /* the broker's quota was exceeded, or a refusal could not be written down */
-	struct pace backlog_pace, replay_pace;
+	struct pace backlog_pace, replay_pace, old_pace;
+	struct old_journal old;
 	uint64_t reported; /* the `through` last given to the journal */
 	struct outbox outbox;
 	struct receipts receipts;
@@ -144,7 +154,7 @@ int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms); /* unti
 
 /* publisher_refusal.c */
 /* Written down as refused, so that it neither blocks the rest nor is forgotten. False when that failed. */
-bool refusal_park(struct publisher *publisher, uint64_t seq, const char *reason);
+bool refusal_park(struct publisher *publisher, const struct stream *stream, uint64_t seq, const char *reason);
 /* The same for an entry in flight; in a replay it is only passed over. */
 bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
 /* Of a range the platform lacks, the first entry it should have: neither refused nor kept from it by the target's
@@ -174,6 +184,12 @@ int proof_prepare(struct publisher *publisher, struct fault *fault);
 bool proof_send(struct publisher *publisher, long now_ms); /* true when it sent something */
 void proof_answered(struct publisher *publisher, int token, bool refused);
 void proof_reset(struct publisher *publisher); /* a connection ended: what was in flight is sent again */
+
+/* publisher_old.c */
+void old_open(struct publisher *publisher); /* the first salvaged journal that the target lacks, if there is one */
+void old_free(struct publisher *publisher);
+void old_report(struct publisher *publisher); /* progress; the next one when the target has this one */
+void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt); /* for an older epoch */
 
 /* publisher.c */
 int publisher_collect(struct publisher *publisher); /* events of the link; how many */

@@ -274,8 +274,10 @@ static void take_receipt(struct publisher *publisher, const struct mqtt_incoming
 		complain(publisher, message->topic, fault.text);
 		return;
 	}
-	if (strcmp(receipt.epoch, journal_epoch(publisher->journal)) != 0)
-		return; /* for an older journal of this station: nothing of it can be sent again from this one */
+	if (strcmp(receipt.epoch, journal_epoch(publisher->journal)) != 0) {
+		old_receipt(publisher, &receipt);
+		return;
+	}
 	if (receipt.through > journal_head(publisher->journal)) {
 		complain(publisher, message->topic, _("it covers entries that were never made"));
 		return;

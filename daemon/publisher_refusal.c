@@ -93,13 +93,15 @@ static bool make_event(struct publisher *publisher, uint64_t seq, const char *re
 	return true;
 }
 
-bool refusal_park(struct publisher *publisher, uint64_t seq, const char *reason)
+bool refusal_park(struct publisher *publisher, const struct stream *stream, uint64_t seq, const char *reason)
 {
 	struct fault fault;
 	struct entry event = { 0 };
 	const char *name = publisher->target->name;
-	bool told = make_event(publisher, seq, reason, &event);
-	int error = journal_park(publisher->journal, name, seq, reason, told ? &event : NULL, &fault);
+	bool old = stream == &publisher->streams[STREAM_OLD];
+	bool told = !old && make_event(publisher, seq, reason, &event);
+	int error = journal_park(
+		publisher->journal, old ? publisher->old.place : name, seq, reason, told ? &event : NULL, &fault);
 	free(event.body);
 	if (error) {
 		if (complaint_due(&publisher->unread))
@@ -117,7 +119,8 @@ bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int t
 {
 	uint64_t seq = window_find(&stream->window, token);
 	bool only_replay = stream == &publisher->streams[STREAM_REPLAY] && seq != publisher->retry.seq;
-	return (only_replay || refusal_park(publisher, seq, reason)) && window_delivered(&stream->window, token);
+	return (only_replay || refusal_park(publisher, stream, seq, reason)) &&
+	       window_delivered(&stream->window, token);
 }
 
 /* ---- trying again, when somebody who changed something at the broker says so ---- */

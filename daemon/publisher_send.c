@@ -49,6 +49,7 @@ void send_start(struct publisher *publisher)
 	stream_begin(live, head, is_long ? STREAM_OPEN_ENDED : 0);
 	pace_init(&publisher->backlog_pace, is_long ? publisher->target->backlog_rate : 0, now);
 	pace_init(&publisher->replay_pace, REPLAY_RATE, now);
+	pace_init(&publisher->old_pace, REPLAY_RATE, now);
 	publisher->paused_until_ms = 0;
 	if (is_long)
 		log_notice(_("target %s: %llu entries are waiting; new ones go first"), publisher->target->name,
@@ -108,12 +109,14 @@ static void pause_sending(struct publisher *publisher, long ms)
 static bool send_one(struct publisher *publisher, enum publisher_stream which)
 {
 	struct stream *stream = &publisher->streams[which];
+	struct journal_reader *reader = which == STREAM_OLD ? publisher->old.reader : publisher->reader;
+	uint64_t head = which == STREAM_OLD ? publisher->old.last : journal_head(publisher->journal);
 	const struct stored *stored;
 	struct fault fault;
 	int token;
-	if (window_room(&stream->window) == 0 || stream->window.failed)
+	if (!reader || window_room(&stream->window) == 0 || stream->window.failed)
 		return false;
-	int rc = stream_peek(stream, publisher->reader, journal_head(publisher->journal), &stored, &fault);
+	int rc = stream_peek(stream, reader, head, &stored, &fault);
 	if (rc < 0) {
 		if (complaint_due(&publisher->unread))
 			log_error(_("target %s: %s"), publisher->target->name, fault.text);
@@ -132,7 +135,7 @@ static bool send_one(struct publisher *publisher, enum publisher_stream which)
 		complaint_over(&publisher->unread);
 		return true;
 	}
-	if (rc == -EMSGSIZE && (which == STREAM_REPLAY || refusal_park(publisher, stored->seq, fault.text))) {
+	if (rc == -EMSGSIZE && (which == STREAM_REPLAY || refusal_park(publisher, stream, stored->seq, fault.text))) {
 		stream_skipped(stream);
 		return true;
 	}
@@ -173,7 +176,9 @@ void send_what_fits(struct publisher *publisher)
 			continue;
 		if (send_paced(publisher, STREAM_ORDERED, &publisher->backlog_pace))
 			continue;
-		if (!send_paced(publisher, STREAM_REPLAY, &publisher->replay_pace))
+		if (send_paced(publisher, STREAM_REPLAY, &publisher->replay_pace))
+			continue;
+		if (!send_paced(publisher, STREAM_OLD, &publisher->old_pace))
 			return;
 	}
 }
@@ -217,6 +222,7 @@ void send_answered(struct publisher *publisher, const struct mqtt_event *event)
 void send_report_progress(struct publisher *publisher)
 {
 	uint64_t through = publisher->streams[STREAM_ORDERED].window.through;
+	old_report(publisher);
 	if (publisher->target->receipts == TARGET_RECEIPTS_REQUIRED && publisher->receipts.covered < through)
 		through = publisher->receipts.covered;
 	if (through <= publisher->reported)
@@ -228,7 +234,8 @@ void send_report_progress(struct publisher *publisher)
 
 int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms)
 {
-	struct pace *paces[] = { &publisher->backlog_pace, &publisher->replay_pace, &publisher->proof_pace };
+	struct pace *paces[] = { &publisher->backlog_pace, &publisher->replay_pace, &publisher->proof_pace,
+		&publisher->old_pace };
 	long wait = most_ms;
 	if (publisher->paused_until_ms > now_ms)
 		return (int)earlier(publisher->paused_until_ms - now_ms, wait);

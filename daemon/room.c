@@ -241,11 +241,9 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 		error = announce_start(room, setaside, key, fault);
 	}
 	if (error == 0)
+		room_salvage(room);
+	if (error == 0)
 		error = caretaker_start(config, room->journal, room->intake, &room->caretaker, fault);
-	if (setaside)
-		log_error(
-			_("the journal was damaged and is kept as %s; a new one was begun: ask for it to be salvaged"),
-			setaside);
 	free(setaside);
 	if (error)
 		signature_key_free(key);

@@ -39,4 +39,7 @@ struct room {
 	long started_ms;
 };
 
+/* room_salvage.c: before lines and publishers start */
+void room_salvage(struct room *room);
+
 #endif

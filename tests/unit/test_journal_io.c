@@ -14,7 +14,7 @@
 
 #include "journal_fixture.h"
 
-enum { KILLS = 50, SYNC_ENTRIES = 12, SYNC_FAILURES = 24 };
+enum { KILLS = 50, SYNC_ENTRIES = 12, SYNC_FAILURES = 36 };
 
 static int nothing(void *context, const struct stored *stored)
 {

@@ -1,0 +1,129 @@
+/* Entries of journals that were damaged: what was salvaged of them (room_salvage.c) and the target lacks is sent under
+ * its old epoch, numbers and bytes, at a bounded rate beside what is new.
+ *
+ * Each salvaged journal is a file beside the journal. How far a target has it is kept in the journal, under the
+ * target's name and the epoch's beginning; what the damaged journal itself said of its targets counts too, where it was
+ * readable.
+ */
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "publisher_parts.h"
+
+static void old_close(struct publisher *publisher)
+{
+	journal_reader_close(publisher->old.reader);
+	publisher->old.reader = NULL;
+}
+
+static uint64_t old_has(const struct publisher *publisher)
+{
+	const struct old_journal *old = &publisher->old;
+	uint64_t through = publisher->streams[STREAM_OLD].window.through;
+	if (publisher->target->receipts == TARGET_RECEIPTS_REQUIRED && old->covered < through)
+		through = old->covered;
+	return through;
+}
+
+/* True when there is something in it that the target lacks: then it stays open. */
+static bool old_take(struct publisher *publisher, const char *path)
+{
+	struct old_journal *old = &publisher->old;
+	struct fault fault;
+	uint64_t first, has = 0, had = 0;
+	if (journal_reader_open(path, &old->reader, &fault) != 0 ||
+		journal_reader_head(old->reader, &first, &old->last, &fault) != 0)
+		goto unreadable;
+	snprintf(old->place, sizeof(old->place), "%s/%.8s", publisher->target->name,
+		journal_reader_epoch(old->reader, NULL));
+	if (journal_target(publisher->journal, old->place, &has, &fault) != 0 ||
+		journal_reader_target(old->reader, publisher->target->name, &had, &fault) != 0)
+		goto unreadable;
+	old->covered = old->reported = has > had ? has : had;
+	if (old->reported < old->last) {
+		stream_begin(&publisher->streams[STREAM_OLD], old->reported, old->last);
+		log_notice(_("target %s: entries %llu to %llu of the salvaged journal %.8s are sent now"),
+			publisher->target->name, (unsigned long long)old->reported + 1, (unsigned long long)old->last,
+			journal_reader_epoch(old->reader, NULL));
+		return true;
+	}
+	old_close(publisher);
+	return false;
+unreadable:
+	log_error(_("target %s: %s"), publisher->target->name, fault.text);
+	old_close(publisher);
+	return false;
+}
+
+void old_open(struct publisher *publisher)
+{
+	struct old_journal *old = &publisher->old;
+	char pattern[600];
+	glob_t found;
+	const char *path = journal_path(publisher->journal), *slash = strrchr(path, '/');
+	snprintf(pattern, sizeof(pattern), "%.*s/salvaged-*.db", (int)(slash - path), path);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return;
+	while (!old->reader && old->taken < found.gl_pathc)
+		old_take(publisher, found.gl_pathv[old->taken++]);
+	globfree(&found);
+}
+
+void old_free(struct publisher *publisher)
+{
+	old_close(publisher);
+}
+
+void old_report(struct publisher *publisher)
+{
+	struct old_journal *old = &publisher->old;
+	if (!old->reader)
+		return;
+	uint64_t has = old_has(publisher);
+	if (has > old->reported) {
+		old->reported = has;
+		journal_progress(publisher->journal, old->place, has);
+	}
+	if (has < old->last)
+		return;
+	log_notice(_("target %s: it has all that was salvaged of the journal %.8s"), publisher->target->name,
+		journal_reader_epoch(old->reader, NULL));
+	old_close(publisher);
+	stream_begin(&publisher->streams[STREAM_OLD], old->last, 0);
+	old_open(publisher);
+}
+
+static int take_seq(void *context, const struct stored *stored)
+{
+	*(uint64_t *)context = stored->seq;
+	return 1;
+}
+
+/* What the platform lacks and we have too little of counts as covered: it cannot be sent. */
+static uint64_t covered_by(struct publisher *publisher, const struct platform_receipt *receipt)
+{
+	for (size_t i = 0; i < receipt->missing_count; i++) {
+		const struct platform_range *range = &receipt->missing[i];
+		uint64_t seq = 0;
+		if (journal_read(publisher->old.reader, range->first, 1, take_seq, &seq, NULL) < 0)
+			return range->first - 1;
+		if (seq && seq <= range->last)
+			return seq - 1;
+	}
+	return receipt->through;
+}
+
+void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt)
+{
+	struct old_journal *old = &publisher->old;
+	struct stream *stream = &publisher->streams[STREAM_OLD];
+	if (!old->reader || strcmp(receipt->epoch, journal_reader_epoch(old->reader, NULL)) != 0)
+		return; /* for a journal of which nothing can be sent again */
+	uint64_t covered = covered_by(publisher, receipt);
+	publisher->stats.receipts++;
+	if (covered > old->covered)
+		old->covered = covered < old->last ? covered : old->last;
+	if (covered < receipt->through && stream_done(stream)) /* a gap that can be filled */
+		stream_begin(stream, covered, old->last);
+}

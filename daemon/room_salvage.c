@@ -1,0 +1,160 @@
+/* Journals that were set aside as damaged: at the next start what can be read of each becomes a journal beside ours
+ * (salvage.h), from which the publishers send what their targets lack, and an event tells the platform what there is
+ * and what is lost. Once for each: a file NAME.salvaged says that it was done.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "room_parts.h"
+#include "salvage.h"
+
+enum { IDS_AT_ONCE = 256, PATH_ROOM = CONFIG_PATH_MAX + 128 };
+
+/* More takes longer than a start may: then it is left to `assayctl salvage`. */
+#define SIZE_MOST (1LL << 30)
+
+struct ids {
+	char list[IDS_AT_ONCE][ENTRY_ID_MAX];
+	size_t count;
+	uint64_t last;
+};
+
+static int take_id(void *context, const struct stored *entry)
+{
+	struct ids *ids = context;
+	ids->last = entry->seq;
+	if (entry->kind != ENTRY_EVENT && entry->id[14] == '8') /* others cannot be read again: ident.h */
+		memcpy(ids->list[ids->count++], entry->id, ENTRY_ID_MAX);
+	return 0;
+}
+
+/* An instrument that still holds a result of the old journal must not give a second record. */
+static int know_ids(struct room *room, const char *path, struct fault *fault)
+{
+	struct journal_reader *reader;
+	struct ids *ids = calloc(1, sizeof(*ids));
+	if (!ids)
+		abort();
+	int error = journal_reader_open(path, &reader, fault);
+	if (!error) {
+		long given;
+		while ((given = journal_read(reader, ids->last + 1, IDS_AT_ONCE, take_id, ids, fault)) > 0 && !error) {
+			error = journal_know(room->journal, ids->list, ids->count, fault);
+			ids->count = 0;
+		}
+		if (given < 0)
+			error = (int)given;
+		journal_reader_close(reader);
+	}
+	free(ids);
+	return error;
+}
+
+static void put_ranges(struct json *details, const char *key, const struct salvage_ranges *ranges)
+{
+	if (ranges->count == 0)
+		return;
+	struct json *list = js_new_array();
+	for (size_t i = ranges->count; i > 0; i--) { /* rising */
+		struct json *pair = js_new_object();
+		js_put_integer(pair, "first", (int64_t)ranges->list[i - 1].first);
+		js_put_integer(pair, "last", (int64_t)ranges->list[i - 1].last);
+		js_append(list, pair);
+	}
+	js_put(details, key, list);
+}
+
+static int announce(struct room *room, const char *name, const struct salvage *found, const char *why)
+{
+	struct fault fault;
+	struct json *details = js_new_object();
+	js_put_text(details, "file", name);
+	js_put_text_if(details, "old_epoch", found->epoch);
+	js_put_integer(details, "salvaged", (int64_t)found->count);
+	if (found->count) {
+		js_put_integer(details, "first", (int64_t)found->first);
+		js_put_integer(details, "last", (int64_t)found->last);
+		js_put_integer(details, "lost", (int64_t)found->lost.total);
+		js_put_integer(details, "unverified", (int64_t)found->unverified.total);
+		put_ranges(details, "lost_ranges", &found->lost);
+		put_ranges(details, "unverified_ranges", &found->unverified);
+	}
+	js_put_text_if(details, "reason", why);
+	int error = intake_alarm(room->intake, "journal_set_aside", details, &fault);
+	if (error)
+		log_error(_("the event %s cannot be stored: %s"), "journal_set_aside", fault.text);
+	return error;
+}
+
+static void mark_done(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+}
+
+static int salvage_into(
+	struct room *room, const char *path, const char *directory, struct salvage *found, struct fault *fault)
+{
+	char out[PATH_ROOM], kept[PATH_ROOM];
+	struct stat about;
+	if (stat(path, &about) == 0 && about.st_size > SIZE_MOST)
+		return fault_set(fault, EFBIG, _("%s: takes long to salvage; run assayctl salvage %s"), path, path);
+	snprintf(out, sizeof(out), "%s/salvaging.db", directory);
+	unlink(out); /* of a start that was cut short */
+	int error = salvage_journal(path, room->config->station.code, out, found, fault);
+	if (error || found->count == 0)
+		return error;
+	snprintf(kept, sizeof(kept), "%s/salvaged-%s.db", directory, found->epoch);
+	if (rename(out, kept) != 0)
+		return fault_set(fault, errno, "%s: %s", kept, strerror(errno));
+	return know_ids(room, kept, fault);
+}
+
+static void salvage_one(struct room *room, const char *path)
+{
+	char done[PATH_ROOM];
+	struct salvage found = { 0 };
+	struct fault fault = { "" };
+	snprintf(done, sizeof(done), "%s.salvaged", path);
+	if (access(done, F_OK) == 0)
+		return;
+	log_error(_("the journal was damaged and is kept as %s; a new one was begun"), path);
+	int error = salvage_into(room, path, room->config->journal.directory, &found, &fault);
+	if (error)
+		log_error("%s", fault.text);
+	else
+		log_notice(
+			_("%llu entries of it were salvaged and are sent to targets that lack them; %llu are lost, %llu "
+			  "could not be verified"),
+			(unsigned long long)found.count, (unsigned long long)found.lost.total,
+			(unsigned long long)found.unverified.total);
+	const char *slash = strrchr(path, '/');
+	/* for want of room or of a working disk the next start tries again; whatever else is final */
+	bool final = !error || error == -EFBIG || error == -EUCLEAN;
+	if (final && announce(room, slash ? slash + 1 : path, &found, fault.text) == 0)
+		mark_done(done);
+}
+
+void room_salvage(struct room *room)
+{
+	char pattern[PATH_ROOM];
+	glob_t found;
+	snprintf(pattern, sizeof(pattern), "%s/journal.db.corrupt-*", room->config->journal.directory);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		const char *name = strstr(found.gl_pathv[i], ".corrupt-"), *at = name + 9;
+		at += strcspn(at, "Z"); /* 20260305T094120Z or 20260305T094120Z-2 */
+		if (*at == 'Z' && strspn(at + 1, "-0123456789") == strlen(at + 1))
+			salvage_one(room, found.gl_pathv[i]);
+	}
+	globfree(&found);
+}

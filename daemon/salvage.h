@@ -1,0 +1,39 @@
+/* Salvage: what can still be read of a damaged journal becomes a journal again, under its own epoch and numbers, so
+ * that what no target has can still be delivered.
+ *
+ * Each entry is proven by 48 bits of its digest that stand beside it, or by the next entry, which carries all of it.
+ * One from a journal of before schema 5 that nothing proves is kept and counted as unverified; one that was altered
+ * counts as lost. The damaged file is only read.
+ */
+#ifndef ASSAYD_SALVAGE_H
+#define ASSAYD_SALVAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../drivers/fault.h"
+
+#define SALVAGE_RANGES 32
+
+struct salvage_range {
+	uint64_t first, last;
+};
+
+struct salvage_ranges { /* from the highest down; `total` counts entries of those left out too */
+	struct salvage_range list[SALVAGE_RANGES];
+	size_t count;
+	uint64_t total;
+};
+
+struct salvage {
+	char epoch[40];       /* "" when nothing tells it: then nothing could be salvaged */
+	uint64_t first, last; /* that were salvaged */
+	uint64_t count;
+	struct salvage_ranges unverified, lost;
+};
+
+/* Makes `out` (which must not exist) of the damaged journal `path`. `station` is used where the file no longer tells
+ * its own; NULL: unknown. 0 also when nothing was found: then there is no `out`. */
+int salvage_journal(const char *path, const char *station, const char *out, struct salvage *ret, struct fault *fault);
+
+#endif

@@ -1,0 +1,134 @@
+"""A journal that is damaged while results wait to be sent: what can be read of it reaches the county all the same."""
+import json
+import os
+import random
+
+import harness
+import pytest
+
+READER = """[instrument reader-1]
+driver = seven-e-aa
+port = {serial}
+line = 115200/8n1
+poll = 100ms
+"""
+TARGET = "broker = mqtt://127.0.0.1:{port}\nreconnect-min = 100ms\nreconnect-max = 500ms\n{extra}"
+
+
+def damage_head(path):
+    with open(path, "r+b") as file:
+        file.write(random.Random(1).randbytes(100))
+
+
+def damage_middle(path):
+    """Every eleventh page but the first: some entries are lost for good."""
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        for page in range(11, size // 512, 11):
+            file.seek(page * 512)
+            file.write(bytes(512))
+
+
+def of_event(subscriber, name):
+    return [event for event in (json.loads(message.payload) for message in subscriber.of("event")) if event["event"] == name]
+
+
+def start(room, extra="", results="120"):
+    broker = room.broker()
+    subscriber = room.subscriber(broker.port)
+    sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "3", "--rate", "60", "--results", results)
+    daemon = room.daemon(READER.format(serial=room.path("reader")), TARGET.format(port=broker.port, extra=extra))
+    return broker, subscriber, sim, daemon
+
+
+def store_without_broker(broker, sim, daemon):
+    """Some results are delivered, the others wait; returns the epoch."""
+    daemon.start()
+    harness.wait_for(lambda: daemon.status()["targets"]["county"]["acknowledged"] > 20, 20, "the first deliveries")
+    broker.stop()
+    harness.wait_for(lambda: len(sim.truth()) == 120 and daemon.status()["instruments"]["reader-1"]["stored"] >= 120, 30,
+                     "all results stored")
+    return daemon.status()["epoch"]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_waited_in_a_damaged_journal_is_delivered_under_its_own_epoch(killed):
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon = start(room)
+        epoch = store_without_broker(broker, sim, daemon)
+        stored = {line for line in daemon.ctl("--json", "list", "--from", "1").stdout.splitlines()}
+        if killed:
+            daemon.kill()
+        else:
+            assert daemon.stop() == 0
+        damage_head(os.path.join(daemon.state, "journal.db"))
+        daemon.start()
+        broker.start()
+        verdict = harness.settle([sim], subscriber, 30)
+        assert verdict.lost == [] and verdict.doubled == [] and verdict.invented == [] and verdict.finished == 120, verdict
+        harness.wait_for(lambda: of_event(subscriber, "journal_set_aside"), 10, "the event")
+        told = of_event(subscriber, "journal_set_aside")
+        assert len(told) == 1 and told[0]["old_epoch"] == epoch and told[0]["lost"] == 0 and told[0]["unverified"] == 0
+        assert told[0]["salvaged"] == len(stored) and told[0]["epoch"] != epoch
+        payloads = {message.payload.decode() for message in subscriber.of("result", "qc")}
+        assert payloads <= stored  # not one byte differs, and the instrument's memory gave nothing anew
+        harness.wait_for(lambda: "it has all that was salvaged" in daemon.log(), 10, "the old journal worked off")
+        assert daemon.stop() == 0
+        before = len(subscriber.of("result", "qc"))
+        daemon.start()
+        harness.wait_for(lambda: daemon.status()["targets"]["county"]["backlog"] == 0, 10, "nothing left to send")
+        assert len(of_event(subscriber, "journal_set_aside")) == 1 and len(subscriber.of("result", "qc")) == before
+
+
+def test_entries_that_are_lost_for_good_are_told_and_read_again_from_the_instrument():
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon = start(room)
+        store_without_broker(broker, sim, daemon)
+        assert daemon.stop() == 0
+        damage_middle(os.path.join(daemon.state, "journal.db"))
+        daemon.start()
+        broker.start()
+        harness.wait_for(lambda: of_event(subscriber, "journal_set_aside"), 15, "the event")
+        told = of_event(subscriber, "journal_set_aside")[0]
+        assert told["lost"] > 0 and told["salvaged"] > 20
+        lost = sum(one["last"] - one["first"] + 1 for one in told["lost_ranges"])
+        assert lost == told["lost"] or len(told["lost_ranges"]) == 32
+        # This instrument still holds its results: what was delivered before the damage may come under its id once more.
+        def arrived():
+            records = [record for record, _ in subscriber.records()]
+            return {harness.key_of_truth(line) for line in sim.truth()} <= {harness.key_of_record(record) for record in records}
+        harness.wait_for(arrived, 30, "every result")
+
+
+def test_with_receipts_required_the_old_epoch_waits_for_its_receipt():
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon = start(room, extra="receipts = required\n")
+        epoch = store_without_broker(broker, sim, daemon)
+        last = daemon.status()["seq"]
+        daemon.kill()
+        damage_head(os.path.join(daemon.state, "journal.db"))
+        daemon.start()
+        broker.start()
+        verdict = harness.settle([sim], subscriber, 30)
+        assert verdict.lost == [] and verdict.doubled == [], verdict
+        assert "it has all that was salvaged" not in daemon.log()
+        subscriber.client.publish(f"{harness.PREFIX}/receipt", json.dumps({"epoch": epoch, "through": last}), qos=1)
+        harness.wait_for(lambda: "it has all that was salvaged" in daemon.log(), 10, "the old journal worked off")
+
+
+def test_a_person_can_salvage_a_file():
+    with harness.Room() as room:
+        broker, _, sim, daemon = start(room)
+        store_without_broker(broker, sim, daemon)
+        count = daemon.status()["seq"]
+        assert daemon.stop() == 0
+        path = os.path.join(daemon.state, "journal.db")
+        damage_head(path)
+        done = daemon.ctl("--json", "salvage", path, "-o", room.path("out.db"))
+        found = json.loads(done.stdout)
+        assert done.returncode == 0 and found["salvaged"] == count and found["lost"] == 0 and os.path.exists(room.path("out.db"))
+        again = daemon.ctl("salvage", path, "-o", room.path("out.db"))
+        assert again.returncode == 1 and "is there already" in again.stderr
+        nothing = daemon.ctl("salvage", os.path.join(daemon.conf, "assayd.conf"))
+        assert nothing.returncode == 1 and "nothing could be salvaged" in nothing.stdout
+        assert daemon.ctl("salvage", room.path("missing.db")).returncode == 1
