@@ -212,12 +212,11 @@ static void look(struct caretaker *caretaker)
 static void *run(void *argument)
 {
 	struct caretaker *caretaker = argument;
-	long next = clock_ms();
 	pthread_mutex_lock(&caretaker->lock);
 	while (!caretaker->stop) {
 		pthread_mutex_unlock(&caretaker->lock);
 		look(caretaker);
-		next = clock_ms() + LOOK_MS;
+		long next = clock_ms() + LOOK_MS;
 		pthread_mutex_lock(&caretaker->lock);
 		struct timespec due = { .tv_sec = next / 1000, .tv_nsec = next % 1000 * 1000000 };
 		while (!caretaker->stop && pthread_cond_timedwait(&caretaker->wake, &caretaker->lock, &due) == 0)

@@ -43,7 +43,7 @@ uint64_t reserve_size(const char *path)
 static uint64_t free_beside(const char *path)
 {
 	char copy[PATH_MAX];
-	struct disk disk;
+	struct disk disk = { 0 };
 	snprintf(copy, sizeof(copy), "%s", path);
 	return disk_look(dirname(copy), &disk, NULL) == 0 ? disk.free : 0;
 }

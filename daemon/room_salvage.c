@@ -115,7 +115,7 @@ static int salvage_into(
 	snprintf(kept, sizeof(kept), "%s/salvaged-%s.db", directory, found->epoch);
 	if (rename(out, kept) != 0)
 		return fault_set(fault, errno, "%s: %s", kept, strerror(errno));
-	return know_ids(room, kept, fault);
+	return 0;
 }
 
 static void salvage_one(struct room *room, const char *path)
@@ -143,18 +143,39 @@ static void salvage_one(struct room *room, const char *path)
 		mark_done(done);
 }
 
-void room_salvage(struct room *room)
+/* Salvaged now, put there by hand, or restored from a backup: once for each. */
+static void know_old_journals(struct room *room)
 {
-	char pattern[PATH_ROOM];
-	glob_t found;
-	snprintf(pattern, sizeof(pattern), "%s/journal.db.corrupt-*", room->config->journal.directory);
+	char pattern[PATH_ROOM], done[PATH_ROOM];
+	struct fault fault;
+	glob_t found = { 0 };
+	snprintf(pattern, sizeof(pattern), "%s/salvaged-*.db", room->config->journal.directory);
 	if (glob(pattern, 0, NULL, &found) != 0)
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++) {
+		snprintf(done, sizeof(done), "%s.known", found.gl_pathv[i]);
+		if (access(done, F_OK) == 0)
+			continue;
+		if (know_ids(room, found.gl_pathv[i], &fault) != 0)
+			log_error("%s", fault.text);
+		else
+			mark_done(done);
+	}
+	globfree(&found);
+}
+
+void room_salvage(struct room *room)
+{
+	char pattern[PATH_ROOM];
+	glob_t found = { 0 };
+	snprintf(pattern, sizeof(pattern), "%s/journal.db.corrupt-*", room->config->journal.directory);
+	int error = glob(pattern, 0, NULL, &found);
+	for (size_t i = 0; error == 0 && i < found.gl_pathc; i++) {
 		const char *name = strstr(found.gl_pathv[i], ".corrupt-"), *at = name + 9;
 		at += strcspn(at, "Z"); /* 20260305T094120Z or 20260305T094120Z-2 */
 		if (*at == 'Z' && strspn(at + 1, "-0123456789") == strlen(at + 1))
 			salvage_one(room, found.gl_pathv[i]);
 	}
 	globfree(&found);
+	know_old_journals(room);
 }

@@ -1,11 +1,10 @@
 """The disk and the clock of a station: a real small disk that fills up under load, and a clock that is set."""
 import contextlib
+import glob
 import json
 import os
-import shutil
 import socket
 import subprocess
-import time
 
 import harness
 import pytest
@@ -156,3 +155,47 @@ def test_on_a_full_disk_an_analyzer_gets_no_acknowledgement_before_its_result_is
             host.settimeout(15)
             assert host.recv(1) == ACK
             assert len(entries_of(daemon, "sample")) == acknowledged + 1
+
+
+def faked_time(room):
+    """The environment of a daemon whose wall clock is told by a file, and whose monotonic clock runs on."""
+    found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    if not found or harness.SANITIZED:
+        pytest.skip("needs libfaketime (package faketime), and no sanitizer before it")
+    return {"LD_PRELOAD": f"{found[0]}:{harness.SHIM}", "FAKETIME_TIMESTAMP_FILE": room.path("faketime"), "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def set_clock(room, offset):
+    with open(room.path("faketime.new"), "w", encoding="utf-8") as file:
+        file.write(f"{offset}\n")
+    os.rename(room.path("faketime.new"), room.path("faketime"))
+
+
+def test_a_clock_that_is_set_is_told_once_and_stops_nothing():
+    with harness.Room() as room:
+        environment = faked_time(room)
+        set_clock(room, "+0")
+        broker = room.broker()
+        subscriber = room.subscriber(broker.port)
+        sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "7", "--rate", "20", "--results", "100000",
+                       "--capacity", "60000")
+        daemon = room.daemon(READER.format(serial=room.path("reader")), TARGET.format(port=broker.port), env=environment).start()
+
+        def jumps():
+            return [json.loads(m.payload) for m in subscriber.of("event") if json.loads(m.payload)["event"] == "clock_jump"]
+
+        harness.wait_for(lambda: daemon.status()["seq"] > 10, 20, "the first results")
+        for count, (offset, by_s) in enumerate((("-86400", -86400), ("+300", 86700), ("+31536000", 31535700)), 1):
+            stored = daemon.status()["instruments"]["reader-1"]["polls"]
+            set_clock(room, offset)
+            harness.wait_for(lambda n=count: len(jumps()) == n, 10, f"the jump to {offset}")
+            assert abs(jumps()[-1]["by_ms"] - by_s * 1000) < 2000, jumps()[-1]
+            harness.wait_for(lambda n=stored: daemon.status()["instruments"]["reader-1"]["polls"] > n + 5, 10, "polls that go on")
+        assert len(jumps()) == 3 and all("before" in jump and "after" in jump for jump in jumps())
+        assert daemon.alive() and harness.in_order([record for record, _ in subscriber.records()])
+        set_clock(room, "+0")  # back while nobody looks
+        assert daemon.stop() == 0
+        daemon.start()
+        harness.wait_for(lambda: len(jumps()) >= 4, 10, "the clock that stands before the last entry")
+        assert jumps()[-1]["by_ms"] < -31000000000

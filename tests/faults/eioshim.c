@@ -3,10 +3,13 @@
  * EIO_AT=N        the N-th fsync or fdatasync (of a file whose name contains EIO_FILE, default "journal.db") fails with
  * EIO EIO_TIMES=M     and the M-1 after it (default 1)
  *
+ * KILL_AT=N       the process is killed before the N-th of these calls, as by a power cut in the middle of a commit
+ *
  * The data went to the page cache but not to the disk: what the kernel does after such a failure. The program under
  * test can ask eioshim_fired() how often it happened.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +41,8 @@ static int fails(int fd)
 	if (!strstr(path, wanted ? wanted : "journal.db"))
 		return 0;
 	int call = ++calls, at = number("EIO_AT", 0);
+	if (call == number("KILL_AT", 0))
+		raise(SIGKILL);
 	if (at == 0 || call < at || call >= at + number("EIO_TIMES", 1))
 		return 0;
 	fired++;
