@@ -117,7 +117,7 @@ test:
 	@tests/run $(BUILD)
 
 bench:
-	@tests/deps build test
+	@tests/deps build test bench
 	@$(MAKE) --no-print-directory all benches shims
 	@/usr/bin/python3 tests/bench/bench.py $(BUILD)
 

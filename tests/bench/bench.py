@@ -10,12 +10,14 @@ import time
 import traceback
 
 import evidence
+import peers
 import rooms
 import store
 from measure import FIGURES, QUICK, harness
 
 SECTIONS = {"push": store.push, "poll": rooms.polled_latency, "cpu": rooms.thousand, "resident": rooms.small_rooms,
-            "drain": store.drain_and_start, "wear": store.wear, "readers": store.readers, "evidence": evidence.evidence}
+            "peers": peers.collectd, "drain": store.drain_and_start, "wear": store.wear, "readers": store.readers,
+            "evidence": evidence.evidence}
 
 
 def wanted():
