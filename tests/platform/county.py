@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+"""county.py: a county's side of the contract, small enough to read in one sitting and to start from.
+
+    county.py --broker HOST:PORT --database FILE [--county 330421] [--receipt-every 1.0]
+    county.py --database FILE --export STATION [--epoch EPOCH]      stored payloads, one a line, for `assayctl verify`
+
+It stores every entry by id, as the bytes it received, in SQLite; tells each station by receipts what it has for good and
+what it lacks; and writes down what contradicts the contract. Needs python3-paho-mqtt. What it does, and why:
+
+- The session is durable (clean start off, session expiry): a broker drops what nobody is subscribed to, and says it took it.
+- A receipt is published only after the commit. What it names as missing the station sends again at once.
+- A hole at the end shows only in the station's status: its `seq` names the newest entry there is. The retained one may be
+  half a minute old, so a present one is asked for.
+- The same id always has the same bytes. Another content under a known id is kept beside the first, and is an alarm.
+- `prev` of each entry must be the digest of the one before: checked where both are there.
+"""
+import argparse
+import hashlib
+import json
+import re
+import sqlite3
+import sys
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry(id TEXT PRIMARY KEY, station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL, UNIQUE(station, epoch, seq));
+CREATE TABLE IF NOT EXISTS proof(station TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL,
+  UNIQUE(station, kind, payload));
+CREATE TABLE IF NOT EXISTS alarm(station TEXT NOT NULL, what TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL);
+"""
+TOPIC = re.compile(r"assay/v1/([0-9]{6})/([^/]+)/(result|qc|event|seal|manifest|status)")
+MISSING_MAX = 64  # ranges in one receipt; the next names the rest
+
+
+class Store:
+    """What is stored for good. One thread at a time."""
+
+    def __init__(self, path):
+        self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = FULL")
+        self.db.executescript(SCHEMA)
+
+    def alarm(self, station, what, payload):
+        print(f"ALARM {station}: {what}", file=sys.stderr, flush=True)
+        self.db.execute("INSERT INTO alarm VALUES(?, ?, ?, ?)", (station, what, payload, time.time()))
+
+    def take_entry(self, station, kind, payload):
+        """Inside a transaction. The epoch it belongs to, or None when it is no entry of this station."""
+        try:
+            entry = json.loads(payload)
+            key = (entry["id"], entry["station"], entry["epoch"], entry["seq"])
+        except (ValueError, KeyError, TypeError):
+            self.alarm(station, "no entry of the contract", payload)
+            return None
+        if key[1] != station:
+            self.alarm(station, f"an entry of station {key[1]} under this station's topic", payload)
+            return None
+        known = self.db.execute("SELECT payload FROM entry WHERE id = ? OR (station = ? AND epoch = ? AND seq = ?)", key)
+        for (before,) in known.fetchall():
+            if before != payload:
+                self.alarm(station, f"entry {key[3]} came with other bytes than before", payload)
+            return key[2]
+        self.db.execute("INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?)", (*key, kind, payload, time.time()))
+        self.check_links(station, key[2], key[3], payload)
+        return key[2]
+
+    def check_links(self, station, epoch, seq, payload):
+        pairs = [(self.payload(station, epoch, seq - 1), payload), (payload, self.payload(station, epoch, seq + 1))]
+        for earlier, later in pairs:
+            if earlier is None or later is None:
+                continue
+            algorithm, _, digest = json.loads(later)["prev"].partition(":")
+            if digest != hashlib.new(algorithm, earlier).hexdigest():
+                self.alarm(station, f"entry {json.loads(later)['seq']} does not carry the digest of the one before", later)
+
+    def payload(self, station, epoch, seq):
+        row = self.db.execute("SELECT payload FROM entry WHERE station = ? AND epoch = ? AND seq = ?",
+                              (station, epoch, seq)).fetchone()
+        return row and row[0]
+
+    def take_proof(self, station, kind, payload):
+        self.db.execute("INSERT OR IGNORE INTO proof VALUES(?, ?, ?, ?)", (station, kind, payload, time.time()))
+
+    def missing(self, station, epoch, first, last):
+        """The ranges of first..last that are not there, rising."""
+        ranges, expected = [], first
+        for (seq,) in self.db.execute("SELECT seq FROM entry WHERE station = ? AND epoch = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+                                      (station, epoch, first, last)):
+            if seq > expected:
+                ranges.append([expected, seq - 1])
+            expected = seq + 1
+        if expected <= last:
+            ranges.append([expected, last])
+        return ranges
+
+    def last(self, station, epoch):
+        return self.db.execute("SELECT ifnull(max(seq), 0) FROM entry WHERE station = ? AND epoch = ?",
+                               (station, epoch)).fetchone()[0]
+
+    def entries(self, station, epoch=None):
+        return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) ORDER BY epoch, seq",
+                               (station, epoch, epoch))
+
+
+class Platform:
+    """Listens, stores, and answers with receipts. start() returns when it is subscribed; stop() when all is stored."""
+
+    def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform"):
+        self.store, self.lock = Store(database), threading.Lock()
+        self.arrived, self.newest, self.due, self.complete = [], {}, {}, {}
+        self.receipt_every, self.county, self.ended = receipt_every, county, threading.Event()
+        self.subscribed = threading.Event()
+        self.client = mqtt.Client(client_id, protocol=mqtt.MQTTv5)
+        self.client.on_connect = lambda client, *_: client.subscribe([(f"assay/v1/{county}/+/+", 1),
+                                                                      (f"assay/v1/{county}/+/response/status", 1)])
+        self.client.on_subscribe = lambda *_: self.subscribed.set()
+        self.client.on_message = self.heard
+        self.client.reconnect_delay_set(0.2, 5)
+        self.host, self.port = host, port
+        self.worker = threading.Thread(target=self.work, daemon=True)
+
+    def start(self):
+        durable = Properties(PacketTypes.CONNECT)
+        durable.SessionExpiryInterval = 30 * 24 * 3600
+        self.client.connect_async(self.host, self.port, keepalive=15, clean_start=False, properties=durable)
+        self.client.loop_start()
+        self.worker.start()
+        if not self.subscribed.wait(15):
+            raise TimeoutError("not subscribed within 15 s")
+        return self
+
+    def stop(self):
+        self.ended.set()
+        self.worker.join()
+        self.client.disconnect()
+        self.client.loop_stop()
+        self.store.db.close()
+
+    def heard(self, client, _userdata, message):
+        if message.retain and message.topic.endswith("/status"):  # as old as its last change: ask for the present one
+            client.publish(message.topic[:-len("status")] + "request/status", b"{}", qos=1)
+        with self.lock:
+            self.arrived.append((message.topic.replace("/response/status", "/status"), bytes(message.payload)))
+
+    def work(self):
+        while not self.ended.wait(0.05 if self.arrived else min(self.receipt_every, 0.2)) or self.arrived:
+            self.store_arrived()
+            self.send_receipts()
+
+    def store_arrived(self):
+        """Everything that came since the last time, in one transaction: only then may a receipt speak of it."""
+        with self.lock:
+            batch, self.arrived = self.arrived, []
+        if not batch:
+            return
+        self.store.db.execute("BEGIN IMMEDIATE")
+        for topic, payload in batch:
+            self.take(topic, payload)
+        self.store.db.execute("COMMIT")
+
+    def take(self, topic, payload):
+        fits = TOPIC.fullmatch(topic)
+        if not fits:
+            return
+        root, station, kind = topic.rsplit("/", 1)[0], fits[2], fits[3]
+        if kind == "status":
+            self.take_status(root, station, payload)
+        elif kind in ("seal", "manifest"):
+            self.store.take_proof(station, kind, payload)
+        else:
+            epoch = self.store.take_entry(station, kind, payload)
+            if epoch:
+                self.due.setdefault((root, station, epoch), time.monotonic() + self.receipt_every)
+
+    def take_status(self, root, station, payload):
+        try:
+            status = json.loads(payload)
+            if status["online"]:
+                # what of it is only on its way arrives before the next receipt, and is then not named as missing
+                self.newest[station, status["epoch"]] = status["seq"]
+                self.due.setdefault((root, station, status["epoch"]), time.monotonic() + self.receipt_every)
+        except (ValueError, KeyError, TypeError):
+            self.store.alarm(station, "no status of the contract", payload)
+
+    def send_receipts(self):
+        now = time.monotonic()
+        for (root, station, epoch), not_before in list(self.due.items()):
+            if now < not_before or not self.client.is_connected():
+                continue
+            del self.due[root, station, epoch]
+            through = max(self.store.last(station, epoch), self.newest.get((station, epoch), 0))
+            from_seq = self.complete.get((station, epoch), 0) + 1  # nothing is missing before it
+            missing = self.store.missing(station, epoch, from_seq, through)
+            self.complete[station, epoch] = missing[0][0] - 1 if missing else through
+            if len(missing) > MISSING_MAX:
+                through = missing[MISSING_MAX][0] - 1
+                missing = missing[:MISSING_MAX]
+            receipt = {"epoch": epoch, "through": through, **({"missing": missing} if missing else {})}
+            self.client.publish(f"{root}/receipt", json.dumps(receipt, separators=(",", ":")), qos=1)
+            if missing:  # said again until it is filled
+                self.due[root, station, epoch] = now + max(5.0, self.receipt_every)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="A county's side of the contract.")
+    parser.add_argument("--broker", default="127.0.0.1:1883")
+    parser.add_argument("--database", required=True)
+    parser.add_argument("--county", default="+")
+    parser.add_argument("--receipt-every", type=float, default=1.0)
+    parser.add_argument("--export", metavar="STATION")
+    parser.add_argument("--epoch")
+    wanted = parser.parse_args()
+    if wanted.export:
+        for (payload,) in Store(wanted.database).entries(wanted.export, wanted.epoch):
+            sys.stdout.buffer.write(payload + b"\n")
+        return
+    host, _, port = wanted.broker.rpartition(":")
+    platform = Platform(host, int(port), wanted.database, wanted.county, wanted.receipt_every).start()
+    print("ready", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        platform.stop()
+
+
+if __name__ == "__main__":
+    main()
