@@ -68,8 +68,9 @@ static const struct reading *channel(uint8_t number, uint8_t flag, uint32_t valu
 static const struct reading *text(const char *lines)
 {
 	uint8_t data[512] = { 1 };
-	size_t length = strlen(lines);
-	memcpy(data + 3, lines, length);
+	size_t length = 0;
+	for (; lines[length]; length++)
+		data[3 + length] = (uint8_t)lines[length];
 	return decode(0x45, 1, data, length + 3) == 1 ? &line->list[0] : NULL;
 }
 
@@ -252,7 +253,8 @@ static void long_and_strange_texts_stay_within_their_fields(void **state)
 	(void)state;
 	memset(lines + strlen(lines), 'x', 400);
 	strcat(lines, "\r");
-	const struct reading *reading = text(lines);
+	assert_non_null(text(lines));
+	const struct reading *reading = &line->list[0];
 	assert_string_equal(reading->value, "-0.5");
 	assert_int_equal(strlen(reading->unit), 23);
 	assert_string_equal(text(RESULT COLON "<=0.5\r")->qualifier, "<=");
