@@ -32,6 +32,10 @@ LEAST = {**HEAD, "kind": "qc", "instrument": {"id": "x", "driver": "modbus"}, "v
          "decoder": "modbus/1"}
 EVENT = {**HEAD, "event": "missed_results", "instrument": "pr-1", "at": "2026-03-05T09:43:02.118+08:00", "first": 3, "last": 9,
          "reason": "the counter jumped"}
+REGISTERED = {**HEAD, "event": "sample_registered", "instrument": "scan-1", "at": "2026-03-05T09:43:02.118+08:00", "by": "scanner",
+              "sample": {"no": "20260305-017"}, "next": ["pr-1", "an-1"], "results": 1, "lifetime_s": 1800}
+BOUND = {**RECORD, "flags": ["sample_disagrees"],
+         "sample": {"no": "17", "bound_by": "instrument", "registered": {"no": "20260305-017", "registered_by": "scanner"}}}
 STATUS = {"online": True, "version": "0.1.0", "epoch": "7f3a", "seq": 0, "backlog": 0, "oldest_unsent_s": 0,
           "autonomy_days": 400, "instruments": {"pr-1": {"health": "ok", "polls": 7}}}
 SEAL = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "seq": 9, "hash": "sm3:" + "0" * 64,
@@ -43,6 +47,7 @@ MANIFEST = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "day": "2026-03-
 RIGHT = [("seal", SEAL), ("manifest", MANIFEST), ("request-manifest", {"day": "2026-03-05"}),
          ("response-manifest", {"day": "2026-03-05", "manifests": [MANIFEST]}),
          ("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
+         ("event", REGISTERED), ("record", BOUND),
          ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
          ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),
          ("request-replay", {"epoch": "7f3a", "from": 1, "to": 2}), ("response", {"error": "no"}),
@@ -66,6 +71,8 @@ WRONG = [
     ("record", RECORD, "clock", {}), ("record", RECORD, "flags", ["Late"]), ("record", RECORD, "flags", ["late", "late"]),
     ("record", RECORD, "decoder", "seven-e-aa"), ("record", RECORD, "signals", {"abs": 0.57}),
     ("record", RECORD, "operator", {"valid": "yes"}), ("record", RECORD, "retest_of", "first"),
+    ("record", BOUND, "sample", {"no": "17", "registered": {"no": "20260305-017"}}), ("record", BOUND, "sample", {"bound_by": ""}),
+    ("event", REGISTERED, "results", 0), ("event", REGISTERED, "next", "pr-1"), ("event", REGISTERED, "sample", {"no": ""}),
     ("event", EVENT, "event", "Missed"), ("event", EVENT, "event", None), ("event", EVENT, "at", None),
     ("event", EVENT, "first", -1), ("status", STATUS, "online", "yes"), ("status", STATUS, "online", None),
     ("status", STATUS, "seq", None), ("status", STATUS, "backlog", -1), ("status", STATUS, "instruments", {"pr-1": {}}),
@@ -108,7 +115,7 @@ def test_the_official_parser_and_ajv_agree(tmp_path):
         right.setdefault(name, []).append(message)
     code, said = judges.judge_with_node(str(tmp_path), right)
     assert code == 0, said
-    assert "10 operations" in said and "record: 3 messages" in said
+    assert "10 operations" in said and "record: 4 messages" in said
 
 
 @pytest.mark.parametrize("name,message,path,value", WRONG[::8])
