@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "control_redecode.h"
 #include "control_samples.h"
 #include "control_tap.h"
 #include "intake.h"
@@ -301,6 +302,9 @@ static void answer(struct control *control, struct client *client)
 		send_json(client, room_status(control->room));
 	} else if (command && strcmp(command, "capture") == 0) {
 		if (recording_start(control->room, request, &client->recording, &fault) != 0)
+			send_fault(client, &fault);
+	} else if (command && strcmp(command, "redecode") == 0) {
+		if (control_redecode(control->room, control->reader, request, send_line, client, &fault) != 0)
 			send_fault(client, &fault);
 	} else if (command && strcmp(command, "register") == 0) {
 		answer_register(control, client, request);

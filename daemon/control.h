@@ -12,6 +12,7 @@
  *     {"command":"identity"}                                station, epoch and public key: one line, or none
  *     {"command":"tail"}                                    every entry from now on
  *     {"command":"capture","instrument":"pr-1"}             what passes on its line from now on: see control_tap.h
+ *     {"command":"redecode","from":1}                       stored bytes decoded again: see control_redecode.h
  *     {"command":"register",...} and {"command":"samples"}    see control_samples.h
  *
  * A request that cannot be answered gives {"error":"..."}. At most 16 clients. Nothing that is stored can be changed

@@ -75,6 +75,21 @@ void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const 
 	write_uuid(out, tested > 0 ? (uint64_t)tested * 1000 : 0, digest, 8);
 }
 
+void ident_of_successor(char out[static ENTRY_ID_MAX], const char id[static ENTRY_ID_MAX], unsigned index)
+{
+	uint8_t data[128], digest[DIGEST_SIZE];
+	struct message message = { .data = data };
+	char which[16];
+	unsigned long long high = 0, low = 0;
+	snprintf(which, sizeof(which), "%u", index);
+	sscanf(id, "%8llx-%4llx", &high, &low);
+	add_text(&message, "assayd-successor-1");
+	add_text(&message, id);
+	add_text(&message, which);
+	digest_sha256(message.data, message.length, digest);
+	write_uuid(out, high << 16 | low, digest, 8);
+}
+
 void ident_random(char out[static ENTRY_ID_MAX], int64_t wall_ms)
 {
 	uint8_t rest[10];

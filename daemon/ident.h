@@ -23,6 +23,11 @@
  * A test that was stored under "id:" before somebody wrote the serial number into the configuration keeps that id: the
  * journal looks for both.
  *
+ * A record that supersedes an entry gets an id that follows from the entry's (UUID version 8), so that there is one at
+ * most: bytes 0-5 are the entry's own, bytes 6-15 the first of the SHA-256 of "assayd-successor-1", the entry's id in
+ * small letters and, of several records that supersede one event, which of them (0, 1 ...) in decimal digits, each with
+ * its length as above.
+ *
  * Where each message is its own event the id is a UUID version 7 of the time of reception. Any thread may call.
  */
 #ifndef ASSAYD_IDENT_H
@@ -37,6 +42,8 @@
  * serial number from the instrument must learn it before it gives its first reading. */
 void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const char *serial, const char *instrument,
 	const struct reading *reading);
+
+void ident_of_successor(char out[static ENTRY_ID_MAX], const char id[static ENTRY_ID_MAX], unsigned index);
 
 /* A UUID version 7: 48 bits of Unix milliseconds, the rest random. */
 void ident_random(char out[static ENTRY_ID_MAX], int64_t wall_ms);

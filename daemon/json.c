@@ -84,6 +84,14 @@ struct json *js_new_text(const char *utf8)
 	return own(text_value(utf8));
 }
 
+struct json *js_copy(const struct json *value)
+{
+	json_t *copy = json_deep_copy((const json_t *)value);
+	if (!copy)
+		abort();
+	return (struct json *)copy;
+}
+
 void js_free(struct json *value)
 {
 	json_decref(lib(value));

@@ -19,7 +19,8 @@ struct json; /* any JSON value */
 struct json *js_new_object(void);
 struct json *js_new_array(void);
 struct json *js_new_text(const char *utf8);
-void js_free(struct json *value); /* NULL is fine */
+struct json *js_copy(const struct json *value); /* whole */
+void js_free(struct json *value);               /* NULL is fine */
 
 /* Put a member. Invalid UTF-8 is put with U+FFFD for each bad byte: a text never vanishes. */
 void js_put(struct json *object, const char *key, struct json *value); /* takes `value` over */

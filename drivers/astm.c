@@ -445,4 +445,5 @@ const struct driver astm_driver = {
 	.ask = ask,
 	.frame = frame,
 	.take = take,
+	.raw_alone = true,
 };

@@ -134,6 +134,12 @@ struct driver {
 	 * and each time with a reading at least. A frame that is well formed
 	 * but not meant for us (an echo, the host's own words in a capture) gives nothing. */
 	enum next (*take)(struct instrument *instrument, const struct reply *reply, struct readings *readings);
+
+	/* The raw bytes of a reading, cut and taken offline right after setup(), give that reading again; false where
+	 * it takes what the instrument said before. Then nothing is decoded again: nothing is guessed. */
+	bool raw_alone;
+	/* ... or this decodes them, where they are no frames or may be refused. May be NULL. */
+	void (*take_raw)(struct instrument *instrument, const uint8_t *raw, size_t length, struct readings *readings);
 };
 
 #define FRAME_MAX 65536 /* the longest real frame seen is an ASTM message of 26 kB; longer ones are not frames */

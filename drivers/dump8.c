@@ -382,6 +382,19 @@ static void ask(struct instrument *instrument, struct request *request)
 	}
 }
 
+/* A group alone does not tell its layout: the reader's model did, at the hello. Nothing is guessed, `layout` must say
+ * it. */
+static void take_raw(struct instrument *instrument, const uint8_t *raw, size_t length, struct readings *readings)
+{
+	const struct dump8_options *options = instrument->options;
+	enum dump8_layout layout = (enum dump8_layout)options->layout;
+	if (layout == DUMP8_AUTO || length != dump8_group_size(layout) ||
+		dump8_group_layout(layout, raw, length) != layout)
+		readings->rejected++;
+	else
+		dump8_group_take(options, layout, 0, raw, length, readings);
+}
+
 static int setup(struct instrument *instrument, struct fault *fault)
 {
 	(void)fault;
@@ -403,4 +416,5 @@ const struct driver dump8_driver = {
 	.ask = ask,
 	.frame = frame,
 	.take = take,
+	.take_raw = take_raw,
 };

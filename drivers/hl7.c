@@ -269,4 +269,5 @@ const struct driver hl7_driver = {
 	.ask = ask,
 	.frame = frame,
 	.take = take,
+	.raw_alone = true,
 };

@@ -498,4 +498,5 @@ const struct driver modbus_driver = {
 	.ask = modbus_ask,
 	.frame = modbus_frame,
 	.take = modbus_take,
+	.take_raw = modbus_take_raw,
 };

@@ -162,6 +162,21 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	}
 }
 
+/* The record's registers as they were kept, block after block; another profile may want others. */
+void modbus_take_raw(struct instrument *instrument, const uint8_t *raw, size_t length, struct readings *readings)
+{
+	struct modbus_state *state = instrument->state;
+	char reason[MODBUS_SENTENCE_MAX] = "";
+	if (length != MODBUS_BYTES(state->plans[MODBUS_RECORD].registers)) {
+		readings->rejected++;
+		return;
+	}
+	memcpy(state->image, raw, length);
+	state->tries = 1; /* believed at once: it cannot be asked again */
+	if (modbus_record_read(instrument, NULL, readings, reason) != MODBUS_TAKEN)
+		readings->rejected++;
+}
+
 static void take_registers(struct instrument *instrument, uint16_t address, const uint8_t *bytes, size_t count,
 	const struct reply *reply, struct readings *readings)
 {

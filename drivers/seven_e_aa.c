@@ -584,4 +584,5 @@ const struct driver seven_e_aa_driver = {
 	.ask = ask,
 	.frame = frame,
 	.take = take,
+	.raw_alone = true,
 };

@@ -472,4 +472,5 @@ const struct driver text_driver = {
 	.ask = ask,
 	.frame = frame,
 	.take = take,
+	.raw_alone = true,
 };

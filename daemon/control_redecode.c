@@ -1,0 +1,51 @@
+#include "control_redecode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redecode.h"
+
+static int send_counts(const struct redecode_counts *counts,
+	int (*each)(void *context, const char *line, size_t length), void *context)
+{
+	struct json *line = js_new_object();
+	js_put_integer(line, "through", (int64_t)counts->through);
+	js_put_integer(line, "looked", (int64_t)counts->looked);
+	js_put_integer(line, "same", (int64_t)counts->same);
+	js_put_integer(line, "changed", (int64_t)counts->changed);
+	js_put_integer(line, "superseded", (int64_t)counts->superseded);
+	js_put_integer(line, "unreadable", (int64_t)counts->unreadable);
+	js_put_integer(line, "foreign", (int64_t)counts->foreign);
+	char *text = js_dump(line);
+	int result = each(context, text, strlen(text));
+	free(text);
+	js_free(line);
+	return result ? -ECANCELED : 0;
+}
+
+int control_redecode(struct room *room, struct journal_reader *reader, const struct json *request,
+	int (*each)(void *context, const char *line, size_t length), void *context, struct fault *fault)
+{
+	int64_t from = js_get_integer(request, "from", 1), to = js_get_integer(request, "to", INT64_MAX);
+	const char *path = js_get_text(request, "profile");
+	if (from < 1 || to < 1)
+		return fault_set(fault, EINVAL, _("from and to count from 1"));
+	struct config *config = room_config(room);
+	struct redecode wish = { .config = config, .reader = reader, .journal = room_journal(room) };
+	wish.from = (uint64_t)from;
+	wish.to = (uint64_t)to;
+	wish.limit = REDECODE_LIMIT;
+	wish.instrument = js_get_text(request, "instrument");
+	char name[CONFIG_NAME_MAX];
+	void *profile = NULL;
+	struct redecode_counts counts;
+	int error = path ? redecode_read_profile(config, path, wish.instrument, &wish, name, &profile, fault) : 0;
+	if (error >= 0)
+		error = redecode_run(&wish, each, context, &counts, fault);
+	if (error >= 0)
+		error = send_counts(&counts, each, context);
+	free(profile);
+	config_release(config);
+	return error;
+}

@@ -1,0 +1,203 @@
+/* The bytes kept with a reading decode to the same again; what differs in the instrument's word is found, and nothing
+ * else. */
+#include <glob.h>
+#include <libgen.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../daemon/capture.h"
+#include "../../daemon/cutter.h"
+#include "../../daemon/ident.h"
+#include "../../daemon/profile.h"
+#include "../../daemon/redecode_parts.h"
+#include "../../daemon/settings.h"
+
+/* ---- every driver's raw bytes ---- */
+
+struct again {
+	const struct reading *wanted;
+	unsigned found, others;
+};
+
+static void look(void *context, const struct instrument *instrument, const struct readings *readings)
+{
+	struct again *again = context;
+	(void)instrument;
+	again->others += (unsigned)readings->count;
+	for (size_t i = 0; i < readings->count; i++) {
+		const struct reading *a = again->wanted, *b = &readings->list[i];
+		again->found += a->channel == b->channel && strcmp(a->value, b->value) == 0 &&
+		                strcmp(a->item, b->item) == 0 && strcmp(a->sample_no, b->sample_no) == 0 &&
+		                strcmp(a->tested_at, b->tested_at) == 0 && a->verdict == b->verdict &&
+		                strcmp(a->unit, b->unit) == 0 && a->kind == b->kind;
+	}
+}
+
+/* One capture: each reading's raw bytes alone must give that reading again. How many there were. */
+static unsigned check_capture(
+	const struct instrument_config *config, const uint8_t *bytes, size_t length, const char *path)
+{
+	struct instrument instrument = {
+		.driver = config->driver, .options = config->options, .profile = config->profile
+	};
+	struct cutter cutter = { 0 };
+	struct cut cut;
+	enum cut_kind kind;
+	unsigned count = 0;
+	struct readings readings = { .list = calloc(READINGS_AT_ONCE, sizeof(struct reading)) };
+	instrument.state = calloc(1, config->driver->state_size + 1);
+	assert_int_equal(config->driver->setup(&instrument, NULL), 0);
+	assert_int_equal(cutter_feed(&cutter, bytes, length), 0);
+	while ((kind = cutter_next(&cutter, &instrument, true, &cut)) != CUT_MORE) {
+		struct reply reply = { .kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length, .offline = true };
+		enum next next = kind == CUT_FRAME ? NEXT_MORE : NEXT_WAIT;
+		while (next == NEXT_MORE) {
+			readings = (struct readings){ .list = readings.list };
+			next = config->driver->take(&instrument, &reply, &readings);
+			for (size_t i = 0; i < readings.count; i++, count++) {
+				const struct reading *reading = &readings.list[i];
+				struct again again = { .wanted = reading };
+				redecode_raw(config, reading->raw, reading->raw_length, look, &again);
+				if (again.found == 0 && again.others > 0) /* refused is well, guessed is not */
+					fail_msg("%s: reading %u (%s %s) does not come out of its own bytes", path,
+						count, reading->item, reading->value);
+			}
+		}
+	}
+	cutter_reset(&cutter);
+	free(readings.list);
+	free(instrument.state);
+	return count;
+}
+
+static unsigned check_file(const char *path)
+{
+	char copy[512], profile[256], options[4096] = "", golden[520];
+	struct capture capture;
+	struct instrument_config config = { .options = options };
+	snprintf(golden, sizeof(golden), "%.*s.golden", (int)(strlen(path) - 4), path);
+	FILE *file = fopen(golden, "r");
+	if (!file)
+		return 0;
+	fclose(file);
+	snprintf(copy, sizeof(copy), "%s", path);
+	config.driver = driver_by_name(basename(dirname(copy)));
+	file = fopen(path, "r");
+	assert_int_equal(capture_read(file, path, &capture, NULL), 0);
+	fclose(file);
+	settings_defaults(&(struct settings_table){ config.driver->options, options });
+	if (*capture.head.profile) {
+		struct faults faults = { 0 };
+		snprintf(profile, sizeof(profile), "config/profiles/%s.conf", capture.head.profile);
+		assert_int_equal(profile_read(profile, config.driver, &config.profile, &faults), 0);
+		faults_free(&faults);
+	}
+	size_t length = 0;
+	for (size_t i = 0; i < capture.count; i++)
+		length = capture.items[i].offset + capture.items[i].length;
+	unsigned count = check_capture(&config, capture.bytes, length, path);
+	free(config.profile);
+	capture_free(&capture);
+	return count;
+}
+
+static void the_raw_bytes_of_every_capture_decode_to_the_same_again(void **state)
+{
+	(void)state;
+	glob_t paths;
+	unsigned count = 0;
+	assert_int_equal(glob("tests/captures/*/*.hex", 0, NULL, &paths), 0);
+	for (size_t i = 0; i < paths.gl_pathc; i++)
+		count += check_file(paths.gl_pathv[i]);
+	globfree(&paths);
+	assert_true(count > 100);
+}
+
+/* ---- comparing and matching ---- */
+
+static struct json *record(const char *text)
+{
+	struct fault fault = { "" };
+	struct json *value = js_parse(text, strlen(text), &fault);
+	if (!value)
+		fail_msg("%s", fault.text);
+	return value;
+}
+
+static void expect_changes(const char *old, const char *new, const char *wanted)
+{
+	struct json *a = record(old), *b = record(new), *changes = redecode_changes(a, b);
+	char *text = changes ? js_dump(changes) : strdup("");
+	assert_string_equal(text, wanted);
+	free(text);
+	js_free(changes);
+	js_free(a);
+	js_free(b);
+}
+
+static void only_the_instruments_own_word_counts_as_a_change(void **state)
+{
+	(void)state;
+	expect_changes("{\"value\":\"6350\",\"unit\":\"%\",\"flags\":[]}", "{\"value\":\"63.50\",\"unit\":\"%\"}",
+		"{\"was\":{\"value\":\"6350\"},\"is\":{\"value\":\"63.50\"}}");
+	expect_changes("{\"value\":\"1\",\"verdict\":\"positive\",\"verdict_by\":\"gateway\",\"limit\":{\"op\":\"<\"}}",
+		"{\"value\":\"1\",\"verdict\":\"negative\",\"verdict_by\":\"gateway\",\"basis\":\"new\"}",
+		""); /* rules */
+	expect_changes("{\"verdict\":\"positive\",\"verdict_by\":\"instrument\"}",
+		"{\"verdict\":\"negative\",\"verdict_by\":\"instrument\"}",
+		"{\"was\":{\"verdict\":\"positive\"},\"is\":{\"verdict\":\"negative\"}}");
+	expect_changes("{\"sample\":{\"no\":\"A\"}}", "{\"sample\":{\"no\":\"A\",\"bound_by\":\"instrument\"}}", "");
+	expect_changes("{\"sample\":{\"no\":\"A\",\"bound_by\":\"scanner\"}}", "{\"sample\":{\"no\":\"B\"}}", "");
+	expect_changes("{\"said\":{\"limit\":\"< 60\",\"lot\":\"1\"}}", "{\"said\":{\"lot\":\"1\"}}", "");
+	expect_changes("{\"said\":{\"lot\":\"1\"},\"item\":{\"as_sent\":\"a\",\"code\":\"X\"}}",
+		"{\"said\":{},\"item\":{\"as_sent\":\"a\"}}",
+		"{\"was\":{\"said\":{\"lot\":\"1\"}},\"is\":{\"said\":{}}}");
+}
+
+static void of_several_readings_the_one_that_is_meant_is_found_or_none(void **state)
+{
+	(void)state;
+	struct json *list[3] = { record("{\"channel\":1,\"item\":{\"as_sent\":\"a\"}}"),
+		record("{\"channel\":2,\"item\":{\"as_sent\":\"a\"}}"),
+		record("{\"channel\":2,\"item\":{\"as_sent\":\"b\"}}") };
+	struct json *one = record("{\"channel\":2,\"item\":{\"as_sent\":\"b\"},\"value\":\"7\"}");
+	struct json *unsure = record("{\"channel\":2,\"item\":{\"as_sent\":\"c\"}}");
+	assert_int_equal(redecode_match(one, list, 3), 2);
+	assert_int_equal(redecode_match(unsure, list, 3), 3);
+	assert_int_equal(redecode_match(unsure, list, 1), 0); /* the only one there is */
+	assert_int_equal(redecode_match(one, list, 0), 0);
+	for (size_t i = 0; i < 3; i++)
+		js_free(list[i]);
+	js_free(one);
+	js_free(unsure);
+}
+
+static void a_successor_has_one_id(void **state)
+{
+	(void)state;
+	char one[ENTRY_ID_MAX], other[ENTRY_ID_MAX];
+	ident_of_successor(one, "019a0b1c-2d3e-8f40-9abc-def012345678", 0);
+	ident_of_successor(other, "019a0b1c-2d3e-8f40-9abc-def012345678", 0);
+	assert_string_equal(one, other);
+	assert_memory_equal(one, "019a0b1c-2d3e-8", 15);
+	ident_of_successor(other, "019a0b1c-2d3e-8f40-9abc-def012345678", 1);
+	assert_string_not_equal(one, other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_raw_bytes_of_every_capture_decode_to_the_same_again),
+		cmocka_unit_test(only_the_instruments_own_word_counts_as_a_change),
+		cmocka_unit_test(of_several_readings_the_one_that_is_meant_is_found_or_none),
+		cmocka_unit_test(a_successor_has_one_id),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
