@@ -9,6 +9,8 @@
 #include "journal.h"
 #include "json.h"
 
+struct config;
+
 struct ctl {                   /* what stands before the command */
 	const char *directory; /* of the configuration */
 	bool json;             /* machine output: one JSON value a line */
@@ -31,6 +33,7 @@ int ctl_doctor(const struct ctl *ctl, int argc, char **argv);
 int ctl_backup(const struct ctl *ctl, int argc, char **argv);
 int ctl_restore(const struct ctl *ctl, int argc, char **argv);
 int ctl_salvage(const struct ctl *ctl, int argc, char **argv);
+int ctl_probe(const struct ctl *ctl, int argc, char **argv);
 int ctl_redecode(const struct ctl *ctl, int argc, char **argv);
 int ctl_settings(const struct ctl *ctl, int argc, char **argv);
 
@@ -48,6 +51,9 @@ int ctl_ask_or_read(const struct ctl *ctl, struct json *request,
 
 /* Opens the journal's file itself, sealed by the running daemon if there is one, and sets the station's time zone. */
 int ctl_open_journal(const struct ctl *ctl, struct journal_reader **ret);
+
+/* True when a daemon answers at this configuration's control socket. */
+bool ctl_daemon_runs(const struct config *config);
 
 /* A text padded with blanks to `width` terminal columns (wide characters count two). */
 void ctl_column(const char *text, size_t width);

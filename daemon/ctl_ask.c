@@ -102,6 +102,15 @@ static int ask(const struct config *config, const struct json *request,
 	return read_answer(fd, each, context);
 }
 
+bool ctl_daemon_runs(const struct config *config)
+{
+	int fd = connect_to(config->control_socket);
+	if (fd < 0)
+		return errno == EACCES; /* somebody's, whom we may not ask */
+	close(fd);
+	return true;
+}
+
 int ctl_ask(const struct ctl *ctl, struct json *request, int (*each)(void *context, const char *line, size_t length),
 	void *context)
 {

@@ -80,7 +80,7 @@ static void put_raw(struct json *line, const uint8_t *raw, size_t length)
 	free(text);
 }
 
-static struct json *line_of(const struct reading *reading)
+struct json *decode_line(const struct reading *reading)
 {
 	struct json *line = js_new_object();
 	js_put_text(line, "sample_no", reading->sample_no);
@@ -160,7 +160,7 @@ static enum next take_once(struct decoder *decoder, const struct cut *cut)
 	*readings = (struct readings){ .list = list };
 	enum next next = decoder->instrument.driver->take(&decoder->instrument, &reply, readings);
 	for (size_t i = 0; i < readings->count; i++)
-		print(decoder, line_of(&list[i]));
+		print(decoder, decode_line(&list[i]));
 	for (size_t i = 0; i < readings->scan_count; i++)
 		print(decoder, line_of_scan(&readings->scans[i]));
 	for (size_t i = 0; i < readings->notice_count; i++)

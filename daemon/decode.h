@@ -13,11 +13,15 @@
 #include <stdio.h>
 
 #include "../drivers/driver.h"
+#include "json.h"
 
 /* Reads `in` to its end. What is no frame, what the driver rejects and its notices go to `err`, each with the byte
  * offset. 0, or -errno: -ENOTSUP for a driver that only exchanges registers, -EIO and others when `in` cannot be read
  * or `out` not written. Any thread. */
 int decode_stream(const struct driver *driver, const void *options, const void *profile, int in, FILE *out, FILE *err,
 	struct fault *fault);
+
+/* The line of one reading; js_free() it. */
+struct json *decode_line(const struct reading *reading);
 
 #endif
