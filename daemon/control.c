@@ -310,7 +310,6 @@ static void answer(struct control *control, struct client *client)
 		answer_register(control, client, request);
 	} else if (command && strcmp(command, "samples") == 0) {
 		answer_samples(control, client, request);
-
 	} else if (command && strcmp(command, "retry") == 0) {
 		if (retry(control, client, request, &fault) != 0)
 			send_fault(client, &fault);

@@ -239,7 +239,7 @@ int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms)
 	long wait = most_ms;
 	if (publisher->paused_until_ms > now_ms)
 		return (int)earlier(publisher->paused_until_ms - now_ms, wait);
-	for (size_t i = 0; i < sizeof(paces) / sizeof(*paces); i++) {
+	for (size_t i = 0; i < sizeof(paces) / sizeof(paces[0]); i++) {
 		long next = pace_wait_ms(paces[i], now_ms);
 		if (next > 0) /* else an answer or a commit is what we wait for, and both wake us */
 			wait = earlier(next, wait);

@@ -55,7 +55,7 @@ REQUESTS = [b"\n", b"\0\n", b"\xff\xfe\x80\n", b"{\n", b"[]\n", b"null\n", b"{}\
             b'{"command":"list","from":-1}\n', b'{"command":"list","from":1e999}\n', b'{"command":"list","from":9223372036854775808}\n',
             b'{"command":"list","limit":0}\n', b'{"command":"list","last":-9223372036854775808}\n', b'{"command":"show"}\n',
             b'{"command":"show","seq":-5}\n',
-            b'{"command":"status\\u0000"}\n', b"[" * 4000 + b"\n", b"x" * 4096, b"x" * 300000 + b"\n"]
+            b'{"command":"status\\u0000"}\n', b"[" * 4000 + b"\n", b"x" * 16384, b"x" * 300000 + b"\n"]
 
 
 def test_what_is_no_request_is_answered_with_a_sentence():
