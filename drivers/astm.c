@@ -200,7 +200,7 @@ static void mend(struct astm_state *state, int number)
 }
 
 /* In the middle of a message that we do not know: after a start of ours the instrument goes on where it was. It is made
- * to begin anew; should it not, its results are taken as they are. */
+ * to begin anew, by as many refusals as the standard lets it bear; should it not, its results are taken as they are. */
 static bool out_of_place(struct astm_state *state, const struct astm_options *options, const struct reply *reply,
 	const struct astm_text *text)
 {
@@ -208,7 +208,7 @@ static bool out_of_place(struct astm_state *state, const struct astm_options *op
 		return false;
 	if (text->length && text->bytes[0] == 'H')
 		return false;
-	return ++state->refused < REFUSALS_MAX;
+	return ++state->refused <= REFUSALS_MAX;
 }
 
 static enum next take_frame(struct instrument *instrument, const struct reply *reply, struct readings *readings)

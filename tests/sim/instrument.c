@@ -34,6 +34,9 @@ void instrument_start(
 	}
 	if (options->archetype == ARCHETYPE_A5)
 		snprintf(instrument->serial, sizeof instrument->serial, "%u", ATP_SERIAL + index % 60000);
+	if (options->archetype == ARCHETYPE_A7)
+		snprintf(instrument->serial, sizeof instrument->serial, "SN%05u%05u",
+			(unsigned)(options->seed % 100000), index % 100000);
 	if (options->archetype == ARCHETYPE_A3 || options->archetype == ARCHETYPE_A4)
 		snprintf(instrument->serial, sizeof instrument->serial, "Z%05u-%05u",
 			(unsigned)(options->seed % 100000), index % 100000);

@@ -230,6 +230,42 @@ static void push_mllp(struct line *line, struct instrument *instrument)
 	mllp_go_on(&line->mllp);
 }
 
+/* As an MLLP message; but only frames suffer, not the words of one byte. */
+static void send_a7(void *context, const uint8_t *bytes, size_t length)
+{
+	struct line *line = context;
+
+	if (!line->peers || !answers(line, line->instruments))
+		return;
+	if (length > 1)
+		mischief_add(&line->mischief, &answer, bytes, length, length - 4);
+	else
+		answer_add(&answer, bytes, length);
+	send_answer(line, line->peers);
+}
+
+static void request_a7(void *context, struct peer *peer, const uint8_t *data, size_t length)
+{
+	struct line *line = context;
+
+	echo(line, peer, data, length);
+	if (line->a7.memory && answers(line, line->instruments) && !mischief_swallows(&line->mischief))
+		a7_hear(&line->a7, data, length);
+}
+
+static void push_a7(struct line *line, struct instrument *instrument)
+{
+	if (!line->a7.memory) {
+		line->a7.options = line->options;
+		line->a7.memory = &instrument->memory;
+		line->a7.serial = instrument->serial;
+		line->a7.dice = line->mischief.dice;
+		line->a7.send = send_a7;
+		line->a7.context = line;
+	}
+	a7_go_on(&line->a7);
+}
+
 void line_push(struct line *line, struct instrument *instrument)
 {
 	uint8_t form[TEXT_FORM_MAX];
@@ -237,6 +273,8 @@ void line_push(struct line *line, struct instrument *instrument)
 
 	if (line->options->archetype == ARCHETYPE_HL7)
 		push_mllp(line, instrument);
+	if (line->options->archetype == ARCHETYPE_A7)
+		push_a7(line, instrument);
 	if (!text_pushes(line->options->archetype))
 		return;
 	for (size_t i = 0; i < memory->count; i++) {
@@ -256,6 +294,8 @@ static void greet(struct line *line)
 {
 	if (line->mllp.memory)
 		mllp_again(&line->mllp);
+	if (line->a7.memory)
+		a7_again(&line->a7);
 }
 
 static void dial(void *context)
@@ -311,6 +351,9 @@ static void choose_dialogue(struct line *line)
 	if (line->options->archetype == ARCHETYPE_HL7) {
 		line->owner.frame = mllp_frame;
 		line->owner.request = request_mllp;
+	} else if (line->options->archetype == ARCHETYPE_A7) {
+		line->owner.frame = a7_frame;
+		line->owner.request = request_a7;
 	} else if (line->options->archetype == ARCHETYPE_A1) {
 		line->owner.frame = dump8_frame;
 		line->owner.request = request_dump8;
@@ -379,6 +422,7 @@ static void stop_listening(struct line *line)
 void line_close(struct line *line)
 {
 	mllp_stop(&line->mllp);
+	a7_stop(&line->a7);
 	timer_clear(&line->redial);
 	close_peers(line);
 	stop_listening(line);

@@ -2,6 +2,7 @@
 #ifndef SIM_LINE_H
 #define SIM_LINE_H
 
+#include "a7.h"
 #include "endpoint.h"
 #include "hl7.h"
 #include "instrument.h"
@@ -22,6 +23,7 @@ struct line {
 	struct terminal terminal; /* serial */
 	struct text_folder folder;
 	struct mllp_sender mllp;
+	struct a7_sender a7;
 	struct timer redial;
 };
 

@@ -29,6 +29,7 @@ static const char help[] =
 	"  json (reader-dy6260)     reader that answers READ with a JSON document\n"
 	"  scanner                  barcode scanner: says the codes of --codes\n"
 	"  folder                   instrument PC that leaves CSV files in the folder of --folder\n"
+	"  a7   (astm)              fluorescence reader, ASTM E1381/E1394: each batch until its frames are acknowledged\n"
 	"  hl7                      analyzer that sends HL7 version 2 over MLLP, each batch until it is accepted\n"
 	"  a6b  (analyzer-a6b, modbus)  analyzer with latch, window and acknowledge: Modbus RTU over --serial,\n"
 	"                           Modbus TCP over --tcp\n"
@@ -60,6 +61,11 @@ static const char help[] =
 	"  --blank-wells P          a6b: share of places that hold nothing (default 0.03)\n"
 	"  --sentinels P            a2b, a3: share of results without a value, 7FFE or 7FFF (default 0.05)\n"
 	"  --gold                   a3: gold strips instead of channels with numbers\n"
+	"  --one-frame              a7: a message is one frame, not one for each record\n"
+	"  --no-enq                 a7: it begins without ENQ\n"
+	"  --frame-size N           a7: a record longer than N bytes goes on in the next frame (default 240)\n"
+	"  --lots                   a7: a comment with the lot behind each order\n"
+	"  --queries P              a7: after a message it asks the host what to test\n"
 	"  --signals                a4: lines with the raw signals of C and T\n"
 	"  --memory-first-dummy     a6b: the memory's first place is all FF until it is erased or overwritten\n"
 	"  --order ABCD|CDAB        a6b: order of the two registers of a float (default ABCD)\n"
@@ -79,7 +85,7 @@ static const char help[] =
 	"  --late-every K           only every K-th answer (default 1)\n"
 	"  --noise P                random bytes before a frame\n"
 	"  --bad-crc P              a wrong checksum (Modbus TCP: a wrong transaction number)\n"
-	"  --silence P              swallow the request (hl7: the answer)\n"
+	"  --silence P              swallow the request (a7, hl7: the answer)\n"
 	"  --short P                the end of a frame is missing\n"
 	"  --echo                   the line echoes requests\n"
 	"  --split                  send one byte a millisecond\n"
@@ -121,6 +127,11 @@ enum choice {
 	OPTION_FIRST_DUMMY,
 	OPTION_GOLD,
 	OPTION_SIGNALS,
+	OPTION_ONE_FRAME,
+	OPTION_NO_ENQ,
+	OPTION_FRAME_SIZE,
+	OPTION_LOTS,
+	OPTION_QUERIES,
 	OPTION_ORDER,
 	OPTION_OLDEST_FIRST,
 	OPTION_LAYOUT,
@@ -174,6 +185,11 @@ static const struct option names[] = {
 	{ "memory-first-dummy", no_argument, NULL, OPTION_FIRST_DUMMY },
 	{ "gold", no_argument, NULL, OPTION_GOLD },
 	{ "signals", no_argument, NULL, OPTION_SIGNALS },
+	{ "one-frame", no_argument, NULL, OPTION_ONE_FRAME },
+	{ "no-enq", no_argument, NULL, OPTION_NO_ENQ },
+	{ "frame-size", required_argument, NULL, OPTION_FRAME_SIZE },
+	{ "lots", no_argument, NULL, OPTION_LOTS },
+	{ "queries", required_argument, NULL, OPTION_QUERIES },
 	{ "order", required_argument, NULL, OPTION_ORDER },
 	{ "oldest-first", no_argument, NULL, OPTION_OLDEST_FIRST },
 	{ "layout", required_argument, NULL, OPTION_LAYOUT },
@@ -233,6 +249,8 @@ static const struct {
 	{ "reader-dy6260", ARCHETYPE_JSON, 5000 },
 	{ "folder", ARCHETYPE_FOLDER, 1000 },
 	{ "hl7", ARCHETYPE_HL7, 5000 },
+	{ "a7", ARCHETYPE_A7, 5000 },
+	{ "astm", ARCHETYPE_A7, 5000 },
 	{ "scanner", ARCHETYPE_SCANNER, 1 },
 };
 
@@ -470,6 +488,30 @@ static bool take_quirk_option(struct options *options, int choice, const char *o
 	}
 }
 
+/* How an a7 tells what it has; false when the option is none of them. */
+static bool take_a7_option(struct options *options, int choice, const char *option, char *value)
+{
+	switch (choice) {
+	case OPTION_ONE_FRAME:
+		options->one_frame = true;
+		return true;
+	case OPTION_NO_ENQ:
+		options->no_enq = true;
+		return true;
+	case OPTION_FRAME_SIZE:
+		options->frame_size = (size_t)whole(option, value, 8, 10000);
+		return true;
+	case OPTION_LOTS:
+		options->lots = true;
+		return true;
+	case OPTION_QUERIES:
+		options->queries = share(option, value);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* How a dump8 and its user behave; false when the option is none of them. */
 static bool take_dump8_option(struct options *options, int choice, const char *option, char *value)
 {
@@ -558,8 +600,8 @@ static void take_archetype(struct options *options, const char *name)
 		}
 	}
 	complain(
-		"%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6a, a6b, a8, a9, a10, json, folder, hl7 and "
-		"scanner",
+		"%s: no archetype of that name; there are a1, a2, a2b, a3, a4, a5, a6a, a6b, a7, a8, a9, a10, json, folder, "
+		"hl7 and scanner",
 		name);
 }
 
@@ -577,11 +619,12 @@ static void check_together(const struct options *options, bool with_tcp)
 		complain("--units: only the a6a and the a6b share a line");
 	else if (options->port + options->ports - 1 > 65535)
 		complain("--ports %d: there are no %d ports from %d on", options->ports, options->ports, options->port);
-	else if (options->bad_crc > 0 && options->archetype >= ARCHETYPE_A8 && options->archetype != ARCHETYPE_A10)
+	else if (options->bad_crc > 0 && options->archetype >= ARCHETYPE_A8 && options->archetype != ARCHETYPE_A10 &&
+		 options->archetype != ARCHETYPE_A7)
 		complain(
 			"--bad-crc: of the text instruments only the a10 has a checksum that is known, and the hl7 has none");
-	else if (options->archetype == ARCHETYPE_HL7 && options->burst > 100)
-		complain("--burst %u: a message of the hl7 has 100 results", options->burst);
+	else if ((options->archetype == ARCHETYPE_HL7 || options->archetype == ARCHETYPE_A7) && options->burst > 100)
+		complain("--burst %u: a message of the hl7 or the a7 has 100 results", options->burst);
 	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)
 		complain("--burst %u: a group of the a1 has 8 wells", options->burst);
 	else if (options->archetype == ARCHETYPE_A3 && options->burst > 24)
@@ -616,6 +659,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		.link_window_ns = INT64_C(10000000000),
 		.group_gap_ns = -1,
 		.reboot_ns = INT64_C(2000000000),
+		.frame_size = 240,
 		.late_every = 1 };
 	complained = false;
 	optind = 0; /* start afresh: tests call this more than once */
@@ -629,6 +673,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		with_tcp |= choice == OPTION_TCP || choice == OPTION_DIAL;
 		if (!take_result_option(options, choice, names[index].name, optarg) &&
 			!take_quirk_option(options, choice, names[index].name, optarg) &&
+			!take_a7_option(options, choice, names[index].name, optarg) &&
 			!take_dump8_option(options, choice, names[index].name, optarg))
 			take_fault_option(options, choice, names[index].name, optarg);
 	}

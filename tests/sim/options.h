@@ -21,6 +21,7 @@ enum archetype {
 	ARCHETYPE_JSON,
 	ARCHETYPE_FOLDER,
 	ARCHETYPE_HL7,
+	ARCHETYPE_A7,
 	ARCHETYPE_SCANNER, /* it finishes nothing: scanner.h */
 };
 enum sim_layout { SIM_LAYOUT_8, SIM_LAYOUT_16, SIM_LAYOUT_MULTI, SIM_LAYOUT_Z24 }; /* A1 */
@@ -59,17 +60,20 @@ struct options {
 	unsigned burst;
 	int64_t start_delay_ns;
 	uint32_t first_number;
-	size_t capacity;     /* of the memory */
-	double same;         /* share of results that repeat the one before */
-	double controls;     /* share of results that are controls, blanks and calibrations */
-	double blank_wells;  /* A6b: share of places that hold nothing */
-	double sentinels;    /* A2b, A3: share of results without a value */
-	bool first_dummy;    /* A6b: the first place of the memory is all FF */
-	bool low_word_first; /* A6b: CDAB */
-	bool oldest_first;   /* A6a: page 0 is the oldest result */
-	double busy, torn;   /* A6b; A6a is busy too */
-	bool gold;           /* A3: strips instead of channels */
-	bool signals;        /* A4: lines with the raw signals */
+	size_t capacity;              /* of the memory */
+	double same;                  /* share of results that repeat the one before */
+	double controls;              /* share of results that are controls, blanks and calibrations */
+	double blank_wells;           /* A6b: share of places that hold nothing */
+	double sentinels;             /* A2b, A3: share of results without a value */
+	bool first_dummy;             /* A6b: the first place of the memory is all FF */
+	bool low_word_first;          /* A6b: CDAB */
+	bool oldest_first;            /* A6a: page 0 is the oldest result */
+	double busy, torn;            /* A6b; A6a is busy too */
+	bool gold;                    /* A3: strips instead of channels */
+	bool signals;                 /* A4: lines with the raw signals */
+	bool one_frame, no_enq, lots; /* A7 */
+	size_t frame_size;            /* A7: bytes of a record that a frame holds */
+	double queries;               /* A7: share of messages with a question behind them */
 
 	enum sim_layout layout; /* A1, as the next six */
 	bool mask_msb;

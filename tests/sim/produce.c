@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "a7.h"
 #include "text_forms.h"
 
 #define COUNT(list) (uint32_t)(sizeof(list) / sizeof *(list))
@@ -236,10 +237,21 @@ static const struct test text_menu[] = {
 	{ TEXT_ITEM_CRP, UNIT_MG_L, 1, 100, 90 },
 };
 
+static const struct test fluorescence_menu[] = {
+	{ A7_CHLORPYRIFOS, UNIT_MG_KG, 3, 20, 18 },
+	{ A7_AFLATOXIN, UNIT_UG_KG, 1, 50, 40 },
+	{ A7_MALACHITE_GREEN, UNIT_UG_KG, 2, 100, 80 },
+};
+/* In GB 18030 their second bytes are | ~ and \\ and ^ and R, or there are four of them. */
+static const char *const traditional[] = { "鱸魚", "鱘魚", "大頭菜", "馬鈴薯", "𠮷利蝦", "菠菜" };
+
 /* Instruments that write text: what they say of a result is in text_forms.c. */
 static void produce_text(struct instrument *instrument, struct result *out)
 {
-	const struct test *test = &text_menu[dice_below(&instrument->dice, COUNT(text_menu))];
+	bool fluorescence = instrument->options->archetype == ARCHETYPE_A7;
+	const struct test *test = fluorescence
+	                                  ? &fluorescence_menu[dice_below(&instrument->dice, COUNT(fluorescence_menu))]
+	                                  : &text_menu[dice_below(&instrument->dice, COUNT(text_menu))];
 
 	out->item = test->code;
 	out->unit = test->unit;
@@ -251,7 +263,10 @@ static void produce_text(struct instrument *instrument, struct result *out)
 	out->channel = take_channel(instrument);
 	give_verdict(instrument, test, out);
 	signals_for(instrument, out, 2500);
-	name_sample(instrument, out);
+	if (fluorescence)
+		out->name = traditional[dice_below(&instrument->dice, COUNT(traditional))];
+	else
+		name_sample(instrument, out);
 	out->operator_name = operators[dice_below(&instrument->dice, COUNT(operators))];
 	snprintf(out->sample_no, sizeof out->sample_no, "S%05u", (unsigned)(instrument->finished % 99999 + 1));
 	if (instrument->options->archetype == ARCHETYPE_A10 || !control_is_due(instrument))
@@ -358,6 +373,7 @@ void produce(struct instrument *instrument, struct moment now, struct result *ou
 	case ARCHETYPE_JSON:
 	case ARCHETYPE_FOLDER:
 	case ARCHETYPE_HL7:
+	case ARCHETYPE_A7:
 		produce_text(instrument, out);
 		break;
 	case ARCHETYPE_SCANNER: /* it has no results */

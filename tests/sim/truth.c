@@ -11,7 +11,7 @@
 #include "label.h"
 
 static const char *const archetype_names[] = { "a2", "a2b", "a6b", "a1", "a5", "a3", "a4", "a6a", "a8", "a9", "a10",
-	"json", "folder", "hl7", "scanner" };
+	"json", "folder", "hl7", "a7", "scanner" };
 static const char *const kind_names[] = { "sample", "blank", "control", "control", "calibration" };
 static const char *const verdict_names[] = { "none", "negative", "positive", "suspect", "invalid" };
 static const char *const unit_names[] = { "", "%", "mg/kg", "ug/kg", "{RLU}", "mg/L" };
@@ -111,11 +111,11 @@ static void now_text(char out[static 48], int64_t *ret_monotonic_ns)
 	*ret_monotonic_ns = monotonic.tv_sec * INT64_C(1000000000) + monotonic.tv_nsec;
 }
 
-/* HL7 has one word for all controls. */
+/* HL7 and ASTM have one word for all controls. */
 static const char *kind_of(const struct truth_place *place, const struct result *result)
 {
-	bool control = place->archetype == ARCHETYPE_HL7 && result->kind != RESULT_SAMPLE;
-	return control ? "qc" : kind_names[result->kind];
+	bool one_word = place->archetype == ARCHETYPE_HL7 || place->archetype == ARCHETYPE_A7;
+	return one_word && result->kind != RESULT_SAMPLE ? "qc" : kind_names[result->kind];
 }
 
 size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, const struct result *result)
