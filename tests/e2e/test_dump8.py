@@ -65,6 +65,16 @@ def test_the_layout_follows_from_the_model(layout):
         clean(harness.settle([sim], subscriber), 48)
 
 
+def test_where_absorbances_are_sent_no_inhibition_is_made_up():
+    with harness.Room() as room:
+        subscriber, sim, _ = start(room, "--results", "48", "--float2", "sample-abs", extra="float2 = sample-abs")
+        finished(sim, 48)
+        clean(harness.settle([sim], subscriber), 48)
+        for record, _ in subscriber.records():
+            assert "value" not in record
+            assert set(record["signals"]) == {"abs", "abs_control"}
+
+
 def test_groups_three_seconds_apart_do_not_end_the_dump():
     with harness.Room() as room:
         subscriber, sim, _ = start(room, "--results", "24", "--layout", "z24", "--controls", "0", "--rate", "100", control=0)

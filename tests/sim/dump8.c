@@ -56,8 +56,11 @@ static size_t put_wells(const struct options *options, const struct result *cons
 	for (size_t i = 0; i < count; i++) {
 		unsigned well = results[i]->channel - 1U;
 		mask |= (uint8_t)(options->mask_msb ? 0x80U >> well : 1U << well);
-		put_float(out + 9 + well * 8, results[i]->signal, 1000);
-		put_float(out + 13 + well * 8, results[i]->value, 10);
+		put_float(out + 9 + well * 8, options->sample_abs ? results[i]->control : results[i]->signal, 1000);
+		if (options->sample_abs)
+			put_float(out + 13 + well * 8, results[i]->signal, 1000);
+		else
+			put_float(out + 13 + well * 8, results[i]->value, 10);
 	}
 	put_info(out, options, results[0], mask);
 	return 73;

@@ -60,6 +60,8 @@ static const char help[] =
 	"  --controls P             share of controls (a6b: blanks and calibrations too; default 0.0833)\n"
 	"  --blank-wells P          a6b: share of places that hold nothing (default 0.03)\n"
 	"  --sentinels P            a2b, a3: share of results without a value, 7FFE or 7FFF (default 0.05)\n"
+	"  --at-limit P             a1, a2, a2b, a3, a6b: share of inhibitions of exactly 50.00 % (default 0.02)\n"
+	"  --suspects P             a3: share of suspect results, which have a value all the same (default 0.05)\n"
 	"  --gold                   a3: gold strips instead of channels with numbers\n"
 	"  --one-frame              a7: a message is one frame, not one for each record\n"
 	"  --no-enq                 a7: it begins without ENQ\n"
@@ -72,6 +74,7 @@ static const char help[] =
 	"  --oldest-first           a6a: page 0 is the oldest result, not the newest\n"
 	"  --layout NAME            a1: 8, 16, multi or z24 (default 8)\n"
 	"  --mask-order lsb|msb     a1: which bit of the mask is well 1 (default lsb)\n"
+	"  --float2 WHAT            a1: a well's second number, inhibition or sample-abs (default inhibition)\n"
 	"  --press S                a1: the user presses \"transfer\" S seconds after the last one (default 2)\n"
 	"  --link-window S          a1: link mode ends S seconds after the last command (default 10)\n"
 	"  --group-gap S            a1: seconds before the next group (default 3 with z24, else 0)\n"
@@ -125,6 +128,8 @@ enum choice {
 	OPTION_BLANK_WELLS,
 	OPTION_SENTINELS,
 	OPTION_FIRST_DUMMY,
+	OPTION_AT_LIMIT,
+	OPTION_SUSPECTS,
 	OPTION_GOLD,
 	OPTION_SIGNALS,
 	OPTION_ONE_FRAME,
@@ -136,6 +141,7 @@ enum choice {
 	OPTION_OLDEST_FIRST,
 	OPTION_LAYOUT,
 	OPTION_MASK_ORDER,
+	OPTION_FLOAT2,
 	OPTION_PRESS,
 	OPTION_LINK_WINDOW,
 	OPTION_GROUP_GAP,
@@ -183,6 +189,8 @@ static const struct option names[] = {
 	{ "blank-wells", required_argument, NULL, OPTION_BLANK_WELLS },
 	{ "sentinels", required_argument, NULL, OPTION_SENTINELS },
 	{ "memory-first-dummy", no_argument, NULL, OPTION_FIRST_DUMMY },
+	{ "at-limit", required_argument, NULL, OPTION_AT_LIMIT },
+	{ "suspects", required_argument, NULL, OPTION_SUSPECTS },
 	{ "gold", no_argument, NULL, OPTION_GOLD },
 	{ "signals", no_argument, NULL, OPTION_SIGNALS },
 	{ "one-frame", no_argument, NULL, OPTION_ONE_FRAME },
@@ -194,6 +202,7 @@ static const struct option names[] = {
 	{ "oldest-first", no_argument, NULL, OPTION_OLDEST_FIRST },
 	{ "layout", required_argument, NULL, OPTION_LAYOUT },
 	{ "mask-order", required_argument, NULL, OPTION_MASK_ORDER },
+	{ "float2", required_argument, NULL, OPTION_FLOAT2 },
 	{ "press", required_argument, NULL, OPTION_PRESS },
 	{ "link-window", required_argument, NULL, OPTION_LINK_WINDOW },
 	{ "group-gap", required_argument, NULL, OPTION_GROUP_GAP },
@@ -366,6 +375,13 @@ static void take_mask_order(struct options *options, const char *text)
 	options->mask_msb = strcmp(text, "msb") == 0;
 }
 
+static void take_float2(struct options *options, const char *text)
+{
+	if (strcmp(text, "inhibition") != 0 && strcmp(text, "sample-abs") != 0)
+		complain("--float2 %s: neither inhibition nor sample-abs", text);
+	options->sample_abs = strcmp(text, "sample-abs") == 0;
+}
+
 static void take_code_end(struct options *options, const char *text)
 {
 	static const char *const ends[] = { "cr", "lf", "crlf", "tab", "none" };
@@ -462,6 +478,12 @@ static bool take_quirk_option(struct options *options, int choice, const char *o
 	case OPTION_SENTINELS:
 		options->sentinels = share(option, value);
 		return true;
+	case OPTION_AT_LIMIT:
+		options->at_limit = share(option, value);
+		return true;
+	case OPTION_SUSPECTS:
+		options->suspects = share(option, value);
+		return true;
 	case OPTION_FIRST_DUMMY:
 		options->first_dummy = true;
 		return true;
@@ -521,6 +543,9 @@ static bool take_dump8_option(struct options *options, int choice, const char *o
 		return true;
 	case OPTION_MASK_ORDER:
 		take_mask_order(options, value);
+		return true;
+	case OPTION_FLOAT2:
+		take_float2(options, value);
 		return true;
 	case OPTION_PRESS:
 		options->press_ns = seconds(option, value);
@@ -655,6 +680,8 @@ int options_parse(int argc, char **argv, struct options *options)
 		.controls = 1.0 / 12,
 		.blank_wells = -1,
 		.sentinels = 0.05,
+		.at_limit = 0.02,
+		.suspects = 0.05,
 		.press_ns = INT64_C(2000000000),
 		.link_window_ns = INT64_C(10000000000),
 		.group_gap_ns = -1,

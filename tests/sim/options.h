@@ -64,6 +64,8 @@ struct options {
 	double same;                  /* share of results that repeat the one before */
 	double controls;              /* share of results that are controls, blanks and calibrations */
 	double blank_wells;           /* A6b: share of places that hold nothing */
+	double at_limit;              /* share of inhibitions of exactly 50.00 % */
+	double suspects;              /* A3: share of suspect results */
 	double sentinels;             /* A2b, A3: share of results without a value */
 	bool first_dummy;             /* A6b: the first place of the memory is all FF */
 	bool low_word_first;          /* A6b: CDAB */
@@ -75,8 +77,8 @@ struct options {
 	size_t frame_size;            /* A7: bytes of a record that a frame holds */
 	double queries;               /* A7: share of messages with a question behind them */
 
-	enum sim_layout layout; /* A1, as the next six */
-	bool mask_msb;
+	enum sim_layout layout; /* A1, as the next seven */
+	bool mask_msb, sample_abs;
 	int64_t press_ns, link_window_ns, group_gap_ns, reboot_ns;
 	double cancel;
 

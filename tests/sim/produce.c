@@ -60,13 +60,14 @@ static void signals_for(struct instrument *instrument, struct result *result, in
 
 /* Inhibition in hundredths of a percent: mostly low, some over the limit, a few a little below zero, now and then
  * exactly 50.00. */
-static int32_t inhibition(struct dice *dice)
+static int32_t inhibition(struct instrument *instrument)
 {
+	struct dice *dice = &instrument->dice;
 	uint32_t luck = dice_below(dice, 100);
 
 	if (luck < 4)
 		return dice_between(dice, -480, -1);
-	if (luck < 6)
+	if (luck < 4 + (uint32_t)(100 * instrument->options->at_limit))
 		return 5000;
 	if (luck < 14)
 		return dice_between(dice, 5001, 9950);
@@ -87,7 +88,7 @@ static void produce_a2(struct instrument *instrument, struct result *out)
 	name_sample(instrument, out);
 	out->unit = UNIT_PERCENT;
 	out->decimals = 2;
-	out->value = inhibition(&instrument->dice);
+	out->value = inhibition(instrument);
 	out->number &= 0xFFFF;
 	if (control_is_due(instrument)) {
 		out->kind = RESULT_NEGATIVE_CONTROL;
@@ -99,7 +100,7 @@ static void produce_a2(struct instrument *instrument, struct result *out)
 static void produce_a2b(struct instrument *instrument, struct result *out)
 {
 	bool control = control_is_due(instrument);
-	int32_t percent = control ? 0 : inhibition(&instrument->dice);
+	int32_t percent = control ? 0 : inhibition(instrument);
 
 	out->unit = UNIT_PERCENT;
 	out->decimals = 1;
@@ -121,7 +122,7 @@ static void produce_a2b(struct instrument *instrument, struct result *out)
 static void produce_a1(struct instrument *instrument, struct result *out)
 {
 	bool control = instrument->options->controls > 0 && instrument->next_channel == 1;
-	int32_t percent = control ? 0 : inhibition(&instrument->dice);
+	int32_t percent = control ? 0 : inhibition(instrument);
 
 	out->number = instrument->group;
 	out->channel = take_channel(instrument);
@@ -133,6 +134,8 @@ static void produce_a1(struct instrument *instrument, struct result *out)
 	/* one control for the wells of a group */
 	out->control = (uint16_t)(400 + instrument->batch * 37 % 550);
 	out->signal = (uint16_t)(out->control * (10000 - percent) / 10000);
+	if (instrument->options->sample_abs)
+		out->sentinel = SENTINEL_WORD; /* it is not sent */
 	if (instrument->options->layout == SIM_LAYOUT_Z24) {
 		name_sample(instrument, out);
 		snprintf(out->sample_no, sizeof out->sample_no, "%u", out->channel);
@@ -166,9 +169,9 @@ static void produce_a3(struct instrument *instrument, struct result *out)
 	out->unit = out->item == 0 ? UNIT_PERCENT : UNIT_MG_KG;
 	out->decimals = out->item == 0 ? 1 : 3;
 	out->value = control          ? 0
-	             : out->item == 0 ? inhibition(&instrument->dice) / 10
+	             : out->item == 0 ? inhibition(instrument) / 10
 	                              : dice_between(&instrument->dice, -20, 90000);
-	if (dice_chance(&instrument->dice, 0.05))
+	if (dice_chance(&instrument->dice, instrument->options->suspects))
 		out->verdict = RESULT_SUSPECT;
 	if (dice_chance(&instrument->dice, instrument->options->sentinels)) {
 		out->sentinel = dice_chance(&instrument->dice, 0.5) ? SENTINEL_NOT_AVAILABLE : SENTINEL_INVALID;
@@ -293,7 +296,7 @@ static void make_control(struct instrument *instrument, struct result *out)
 static void produce_a6b(struct instrument *instrument, struct result *out)
 {
 	const struct test *test = &menu[dice_below(&instrument->dice, COUNT(menu))];
-	int32_t value = test->unit == UNIT_PERCENT ? inhibition(&instrument->dice)
+	int32_t value = test->unit == UNIT_PERCENT ? inhibition(instrument)
 	                : dice_chance(&instrument->dice, 0.06)
 	                        ? dice_between(&instrument->dice, test->limit, 3 * test->limit)
 	                        : dice_between(&instrument->dice, 0, test->usual);

@@ -251,6 +251,24 @@ static void each_capture(void (*check)(struct capture *, const char *path))
 	assert_true(checked >= 6);
 }
 
+static void each_driver_has_a_capture_that_must_decode_to_something(void **state)
+{
+	(void)state;
+	for (size_t i = 0; drivers[i]; i++) {
+		char pattern[128];
+		glob_t paths;
+		snprintf(pattern, sizeof(pattern), "tests/captures/%s/*.golden", drivers[i]->name);
+		if (glob(pattern, 0, NULL, &paths) != 0)
+			fail_msg("no capture of driver %s has its lines beside it", drivers[i]->name);
+		for (size_t k = 0; k < paths.gl_pathc; k++) { /* and each takes part in the tests below */
+			char hex[512];
+			snprintf(hex, sizeof(hex), "%.*s.hex", (int)(strlen(paths.gl_pathv[k]) - 7), paths.gl_pathv[k]);
+			assert_int_equal(access(hex, R_OK), 0);
+		}
+		globfree(&paths);
+	}
+}
+
 static void check_whole(struct capture *capture, const char *path)
 {
 	expect(capture, capture->bytes, capture->length, 4096, 0, path);
@@ -478,6 +496,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--write") == 0)
 		return write_golden_files();
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_driver_has_a_capture_that_must_decode_to_something),
 		cmocka_unit_test(a_capture_decoded_whole_gives_its_golden_lines),
 		cmocka_unit_test(a_capture_decoded_byte_by_byte_gives_the_same_lines),
 		cmocka_unit_test(a_capture_cut_at_random_gives_the_same_lines),

@@ -29,6 +29,7 @@ static struct {
 	size_t id_count, doubles, notices;
 	struct notice notice;
 	uint8_t last[2];
+	int longest_ms; /* that a question waited for its answer */
 	size_t last_length;
 } paper;
 
@@ -150,6 +151,8 @@ static void ask(void)
 	assert_in_range(request.length, 1, 2);
 	assert_true(request.length == 1 ? request.bytes[0] == 0x24 : request.bytes[0] == 0x1B);
 	assert_false(request.length == 2 && request.bytes[1] == 0xB9); /* it never erases */
+	if (request.pause_ms + request.timeout_ms > paper.longest_ms)
+		paper.longest_ms = request.pause_ms + request.timeout_ms;
 	memcpy(paper.last, request.bytes, request.length);
 	paper.last_length = request.length;
 }
@@ -429,6 +432,17 @@ static void silence_begins_the_dialogue_anew(void **state)
 	assert_int_equal(paper.notices, 2); /* a group was owed, and one byte came */
 }
 
+/* Q2: 10 s after the last command the reader leaves link mode. */
+static void no_answer_is_waited_for_longer_than_the_link_lasts(void **state)
+{
+	(void)state;
+	add_eight(1);
+	add_eight(2);
+	poll();
+	assert_true(paper.cleared);
+	assert_in_range(paper.longest_ms, 3500, 9999); /* and a z24 has its 3 s for a group */
+}
+
 static void a_cancelling_user_ends_the_dump_and_nothing_is_let_go(void **state)
 {
 	(void)state;
@@ -607,6 +621,7 @@ int main(void)
 		TEST(a_group_is_let_go_only_by_the_question_after_it_was_stored),
 		TEST(a_crash_between_store_and_release_doubles_nothing),
 		TEST(silence_begins_the_dialogue_anew),
+		TEST(no_answer_is_waited_for_longer_than_the_link_lasts),
 		TEST(a_cancelling_user_ends_the_dump_and_nothing_is_let_go),
 		TEST(a_group_that_breaks_off_is_told_with_its_bytes_and_never_let_go),
 		TEST(what_makes_no_sense_is_read_twice_before_it_is_believed),

@@ -100,8 +100,6 @@ static void the_questions_are_the_published_ones(void **state)
 	}
 }
 
-/* ---- results ---- */
-
 static struct reading *decode(struct paper_line *line, const uint8_t *frame, size_t length)
 {
 	static uint8_t kept[32];
@@ -111,6 +109,57 @@ static struct reading *decode(struct paper_line *line, const uint8_t *frame, siz
 	line->instrument.driver->take(&line->instrument, &reply, &line->readings);
 	return line->readings.count == 1 ? &line->list[0] : NULL;
 }
+
+/* Q9: nothing is stuffed, so that number, name and value may look like the ends of frames. */
+static void marks_inside_the_data_end_nothing(void **state)
+{
+	(void)state;
+	struct paper_line *line = start(false, "a2");
+	const struct driver *driver = line->instrument.driver;
+	struct paper_result *result = paper_test(&reader, 5, 1);
+	result->number = 0x7EAA;
+	result->inhibition = 0x7EAA;
+	memcpy(result->name, "\xAA\x7E\x7E\xAA\xAA\x7E", 6);
+	paper_record(&reader, result, 2, 1);
+	paper_record(&reader, result, 2, 2); /* and back to back: AA 7E */
+	assert_int_equal(reader.length, 52);
+	for (size_t length = 1; length < 26; length++)
+		assert_int_equal(driver->frame(NULL, reader.answer, length), FRAME_MORE);
+	assert_int_equal(driver->frame(NULL, reader.answer, 52), 26);
+	assert_int_equal(driver->frame(NULL, reader.answer + 26, 26), 26);
+	assert_string_equal(decode(line, reader.answer, 26)->instrument_seq, "32426");
+	assert_string_equal(line->list[0].value, "324.26");
+	paper_line_free(line);
+}
+
+/* Q10: modules of other makers have 7E at both ends, a big-endian length, and SUM-8 or CRC-8. */
+static void a_siblings_frames_are_noise_and_the_next_frame_is_read(void **state)
+{
+	(void)state;
+	for (int crc = 0; crc < 2; crc++) {
+		struct paper_line *line = start(false, "a2");
+		struct cutter cutter = { 0 };
+		struct cut cut;
+		enum cut_kind kind;
+		size_t noise = 0, frames = 0;
+		uint8_t stream[52] = { 0x7E, 0x11, 0x00, 0x14 };
+		memcpy(stream + 4, records[0] + 4, 20);
+		stream[24] = crc ? checksum_crc8(stream + 1, 23) : checksum_sum8(stream + 1, 23);
+		stream[25] = 0x7E;
+		memcpy(stream + 26, records[0], 26); /* 7E 7E: the second one begins a frame */
+		assert_int_equal(cutter_feed(&cutter, stream, sizeof(stream)), 0);
+		while ((kind = cutter_next(&cutter, &line->instrument, true, &cut)) != CUT_MORE) {
+			noise += kind == CUT_NOISE ? cut.length : 0;
+			frames += kind == CUT_FRAME && memcmp(cut.bytes, records[0], 26) == 0;
+		}
+		assert_int_equal(noise, 26);
+		assert_int_equal(frames, 1);
+		cutter_reset(&cutter);
+		paper_line_free(line);
+	}
+}
+
+/* ---- results ---- */
 
 static void a_result_asked_by_date_says_what_the_reader_displayed(void **state)
 {
@@ -321,6 +370,21 @@ static void results_alike_to_the_last_bit_stay_two_and_keep_their_ids(void **sta
 		paper_poll(line, &reader);
 		assert_int_equal(line->stored_count, 10);
 		assert_true(line->known_count >= 10);
+		paper_line_free(line);
+	}
+}
+
+static void a_flood_of_24_results_in_one_second_is_24_results(void **state)
+{
+	(void)state;
+	for (int a2b = 0; a2b < 2; a2b++) {
+		struct paper_line *line = start(a2b, "auto");
+		for (int i = 0; i < 24; i++)
+			paper_test(&reader, 5, 1);
+		for (int i = 0; i < 3; i++)
+			paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, 24);
+		assert_int_equal(line->notice_count, 0);
 		paper_line_free(line);
 	}
 }
@@ -598,6 +662,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_truncation_wants_more_and_every_flipped_bit_is_refused),
 		cmocka_unit_test(lengths_that_no_command_has_are_refused_at_once),
+		cmocka_unit_test(marks_inside_the_data_end_nothing),
+		cmocka_unit_test(a_siblings_frames_are_noise_and_the_next_frame_is_read),
 		cmocka_unit_test(the_questions_are_the_published_ones),
 		cmocka_unit_test(a_result_asked_by_date_says_what_the_reader_displayed),
 		cmocka_unit_test(a_result_asked_by_batch_says_what_the_reader_displayed),
@@ -610,6 +676,7 @@ int main(void)
 		cmocka_unit_test(auto_finds_out_which_layout_answers),
 		cmocka_unit_test(each_result_is_read_once_and_the_day_only_when_it_grew),
 		cmocka_unit_test(results_alike_to_the_last_bit_stay_two_and_keep_their_ids),
+		cmocka_unit_test(a_flood_of_24_results_in_one_second_is_24_results),
 		cmocka_unit_test(lost_frames_are_asked_for_until_all_are_there),
 		cmocka_unit_test(what_cannot_be_read_is_told_once_and_does_not_stop_the_rest),
 		cmocka_unit_test(midnight_reads_yesterday_once_more),

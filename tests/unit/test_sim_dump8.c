@@ -39,6 +39,7 @@ static const struct result results[] = {
 		.item = 1,
 		.channel = 2,
 		.signal = 570,
+		.control = 914,
 		.value = 376,
 		.decimals = 1 },
 	{ .number = 0x10, .batch = 2, .tested = TESTED, .item = 2, .channel = 8, .signal = 1932, .value = 10109 },
@@ -102,6 +103,17 @@ static void the_groups_are_the_published_ones(void **state)
 		"2026-03-05",
 		16);
 	assert_int_equal(out[29 + 7 * 59], 8);
+}
+
+static void the_second_number_may_be_the_samples_absorbance(void **state)
+{
+	const struct result *group[] = { &results[1] };
+	uint8_t out[DUMP8_GROUP_MAX];
+
+	(void)state;
+	options.sample_abs = true;
+	dump8_group(&options, group, 1, out);
+	assert_memory_equal(out + 17, "\x3F\x69\xFB\xE7\x3F\x11\xEB\x85", 8); /* control 0.914, sample 0.570 */
 }
 
 static void the_memory_is_cleared_when_the_last_group_was_let_go_and_not_before(void **state)
@@ -189,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_groups_are_the_published_ones, prepare),
+		cmocka_unit_test_setup(the_second_number_may_be_the_samples_absorbance, prepare),
 		cmocka_unit_test_setup(the_memory_is_cleared_when_the_last_group_was_let_go_and_not_before, prepare),
 		cmocka_unit_test_setup(link_mode_ends_ten_seconds_after_the_last_command, prepare),
 		cmocka_unit_test_setup(a_user_cancels_and_the_host_erases, prepare),

@@ -213,6 +213,7 @@ static void a_wrong_command_line_is_refused_with_64(void **state)
 		"sim a2 --serial l --capacity 0", "sim a6b --tcp h:65000 --ports 1000",
 		"sim a2 --serial l --results 1.5", "sim a2 --serial", "sim folder --serial l", "sim folder",
 		"sim a9 --folder d", "sim folder --folder d --tcp h:1", "sim a9 --serial l --bad-crc 0.1",
+		"sim a1 --serial l --float2 conc", "sim a7 --serial l --frame-size 7", "sim a7 --serial l --burst 101",
 		"sim scanner --serial l", "sim a2 --serial l --codes f",
 		"sim scanner --serial l --codes f --code-end x" };
 	struct options options;
