@@ -19,6 +19,7 @@ static const struct command {
 		N_("record what passes on an instrument's line, until interrupted") },
 	{ "parked", ctl_parked, "[--target NAME]", N_("entries a target's broker refused, and why") },
 	{ "retry", ctl_retry, "SEQ|all [--target NAME]", N_("send what was refused again") },
+	{ "resend", ctl_resend, "FROM [TO] [--target NAME]", N_("send stored entries again, unchanged") },
 	{ "export", ctl_export,
 		"[--from SEQ] [--to SEQ] | --day DAY | --since DAY | --bundle ID [--format jsonl|csv] [-o FILE]",
 		N_("entries with the seals that prove them, a table, or the evidence for one record") },

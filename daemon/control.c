@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "control_redecode.h"
+#include "control_resend.h"
 #include "control_samples.h"
 #include "control_tap.h"
 #include "intake.h"
@@ -225,16 +226,6 @@ static void tail_on(struct control *control, struct client *client)
 	}
 }
 
-static void answer_register(struct control *control, struct client *client, const struct json *request)
-{
-	struct fault fault = { "" };
-	struct json *answer = control_register(control->room, request, &fault);
-	if (answer)
-		send_json(client, answer);
-	else
-		send_fault(client, &fault);
-}
-
 static void answer_samples(struct control *control, struct client *client, const struct json *request)
 {
 	struct fault fault = { "" };
@@ -251,34 +242,13 @@ static void answer_samples(struct control *control, struct client *client, const
 	js_free(list);
 }
 
-static int pass_parked(void *context, const struct parked *parked)
+/* Sends the answer, or why there is none. */
+static void send_told(struct client *client, struct json *told, const struct fault *fault)
 {
-	(void)context;
-	(void)parked;
-	return 0;
-}
-
-static int64_t count_parked(struct control *control, const char *target, uint64_t seq)
-{
-	long given =
-		journal_parked(control->reader, target, seq ? seq : 1, seq ? seq : UINT64_MAX, pass_parked, NULL, NULL);
-	return given > 0 ? given : 0;
-}
-
-/* Has what a target refused sent again: one entry, or all of them. */
-static int retry(struct control *control, struct client *client, const struct json *request, struct fault *fault)
-{
-	const char *target = js_get_text(request, "target");
-	int64_t seq = js_get_integer(request, "seq", 0), count = count_parked(control, target, (uint64_t)seq);
-	if (seq < 0 || count == 0)
-		return fault_set(fault, ENOENT, _("nothing of that was refused; `assayctl parked` shows what was"));
-	int error = room_retry(control->room, target, seq ? (uint64_t)seq : 1, seq ? (uint64_t)seq : UINT64_MAX, fault);
-	if (error)
-		return error;
-	struct json *told = js_new_object();
-	js_put_integer(told, "retrying", count);
-	send_json(client, told);
-	return 0;
+	if (told)
+		send_json(client, told);
+	else
+		send_fault(client, fault);
 }
 
 static void send_sealed(struct control *control, struct client *client)
@@ -307,12 +277,13 @@ static void answer(struct control *control, struct client *client)
 		if (control_redecode(control->room, control->reader, request, send_line, client, &fault) != 0)
 			send_fault(client, &fault);
 	} else if (command && strcmp(command, "register") == 0) {
-		answer_register(control, client, request);
+		send_told(client, control_register(control->room, request, &fault), &fault);
 	} else if (command && strcmp(command, "samples") == 0) {
 		answer_samples(control, client, request);
 	} else if (command && strcmp(command, "retry") == 0) {
-		if (retry(control, client, request, &fault) != 0)
-			send_fault(client, &fault);
+		send_told(client, control_retry(control->room, control->reader, request, &fault), &fault);
+	} else if (command && strcmp(command, "resend") == 0) {
+		send_told(client, control_resend(control->room, control->reader, request, &fault), &fault);
 	} else if (!request || control_answer(control->reader, request, send_line, client, &fault) != 0) {
 		send_fault(client, &fault);
 	}

@@ -7,7 +7,8 @@
  *     {"command":"list","last":20} or {"from":1,"limit":20}   the entries' own bytes, one a line
  *     {"command":"show","id":"0b9c..."} or {"seq":17}         one line or none
  *     {"command":"parked","target":"county"}                what targets refused; all of them without "target"
- *     {"command":"retry","target":"county","seq":17}        sends it again; everything refused without "seq"
+ *     {"command":"retry"} and {"command":"resend","from":3}   what was refused, or stored, is sent again:
+ * control_resend.h
  *     {"command":"seal"}                                    seals what is durable by now: {"sealed":SEQ}
  *     {"command":"identity"}                                station, epoch and public key: one line, or none
  *     {"command":"tail"}                                    every entry from now on

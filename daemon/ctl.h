@@ -23,6 +23,7 @@ int ctl_tail(const struct ctl *ctl, int argc, char **argv);
 int ctl_capture(const struct ctl *ctl, int argc, char **argv);
 int ctl_parked(const struct ctl *ctl, int argc, char **argv);
 int ctl_retry(const struct ctl *ctl, int argc, char **argv);
+int ctl_resend(const struct ctl *ctl, int argc, char **argv);
 int ctl_export(const struct ctl *ctl, int argc, char **argv);
 int ctl_verify(const struct ctl *ctl, int argc, char **argv);
 int ctl_identity(const struct ctl *ctl, int argc, char **argv);

@@ -1,4 +1,5 @@
-/* assayctl parked, retry: what a target's broker does not take, and trying again once somebody has changed that. */
+/* assayctl parked, retry, resend: what a target's broker does not take, trying again once somebody has changed that,
+ * and sending anything stored once more. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -8,9 +9,9 @@
 #include "ctl.h"
 #include "program.h"
 
-struct wish { /* what both commands are told */
+struct wish { /* what these commands are told */
 	struct ctl ctl;
-	const char *target, *what;
+	const char *target, *what, *until;
 	size_t shown;
 };
 
@@ -33,6 +34,8 @@ static int read_wish(struct wish *wish, int argc, char **argv)
 	}
 	if (optind < argc)
 		wish->what = argv[optind++];
+	if (optind < argc && strcmp(argv[0], "resend") == 0)
+		wish->until = argv[optind++];
 	return optind == argc ? EXIT_DONE : ctl_fail(EXIT_USAGE, _("'%s' is one argument too many"), argv[optind]);
 }
 
@@ -97,21 +100,58 @@ static int print_retry(void *context, const char *line, size_t length)
 	return 0;
 }
 
+static bool read_sequence(const char *text, long long *ret)
+{
+	char *end = NULL;
+	errno = 0;
+	*ret = text ? strtoll(text, &end, 10) : 0;
+	return text && !*end && !errno && *ret > 0;
+}
+
 int ctl_retry(const struct ctl *ctl, int argc, char **argv)
 {
 	struct wish wish = { .ctl = *ctl };
 	int code = read_wish(&wish, argc, argv);
 	if (code != EXIT_DONE)
 		return code;
-	char *end = NULL;
-	errno = 0;
-	long long seq = wish.what ? strtoll(wish.what, &end, 10) : 0;
+	long long seq = 0;
 	bool all = wish.what && strcmp(wish.what, "all") == 0;
-	if (!all && (!wish.what || *end || errno || seq < 1))
+	if (!all && !read_sequence(wish.what, &seq))
 		return ctl_fail(EXIT_USAGE,
 			_("retry needs a sequence number, as `assayctl parked` prints them, or the word all"));
 	struct json *request = request_of(&wish, "retry");
 	if (!all)
 		js_put_integer(request, "seq", seq);
 	return ctl_ask(&wish.ctl, request, print_retry, &wish);
+}
+
+static int print_resend(void *context, const char *line, size_t length)
+{
+	struct wish *wish = context;
+	struct json *told = js_parse(line, length, NULL);
+	if (wish->ctl.json)
+		printf("%.*s\n", (int)length, line);
+	else
+		printf(_("entries %lld to %lld are sent again, unchanged; the platform knows them by their ids\n"),
+			(long long)js_get_integer(told, "from", 0), (long long)js_get_integer(told, "to", 0));
+	js_free(told);
+	return 0;
+}
+
+int ctl_resend(const struct ctl *ctl, int argc, char **argv)
+{
+	struct wish wish = { .ctl = *ctl };
+	int code = read_wish(&wish, argc, argv);
+	if (code != EXIT_DONE)
+		return code;
+	long long from, to = 0;
+	if (!read_sequence(wish.what, &from) || (wish.until && !read_sequence(wish.until, &to)))
+		return ctl_fail(EXIT_USAGE,
+			_("resend needs the sequence number of the first entry, and may have that of the last, as `assayctl list` "
+			  "prints them"));
+	struct json *request = request_of(&wish, "resend");
+	js_put_integer(request, "from", from);
+	if (to)
+		js_put_integer(request, "to", to);
+	return ctl_ask(&wish.ctl, request, print_resend, &wish);
 }

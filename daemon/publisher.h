@@ -36,6 +36,10 @@ void publisher_fault(struct publisher *publisher, struct fault *out); /* why it 
 unsigned long publisher_beat(const struct publisher *publisher);
 /* Sends again what of `first`..`last` was refused. Any thread */
 void publisher_retry(struct publisher *publisher, uint64_t first, uint64_t last);
+/* Sends the entries `first`..`last` again, some at a time, at the pace of a replay; replaces what it was asked before
+ * and has not begun. Any thread */
+void publisher_resend(struct publisher *publisher, uint64_t first, uint64_t last);
+bool publisher_resends(struct publisher *publisher);        /* some are not begun yet. Any thread */
 void publisher_status_changed(struct publisher *publisher); /* publish the status soon. Any thread */
 
 #endif

@@ -75,7 +75,7 @@ struct retry { /* of what was refused, one entry after the other */
 enum publisher_stream {
 	STREAM_ORDERED, /* in order from the target's cursor; everything, unless there is a long backlog */
 	STREAM_LIVE,    /* what was appended after connecting, while ORDERED works off a long backlog */
-	STREAM_REPLAY,  /* what the platform asked for again */
+	STREAM_REPLAY,  /* what the platform, or somebody at the station, asked for again */
 	STREAM_OLD,     /* what was salvaged of a damaged journal */
 	STREAM_COUNT
 };
@@ -131,6 +131,7 @@ struct publisher {
 	struct doubt doubt;
 	struct retry retry;
 	struct platform_range retry_asked; /* by another thread; under fault_lock */
+	struct platform_range resend;      /* not begun yet of what another thread asked for; likewise */
 
 	struct complaint down, unexamined, refused, unread, odd, uncovered;
 };
@@ -173,6 +174,7 @@ void platform_message(struct publisher *publisher, const struct mqtt_incoming *m
 bool platform_send(struct publisher *publisher, long now_ms); /* true when it sent something */
 void platform_reset(struct publisher *publisher);             /* a connection ended */
 void platform_watch_receipts(struct publisher *publisher, long now_ms);
+void platform_resend(struct publisher *publisher);  /* what somebody at the station wants sent again */
 void platform_goodbye(struct publisher *publisher); /* the last status */
 #define PLATFORM_OFFLINE "{\"online\":false}"
 

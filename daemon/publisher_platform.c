@@ -13,6 +13,7 @@
 #define RECEIPT_PATIENCE_MS 60000
 #define RECEIPT_LONGEST_MS  3600000
 #define RECEIPT_RESEND      1000  /* entries sent again at once when no receipt covers them */
+#define RESEND_AT_ONCE      1000  /* of a long range: then others who want something sent again have their turn */
 #define MANIFESTS_ANSWERED  32    /* of one day: there is one, unless the clock was set on it */
 #define MISSING_PAUSE_MS    30000 /* the same gap is not filled twice while the platform catches up */
 
@@ -156,6 +157,37 @@ static bool replay(struct publisher *publisher, uint64_t first, uint64_t last)
 		return false;
 	stream_begin(stream, first - 1, last);
 	return true;
+}
+
+bool publisher_resends(struct publisher *publisher)
+{
+	pthread_mutex_lock(&publisher->fault_lock);
+	bool resends = publisher->resend.last != 0;
+	pthread_mutex_unlock(&publisher->fault_lock);
+	return resends;
+}
+
+void publisher_resend(struct publisher *publisher, uint64_t first, uint64_t last)
+{
+	pthread_mutex_lock(&publisher->fault_lock);
+	publisher->resend = (struct platform_range){ first, last };
+	pthread_mutex_unlock(&publisher->fault_lock);
+	publisher_status_changed(publisher); /* wakes it */
+}
+
+void platform_resend(struct publisher *publisher)
+{
+	struct platform_range *left = &publisher->resend;
+	pthread_mutex_lock(&publisher->fault_lock);
+	if (left->last) {
+		uint64_t last =
+			left->last - left->first < RESEND_AT_ONCE ? left->last : left->first + RESEND_AT_ONCE - 1;
+		if (replay(publisher, left->first, last))
+			left->first = last + 1;
+		if (left->first > left->last)
+			*left = (struct platform_range){ 0 };
+	}
+	pthread_mutex_unlock(&publisher->fault_lock);
 }
 
 static char *answer_replay(struct publisher *publisher, const struct platform_request *request)

@@ -425,21 +425,49 @@ struct intake *room_intake(struct room *room)
 	return room->intake;
 }
 
+/* The next publisher of `target`, or of any (NULL), from `*at` on; NULL when there is none. The caller holds the lock.
+ */
+static struct publisher *next_of_target(struct room *room, const char *target, size_t *at)
+{
+	while (*at < room->publishers.count) {
+		struct publisher *publisher = room->publishers.list[(*at)++].thread;
+		if (!target || strcmp(publisher_target(publisher)->name, target) == 0)
+			return publisher;
+	}
+	return NULL;
+}
+
+static int no_target(const char *target, struct fault *fault)
+{
+	return target ? fault_set(fault, ENOENT, _("there is no target '%s' in the configuration"), target)
+	              : fault_set(fault, ENOENT, _("there is no target in the configuration"));
+}
+
 int room_retry(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault)
 {
-	size_t asked = 0;
+	size_t at = 0, asked = 0;
 	pthread_mutex_lock(&room->lock);
-	for (size_t i = 0; i < room->publishers.count; i++) {
-		struct publisher *publisher = room->publishers.list[i].thread;
-		if (target && strcmp(publisher_target(publisher)->name, target) != 0)
-			continue;
+	for (struct publisher *publisher; (publisher = next_of_target(room, target, &at)); asked++)
 		publisher_retry(publisher, first, last);
-		asked++;
-	}
 	pthread_mutex_unlock(&room->lock);
-	return asked ? 0
-	             : fault_set(
-			       fault, ENOENT, _("there is no target '%s' in the configuration"), target ? target : "");
+	return asked ? 0 : no_target(target, fault);
+}
+
+int room_resend(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault)
+{
+	struct publisher *publisher;
+	size_t at = 0, asked = 0;
+	int error = 0;
+	pthread_mutex_lock(&room->lock);
+	while (!error && (publisher = next_of_target(room, target, &at)))
+		if (publisher_resends(publisher))
+			error = fault_set(fault, EBUSY,
+				_("target %s: entries are being sent again; ask again when they are"),
+				publisher_target(publisher)->name);
+	for (at = 0; !error && (publisher = next_of_target(room, target, &at)); asked++)
+		publisher_resend(publisher, first, last);
+	pthread_mutex_unlock(&room->lock);
+	return error || asked ? error : no_target(target, fault);
 }
 
 uint64_t room_seal(struct room *room)

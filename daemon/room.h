@@ -39,6 +39,9 @@ void room_summary(struct room *room, char *out, size_t size);
 struct intake *room_intake(struct room *room);
 /* Has `target` (NULL: every one) send again what it refused of the entries `first`..`last`. -ENOENT: no such target. */
 int room_retry(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault);
+/* Has `target` (NULL: every one) send the entries `first`..`last` again. The control thread alone calls. -ENOENT: no
+ * such target; -EBUSY, and none does: one is still at it. */
+int room_resend(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault);
 
 uint64_t room_seal(struct room *room); /* seals what is durable by now; the last sealed entry. Any thread */
 

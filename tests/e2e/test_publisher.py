@@ -145,3 +145,50 @@ def test_what_the_broker_refuses_is_shown_and_sent_again_on_demand():
         harness.wait_for(lambda: daemon.ctl("retry", "all").returncode == 1, 20, "nothing left to try again")
         assert "Nothing was refused" in daemon.ctl("parked").stdout
         assert harness.settle([sim], subscriber).lost == []
+
+
+def test_stored_entries_are_sent_again_on_demand():
+    with harness.Room() as room:
+        subscriber, daemon, platform = start(room)
+        platform.client.disconnect()
+        entries = lambda: subscriber.of("result", "qc", "event")
+        first = {json.loads(m.payload)["seq"]: m.payload for m in entries()}
+        head = max(first)
+
+        def again(*words):
+            before = len(entries())
+            told = daemon.ctl("--json", "resend", *words)
+            assert told.returncode == 0, told.stderr
+            count = json.loads(told.stdout)["resending"]
+            harness.wait_for(lambda: len(entries()) >= before + count, 10, f"{count} entries again")
+            return [m.payload for m in entries()[before:]]
+
+        assert again("3", "7") == [first[seq] for seq in range(3, 8)]
+        assert again(str(head - 1), "--target", "county") == [first[head - 1], first[head]]
+        for words, code, why in [(("3", "--target", "nobody"), 1, "no target 'nobody'"), (("7", "3"), 1, "first"),
+                                 (("1", str(head + 1)), 1, f"the last entry is {head}"), ((), 64, "sequence number"),
+                                 (("0",), 64, "sequence number"), (("1", "2", "3"), 64, "too many")]:
+            refused = daemon.ctl("resend", *words)
+            assert refused.returncode == code and why in refused.stderr, (words, refused.stderr)
+
+
+def test_what_is_to_be_sent_again_waits_for_the_broker():
+    with harness.Room() as room:
+        os.mkdir(room.path("kept"))  # the subscriber's session, so that it misses nothing
+        broker = room.broker(extra=f"persistence true\npersistence_location {room.path('kept')}/\n")
+        subscriber = room.subscriber(broker.port)
+        sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "3", "--rate", "50", "--results", "20")
+        daemon = room.daemon(READER.format(serial=room.path("reader")), TARGET.format(port=broker.port, extra=""))
+        daemon.start()
+        harness.wait_for(lambda: len(sim.truth()) >= 20, 30, "all results finished")
+        assert harness.settle([sim], subscriber).lost == []
+        head = daemon.status()["seq"]
+        broker.stop()
+        harness.wait_for(lambda: daemon.status()["targets"]["county"]["state"] != "up", 10, "the link to be seen broken")
+        assert daemon.ctl("resend", "1", str(head)).returncode == 0
+        busy = daemon.ctl("resend", "1")
+        assert busy.returncode == 1 and "being sent again" in busy.stderr
+        before = len(subscriber.of("result", "qc", "event"))
+        broker.start()
+        harness.wait_for(lambda: {json.loads(m.payload)["seq"] for m in subscriber.of("result", "qc", "event")[before:]}
+                         >= set(range(1, head + 1)), 20, "all of them, once the broker is back")
