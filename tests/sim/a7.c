@@ -266,22 +266,34 @@ static void end_message(struct a7_sender *sender)
 		a7_go_on(sender);
 }
 
-static void go_on_sending(struct a7_sender *sender, uint8_t control)
+static void be_refused(struct a7_sender *sender)
 {
-	if (control == ACK && sender->phase == A7_SENDS) {
+	if (sender->phase == A7_SENDS && ++sender->refused < REFUSALS_MAX)
+		send_frame(sender);
+	else
+		give_up(sender);
+}
+
+static void be_accepted(struct a7_sender *sender)
+{
+	if (sender->phase == A7_SENDS) {
 		sender->at = sender->next;
 		sender->number++;
 		sender->refused = 0;
 	}
-	if (control == ACK && sender->at < sender->length)
+	if (sender->at < sender->length)
 		send_frame(sender);
-	else if (control == ACK)
+	else
 		end_message(sender);
-	else if (control == NAK && sender->phase == A7_SENDS && ++sender->refused < REFUSALS_MAX)
-		send_frame(sender);
+}
+
+static void go_on_sending(struct a7_sender *sender, uint8_t control)
+{
+	if (control == ACK)
+		be_accepted(sender);
 	else if (control == NAK)
-		give_up(sender);
-	else if (control == ENQ) /* both began: the host waits longer than we do */
+		be_refused(sender);
+	else if (control == ENQ && sender->phase == A7_ENQUIRES) /* both began: the host waits longer than we do */
 		wait_for(sender, A7_RESTS, PATIENCE_NS);
 }
 

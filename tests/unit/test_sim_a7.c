@@ -117,9 +117,9 @@ static void its_frames_are_the_published_ones(void **state)
 	finish(1, 1, NULL);
 	a7_go_on(&sender);
 	expect_control(ENQ);
-	for (char number = '1'; number <= '5'; number++) {
-		char title[] = "A7 ASTM frame 0";
-		title[strlen(title) - 1] = number;
+	for (unsigned number = 1; number <= 5; number++) {
+		char title[32];
+		snprintf(title, sizeof(title), "A7 ASTM frame %u", number);
 		const struct vector *vector = vector_of(title);
 		host(ACK);
 		assert_int_equal(said.length, vector->length);
