@@ -37,6 +37,8 @@ static const struct command {
 	{ "restore", ctl_restore, "FILE [--force]", N_("bring a backup back, while assayd does not run") },
 	{ "salvage", ctl_salvage, "FILE [-o OUT] [--station CODE]",
 		N_("what can still be read of a damaged journal, as a journal again") },
+	{ "scan", ctl_scan, "[--port PATH] [--ask]",
+		N_("serial ports, who uses them, and what to write for a free one") },
 	{ "probe", ctl_probe, "INSTRUMENT", N_("ask an instrument once; nothing is stored or acknowledged") },
 	{ "redecode", ctl_redecode, "[--from SEQ] [--to SEQ] [--instrument ID] [--profile FILE] [--dry-run]",
 		N_("decode stored bytes again; new records supersede what was decoded wrongly") },

@@ -61,9 +61,6 @@ int link_lost(const struct link *link, int error, struct fault *fault);
  * The descriptor (non-blocking, close-on-exec), or -errno. */
 int link_connect(struct link *link, struct fault *fault);
 
-/* The real device path of a serial port as it is now: by-id links followed, USB identity looked up. */
-int link_serial_resolve(const struct port *port, char *out, size_t size, struct fault *fault);
-
 /* Opens a terminal for the lock alone: flock(LOCK_EX), then TIOCEXCL once `link_tty_exclude()` is told which descriptor
  * does the work. The descriptor to close() for unlocking, or -errno with the holder named where it can be known. */
 int link_tty_lock(const char *path, struct fault *fault);

@@ -25,6 +25,7 @@
 #include "../drivers/checksum.h"
 #include "clock.h"
 #include "link_pdu.h"
+#include "link_serial.h"
 
 #define FRAME_GAP_MS 500 /* USB adapters and serial servers pause inside a frame: a pause this long ends it */
 #define QUIET_MS     60  /* a line that said nothing for this long is quiet: over 3.5 characters at 1,200 baud */

@@ -7,6 +7,7 @@
  * (pseudo terminals: the virtual ports of serial servers, socat, simulators) are set up with termios instead, to the
  * same settings.
  */
+#include "link_serial.h"
 #include "link_kind.h"
 
 #include <errno.h>
@@ -24,6 +25,38 @@ struct serial_link {
 	int fd;
 	struct sp_port *port; /* NULL: a plain terminal */
 };
+
+static void copy(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, "%s", text ? text : "");
+}
+
+static void describe(const struct sp_port *sp, struct serial_port *ret)
+{
+	int vendor, product;
+	*ret = (struct serial_port){ .usb = "" };
+	copy(ret->path, sizeof(ret->path), sp_get_port_name(sp));
+	if (sp_get_port_transport(sp) != SP_TRANSPORT_USB || sp_get_port_usb_vid_pid(sp, &vendor, &product) != SP_OK)
+		return;
+	snprintf(ret->usb, sizeof(ret->usb), "%04x:%04x", (unsigned)vendor & 0xFFFF, (unsigned)product & 0xFFFF);
+	copy(ret->serial, sizeof(ret->serial), sp_get_port_usb_serial(sp));
+	copy(ret->maker, sizeof(ret->maker), sp_get_port_usb_manufacturer(sp));
+	copy(ret->product, sizeof(ret->product), sp_get_port_usb_product(sp));
+}
+
+int link_serial_list(void (*each)(void *context, const struct serial_port *port), void *context, struct fault *fault)
+{
+	struct sp_port **ports = NULL;
+	if (sp_list_ports(&ports) != SP_OK)
+		return fault_set(fault, EIO, _("the serial ports of this box cannot be listed"));
+	for (size_t i = 0; ports[i]; i++) {
+		struct serial_port port;
+		describe(ports[i], &port);
+		each(context, &port);
+	}
+	sp_free_port_list(ports);
+	return 0;
+}
 
 static bool usb_matches(const char *wanted, const struct sp_port *port)
 {

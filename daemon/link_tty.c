@@ -1,5 +1,6 @@
 /* Who may use a terminal: locked against programs that ask (flock) and against those that do not (TIOCEXCL). */
 #include "link_kind.h"
+#include "link_serial.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -62,42 +63,59 @@ static pid_t opener(const char *path)
 	return found;
 }
 
-/* -EBUSY with as much as can be known of the other program. */
-static int busy(const char *path, const struct stat *tty, struct fault *fault)
+static bool is_pseudo(const struct stat *tty)
 {
-	pid_t pid = tty ? flock_holder(tty) : 0;
-	if (!pid)
-		pid = opener(path);
-	if (!pid)
-		return fault_set(
-			fault, EBUSY, _("%s is in use by another program; stop it, a line has one master"), path);
-	char name[64], command[32] = "?";
-	snprintf(name, sizeof(name), "/proc/%d/comm", (int)pid);
+	return major(tty->st_rdev) >= UNIX98_PTY_SLAVE_MAJOR &&
+	       major(tty->st_rdev) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT;
+}
+
+bool link_tty_holder(const char *path, struct tty_holder *ret)
+{
+	struct stat tty;
+	char name[64];
+	*ret = (struct tty_holder){ .command = "?" };
+	bool there = stat(path, &tty) == 0;
+	ret->pid = there ? flock_holder(&tty) : 0;
+	ret->owns = !ret->pid && there && is_pseudo(&tty);
+	if (!ret->pid)
+		ret->pid = opener(path);
+	if (!ret->pid)
+		return false;
+	snprintf(name, sizeof(name), "/proc/%d/comm", (int)ret->pid);
 	FILE *file = fopen(name, "re");
-	if (file && fgets(command, sizeof(command), file))
-		command[strcspn(command, "\n")] = 0;
+	if (file && fgets(ret->command, sizeof(ret->command), file))
+		ret->command[strcspn(ret->command, "\n")] = 0;
 	if (file)
 		fclose(file);
+	return true;
+}
+
+/* -EBUSY with as much as can be known of the other program. */
+static int busy(const char *path, struct fault *fault)
+{
+	struct tty_holder holder;
+	if (!link_tty_holder(path, &holder))
+		return fault_set(
+			fault, EBUSY, _("%s is in use by another program; stop it, a line has one master"), path);
 	return fault_set(fault, EBUSY, _("%s is in use by %s (process %d); stop it, a line has one master"), path,
-		command, (int)pid);
+		holder.command, (int)holder.pid);
 }
 
 int link_tty_lock(const char *path, struct fault *fault)
 {
 	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == EBUSY)
-		return busy(path, NULL, fault);
+		return busy(path, fault);
 	if (fd < 0 && errno == EACCES)
 		return fault_set(fault, EACCES,
 			_("%s: no permission; the user of this program must be in the group of the port"), path);
 	if (fd < 0)
 		return fault_set(fault, errno, _("%s: %s; is the instrument plugged in?"), path, strerror(errno));
-	struct stat tty;
 	int error = 0;
 	if (!isatty(fd))
 		error = fault_set(fault, ENOTTY, _("%s is not a serial port"), path);
-	else if (fstat(fd, &tty) == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
-		error = busy(path, &tty, fault);
+	else if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		error = busy(path, fault);
 	if (!error)
 		return fd;
 	close(fd);
@@ -120,7 +138,5 @@ void link_tty_admit(int fd)
 enum parity link_tty_parity(int fd, const struct port *port)
 {
 	struct stat tty;
-	bool pseudo = fstat(fd, &tty) == 0 && major(tty.st_rdev) >= UNIX98_PTY_SLAVE_MAJOR &&
-	              major(tty.st_rdev) < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT;
-	return pseudo ? PARITY_NONE : port->parity;
+	return fstat(fd, &tty) == 0 && is_pseudo(&tty) ? PARITY_NONE : port->parity;
 }

@@ -150,3 +150,25 @@ int profile_find(const char *config_directory, const char *name, char *out, size
 	list_profiles(directory, known, sizeof(known));
 	return fault_set(fault, ENOENT, _("there is no profile '%s'; known are: %s"), name, *known ? known : _("none"));
 }
+
+static void names_in(const char *directory, void (*each)(void *context, const char *name), void *context)
+{
+	struct dirent **entries;
+	int count = scandir(directory, &entries, is_profile, alphasort);
+	for (int i = 0; i < count; i++) {
+		entries[i]->d_name[strlen(entries[i]->d_name) - strlen(PROFILE_SUFFIX)] = '\0';
+		each(context, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+}
+
+void profile_names(const char *config_directory, void (*each)(void *context, const char *name), void *context)
+{
+	char directory[1024];
+	snprintf(directory, sizeof(directory), "%s/profiles", config_directory);
+	names_in(directory, each, context);
+	snprintf(directory, sizeof(directory), "%s/profiles", paths_data());
+	names_in(directory, each, context);
+}

@@ -17,4 +17,7 @@ int profile_read(const char *path, const struct driver *driver, void **ret, stru
  * there are. */
 int profile_find(const char *config_directory, const char *name, char *out, size_t size, struct fault *fault);
 
+/* Calls `each` with the name of every profile that profile_find() would find, some twice. */
+void profile_names(const char *config_directory, void (*each)(void *context, const char *name), void *context);
+
 #endif

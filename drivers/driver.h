@@ -96,6 +96,9 @@ struct instrument {
 	bool idle;               /* frame(): nothing more comes, so that a frame may end here; set by the cutter */
 };
 
+/* RECOGNISED_NEVER: with this profile there is no telling; nothing need be asked. */
+enum recognition { RECOGNISED_NEVER, RECOGNISED_NOT_YET, RECOGNISED };
+
 /* A profile describes one model within a family; it is an INI file read by daemon/profile.c. A driver that takes
  * profiles owns their meaning. */
 struct profile_reader {
@@ -134,6 +137,12 @@ struct driver {
 	 * and each time with a reading at least. A frame that is well formed
 	 * but not meant for us (an echo, the host's own words in a capture) gives nothing. */
 	enum next (*take)(struct instrument *instrument, const struct reply *reply, struct readings *readings);
+
+	/* For `assayctl scan`: the lines at which instruments of the family are met, "9600/8n1 115200/8n1", where the
+	 * first thing ask() asks after setup() changes nothing on any instrument and tells by its answer who is there;
+	 * else NULL. Then recognised() says what take() made of it. */
+	const char *scan_lines;
+	enum recognition (*recognised)(const struct instrument *instrument);
 
 	/* The raw bytes of a reading, cut and taken offline right after setup(), give that reading again; false where
 	 * it takes what the instrument said before. Then nothing is decoded again: nothing is guessed. */

@@ -484,6 +484,16 @@ static const struct setting modbus_settings[] = {
 	{ .name = NULL },
 };
 
+/* By the magic number, which stands among the registers that are read first. */
+static enum recognition modbus_recognised(const struct instrument *instrument)
+{
+	const struct modbus_state *state = instrument->state;
+	const struct modbus_profile *profile = instrument->profile;
+	if (!modbus_field_of(profile, MODBUS_MAGIC) || profile->pages.given)
+		return RECOGNISED_NEVER;
+	return state->step == MODBUS_ASK_IDENTITY || state->step == MODBUS_REST ? RECOGNISED_NOT_YET : RECOGNISED;
+}
+
 const struct driver modbus_driver = {
 	.name = "modbus",
 	.title = N_("Modbus RTU or TCP instruments, by profile"),
@@ -498,5 +508,7 @@ const struct driver modbus_driver = {
 	.ask = modbus_ask,
 	.frame = modbus_frame,
 	.take = modbus_take,
+	.scan_lines = "9600/8n1 115200/8n1 19200/8e1",
+	.recognised = modbus_recognised,
 	.take_raw = modbus_take_raw,
 };

@@ -570,6 +570,12 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 	return NEXT_WAIT;
 }
 
+static enum recognition recognised(const struct instrument *instrument)
+{
+	const struct state *state = instrument->state;
+	return state->met ? RECOGNISED : RECOGNISED_NOT_YET;
+}
+
 const struct driver seven_e_aa_driver = {
 	.name = "seven-e-aa",
 	.title = N_("Enzyme readers with 7E-AA frames, asked by date or by batch"),
@@ -584,5 +590,7 @@ const struct driver seven_e_aa_driver = {
 	.ask = ask,
 	.frame = frame,
 	.take = take,
+	.scan_lines = "115200/8n1",
+	.recognised = recognised,
 	.raw_alone = true,
 };

@@ -392,6 +392,13 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 	return NEXT_WAIT;
 }
 
+static enum recognition recognised(const struct instrument *instrument)
+{
+	const struct zero3_state *state = instrument->state;
+	const struct zero3_options *options = instrument->options;
+	return !options->identify ? RECOGNISED_NEVER : state->met ? RECOGNISED : RECOGNISED_NOT_YET;
+}
+
 const struct driver zero3_ff_driver = {
 	.name = "zero3-ff",
 	.title = N_("Multi-parameter analyzers and strip readers with 03-FF frames, asked by date and index"),
@@ -405,4 +412,6 @@ const struct driver zero3_ff_driver = {
 	.ask = ask,
 	.frame = zero3_frame,
 	.take = take,
+	.scan_lines = "9600/8n1 115200/8n1",
+	.recognised = recognised,
 };

@@ -8,7 +8,7 @@ import re
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # What the C library and the kernel bring; anything else in <> is a third party's.
-LIBC = set("""assert ctype dirent dlfcn errno fcntl fnmatch getopt glob iconv inttypes langinfo libintl limits locale netdb
+LIBC = set("""assert ctype dirent dlfcn errno fcntl fnmatch getopt glob grp iconv inttypes langinfo libintl limits locale netdb
 poll pthread pwd signal stdarg stdatomic stdbool stddef stdint stdio stdlib string strings syslog termios threads time unistd
 wchar wctype sched stdnoreturn""".split())
 LIBC_FOLDERS = ("sys/", "netinet/", "arpa/", "linux/", "net/")
