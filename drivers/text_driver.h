@@ -148,7 +148,6 @@ bool text_parse_span(const char *text, size_t length, long min, long max, long *
 /* The word for a code in [map FIELD], or of its line "*", or NULL. */
 const char *text_map_word(const struct text_profile *profile, const char *field, const char *code);
 bool text_kind_word(const char *word, enum kind *ret);
-bool text_verdict_word(const char *word, enum verdict *ret);
 int text_profile_finish(void *data, struct fault *fault);
 
 /* ---- times ---- */

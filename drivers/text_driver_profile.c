@@ -3,38 +3,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profile_words.h"
 #include "text_driver.h"
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
 typedef int set_function(struct text_profile *profile, const char *value, struct fault *fault);
 
-static int set_text(char *out, size_t size, const char *value, struct fault *fault)
-{
-	if (strlen(value) >= size)
-		return fault_set(fault, EINVAL, _("the text is too long; at most %zu bytes"), size - 1);
-	memcpy(out, value, strlen(value) + 1);
-	return 0;
-}
-
 static int set_title(struct text_profile *profile, const char *value, struct fault *fault)
 {
-	return set_text(profile->title, sizeof(profile->title), value, fault);
+	return profile_text(profile->title, sizeof(profile->title), value, fault);
 }
 
 static int set_maker(struct text_profile *profile, const char *value, struct fault *fault)
 {
-	return set_text(profile->maker, sizeof(profile->maker), value, fault);
+	return profile_text(profile->maker, sizeof(profile->maker), value, fault);
 }
 
 static int set_model(struct text_profile *profile, const char *value, struct fault *fault)
 {
-	return set_text(profile->model, sizeof(profile->model), value, fault);
+	return profile_text(profile->model, sizeof(profile->model), value, fault);
 }
 
 static int set_source(struct text_profile *profile, const char *value, struct fault *fault)
 {
-	return set_text(profile->source, sizeof(profile->source), value, fault);
+	return profile_text(profile->source, sizeof(profile->source), value, fault);
 }
 
 static int set_long(long *ret, const char *value, long min, long max, struct fault *fault)
@@ -235,7 +228,7 @@ static int set_records(struct text_profile *profile, const char *value, struct f
 		return fault_set(fault, EINVAL,
 			_("'%s' is not the way to an array; detail, or data.list for one inside data, would be"),
 			value);
-	return set_text(profile->records, sizeof(profile->records), value, fault);
+	return profile_text(profile->records, sizeof(profile->records), value, fault);
 }
 
 /* ---- [query] ---- */
@@ -281,7 +274,7 @@ static int set_ask(struct text_profile *profile, const char *value, struct fault
 		error = text_literal_parse(&literal, piece, fault);
 		at += strlen(piece);
 	}
-	return error < 0 ? error : set_text(profile->ask, sizeof(profile->ask), value, fault);
+	return error < 0 ? error : profile_text(profile->ask, sizeof(profile->ask), value, fault);
 }
 
 static int set_done(struct text_profile *profile, const char *value, struct fault *fault)
@@ -361,7 +354,7 @@ static const struct {
 static int add_field(struct text_profile *profile, size_t role, const char *key, const char *value, struct fault *fault)
 {
 	struct text_field field = { .role = roles[role].role, .offset = roles[role].offset, .size = roles[role].size };
-	int error = set_text(field.name, sizeof(field.name), key, fault);
+	int error = profile_text(field.name, sizeof(field.name), key, fault);
 	if (error < 0)
 		return error;
 	for (size_t i = 0; i < profile->field_count; i++)
@@ -390,17 +383,6 @@ bool text_kind_word(const char *word, enum kind *ret)
 	return false;
 }
 
-bool text_verdict_word(const char *word, enum verdict *ret)
-{
-	for (enum verdict verdict = VERDICT_NONE; verdict <= VERDICT_INVALID; verdict++) {
-		if (strcmp(word, verdict_name(verdict)) != 0)
-			continue;
-		*ret = verdict;
-		return true;
-	}
-	return false;
-}
-
 static int check_word(const char *field, const char *word, struct fault *fault)
 {
 	enum kind kind;
@@ -408,7 +390,7 @@ static int check_word(const char *field, const char *word, struct fault *fault)
 	if (strcmp(field, "kind") == 0 && !text_kind_word(word, &kind))
 		return fault_set(fault, EINVAL,
 			_("'%s' is no kind of test; sample, blank, control, qc or calibration would be"), word);
-	if (strcmp(field, "verdict") == 0 && !text_verdict_word(word, &verdict))
+	if (strcmp(field, "verdict") == 0 && !profile_verdict_word(word, &verdict))
 		return fault_set(fault, EINVAL,
 			_("'%s' is no verdict; negative, positive, suspect, invalid or none would be"), word);
 	if (strcmp(field, "valid") == 0 && strcmp(word, "result") != 0 && strcmp(word, "none") != 0)

@@ -5,6 +5,7 @@
 #include "bytes.h"
 #include "calendar.h"
 #include "checksum.h"
+#include "profile_words.h"
 #include "text_driver.h"
 
 /* ---- columns ---- */
@@ -228,7 +229,7 @@ static void take_verdict(const struct maker_of *making, const char *text)
 	const char *word = text_map_word(making->profile, "verdict", text);
 	text_copy(reading->verdict_as_sent, sizeof(reading->verdict_as_sent), text);
 	if (word)
-		text_verdict_word(word, &reading->verdict);
+		profile_verdict_word(word, &reading->verdict);
 }
 
 /* "0.00 ug/kg 阴性": a word of the verdict's map may stand behind the unit, or be all there is. */

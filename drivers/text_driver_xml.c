@@ -289,7 +289,8 @@ static bool take_start(struct opening *opening, const struct tag *tag, const uin
 static bool take_end(struct opening *opening, struct text_piece name, const uint8_t *to)
 {
 	const struct level *level = &opening->levels[--opening->depth];
-	if (!name.at || !level->name.at || name.length != level->name.length || memcmp(name.at, level->name.at, name.length) != 0)
+	if (!name.at || !level->name.at || name.length != level->name.length ||
+		memcmp(name.at, level->name.at, name.length) != 0)
 		return refuse(opening, _("the element '%s' is ended by another"), opening->path);
 	const uint8_t *from = level->parent ? NULL : level->from;
 	if (opening->depth > 0 && !keep(opening, opening->path, from, (size_t)(to - level->from)))
