@@ -282,6 +282,7 @@ static enum next take_answer(struct astm_state *state, uint8_t control)
 
 static enum next take_control(struct astm_state *state, uint8_t control, bool offline)
 {
+	bool halfway = state->session && state->message.open && !state->message.ended;
 	switch (control) {
 	case ASTM_ENQ:
 		if (state->sending == ASTM_SEND_ENQ && !offline) {
@@ -293,6 +294,9 @@ static enum next take_control(struct astm_state *state, uint8_t control, bool of
 		if (state->sending != ASTM_SILENT)
 			give_up_sending(state, false);
 		begin_session(state);
+		/* A byte of noise can look like ENQ. Halfway through a message it may have been one, and an R must not
+		 * be taken without its O: what comes next has to begin with H, see out_of_place(). */
+		state->session = !halfway;
 		state->answer = ASTM_ACK;
 		return NEXT_ASK;
 	case ASTM_EOT:

@@ -368,6 +368,28 @@ static void in_the_middle_of_an_unknown_message_the_instrument_is_made_to_begin_
 	paper_free(paper);
 }
 
+static void noise_that_looks_like_enq_takes_no_result_from_its_sample(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER, ASTM_ETX);
+	hear_frame(paper, 2, ORDER, ASTM_ETX);
+	hear_text(paper, ENQ); /* on the line, not from the instrument */
+	said(paper, ACK ACK ACK ACK);
+	for (int i = 0; i < 6; i++)
+		hear_frame(paper, 3, RESULT1, ASTM_ETX);
+	said(paper, NAK NAK NAK NAK NAK NAK);
+	assert_int_equal(paper->count, 0);
+	hear_text(paper, EOT ENQ); /* the instrument begins anew */
+	hear_frame(paper, 1, HEADER, ASTM_ETX);
+	hear_frame(paper, 2, ORDER, ASTM_ETX);
+	hear_frame(paper, 3, RESULT1, ASTM_ETX);
+	assert_int_equal(paper->count, 1);
+	assert_string_equal(paper->stored[0].line, "S1 A 0.1 mg/kg 2026-03-05T09:40:01");
+	paper_free(paper);
+}
+
 static void a_message_in_one_frame_without_enq_is_taken(void **state)
 {
 	(void)state;
@@ -912,6 +934,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_checksum_is_refused_and_the_frame_sent_again_is_taken),
 		cmocka_unit_test(a_frame_that_never_comes_right_loses_what_it_cut_and_nothing_else),
 		cmocka_unit_test(in_the_middle_of_an_unknown_message_the_instrument_is_made_to_begin_anew),
+		cmocka_unit_test(noise_that_looks_like_enq_takes_no_result_from_its_sample),
 		cmocka_unit_test(a_message_in_one_frame_without_enq_is_taken),
 		cmocka_unit_test(a_tap_says_nothing),
 		cmocka_unit_test(silence_ends_a_message_and_what_was_half_said_is_nothing),
