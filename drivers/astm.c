@@ -100,9 +100,10 @@ static const struct setting options_table[] = {
 	{ .name = NULL },
 };
 
-#define REFUSALS_MAX  6     /* after so many the sender gives up, says the standard */
-#define NEXT_FRAME_MS 30000 /* the standard's patience for the next frame */
-#define REPLY_MS      15000 /* ... and for the answer to one */
+#define REFUSALS_MAX     6     /* after so many the sender gives up, says the standard */
+#define OUT_OF_PLACE_MAX 12    /* two frames' worth: the answer to noise may have been taken for that to the first */
+#define NEXT_FRAME_MS    30000 /* the standard's patience for the next frame */
+#define REPLY_MS         15000 /* ... and for the answer to one */
 
 /* ---- receiving ---- */
 
@@ -200,7 +201,7 @@ static void mend(struct astm_state *state, int number)
 }
 
 /* In the middle of a message that we do not know: after a start of ours the instrument goes on where it was. It is made
- * to begin anew, by as many refusals as the standard lets it bear; should it not, its results are taken as they are. */
+ * to begin anew, by more refusals than the standard lets it bear; should it not, its results are taken as they are. */
 static bool out_of_place(struct astm_state *state, const struct astm_options *options, const struct reply *reply,
 	const struct astm_text *text)
 {
@@ -208,7 +209,7 @@ static bool out_of_place(struct astm_state *state, const struct astm_options *op
 		return false;
 	if (text->length && text->bytes[0] == 'H')
 		return false;
-	return ++state->refused <= REFUSALS_MAX;
+	return ++state->refused <= OUT_OF_PLACE_MAX;
 }
 
 static enum next take_frame(struct instrument *instrument, const struct reply *reply, struct readings *readings)

@@ -441,7 +441,7 @@ def test_help_names_every_option_and_a_mistake_gets_one_sentence():
                    "controls blank-wells sentinels memory-first-dummy order clock-offset timezone late late-every noise bad-crc "
                    "silence short echo split busy torn power-cycle power-cycle-clears unplug").split():
         assert f"  --{option} " in told_by_help.stdout, option
-    for mistake in (["a2"], ["a7", "--serial", "x"], ["a2", "--serial", "x", "--rate", "fast"], ["a2", "--serial", "x", "--huh"]):
+    for mistake in (["a2"], ["a99", "--serial", "x"], ["a2", "--serial", "x", "--rate", "fast"], ["a2", "--serial", "x", "--huh"]):
         done = command(*mistake)
         assert done.returncode == 64 and done.stdout == "" and done.stderr.count("\n") == 1, mistake
 
