@@ -144,6 +144,8 @@ static void read_profile(struct instrument *instrument, const uint8_t *data, siz
 	memcpy(text, data, size);
 	while ((line = strsep(&rest, "\n")) != NULL && *line) {
 		char *section = strsep(&line, "="), *key = strsep(&line, "=");
+		if (line && !(text_is_utf8(key, strlen(key)) && text_is_utf8(line, strlen(line))))
+			continue; /* the reader of files refuses what is no text before a driver sees it */
 		if (line && text_profiles.entry(profile, section, key, line, &fault) != 0)
 			assert(*fault.text);
 	}
