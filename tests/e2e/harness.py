@@ -34,6 +34,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def dial(port):
+    """A connection to a listening line, which opens its port in a thread of its own, a little after READY."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=10)
+        except ConnectionRefusedError:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
 def wait_for(condition, seconds, what="condition"):
     """Polls until the condition holds; returns its value."""
     end = time.monotonic() + seconds

@@ -171,17 +171,6 @@ def listening_instrument(port):
     return connect
 
 
-def dial(port):
-    """The line opens its port in a thread of its own, a little after READY."""
-    end = time.monotonic() + 10
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=10)
-        except ConnectionRefusedError:
-            assert time.monotonic() < end
-            time.sleep(0.02)
-
-
 def calling_instrument(port):
     def connect():
         return socket.create_connection(("127.0.0.1", port), timeout=2)
@@ -237,7 +226,7 @@ def test_a_damaged_frame_is_refused_and_a_lost_acknowledgement_doubles_nothing()
         daemon = room.daemon(f"[instrument ia-1]\ndriver = astm\nport = tcp-listen:{port}\n",
                              TARGET.format(port=broker.port)).start()
         message = messages_of(2)[1]
-        with dial(port) as link:
+        with harness.dial(port) as link:
             for runs in message.turns:
                 whole = b"".join(runs)
                 if len(whole) > 1:
@@ -283,7 +272,7 @@ def test_a_question_is_answered_over_the_line_with_no_information():
         port = harness.free_port()
         room.daemon(f"[instrument ia-1]\ndriver = astm\nport = tcp-listen:{port}\n", None).start()
         frame = bytes_of("xl1000-query")[1:-2]
-        with dial(port) as link:
+        with harness.dial(port) as link:
             for turn in (ENQ, frame):
                 link.sendall(turn)
                 assert link.recv(1) == ACK

@@ -135,7 +135,7 @@ def test_on_a_full_disk_an_analyzer_gets_no_acknowledgement_before_its_result_is
             body = b"%d%s\r\x03" % (number % 8, text)
             return b"\x02" + body + b"%02X\r\n" % (sum(body) % 256)
 
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as host:
+        with harness.dial(port) as host:
             host.settimeout(3)
             theirs = fill(state)
             for data in (ENQ, frame(b"H|\\^&|||Host^1"), frame(b"P|1"), frame(b"O|1|S-1||^^^AFB1")):

@@ -172,17 +172,6 @@ class Instrument(threading.Thread):
             self.delivered += 1
 
 
-def dial(port):
-    """The line opens its port in a thread of its own, a little after READY."""
-    end = time.monotonic() + 10
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=10)
-        except ConnectionRefusedError:
-            assert time.monotonic() < end
-            time.sleep(0.02)
-
-
 def calling(port):
     return lambda: socket.create_connection(("127.0.0.1", port), timeout=2)
 
@@ -227,7 +216,7 @@ def test_mllp_send_of_python_hl7_is_answered_and_understood(tmp_path):
         broker, port = room.broker(), harness.free_port()
         subscriber = room.subscriber(broker.port)
         room.daemon(f"[instrument ia-1]\ndriver = hl7\nport = tcp-listen:{port}\n", TARGET.format(port=broker.port)).start()
-        dial(port).close()
+        harness.dial(port).close()
         messages = [message_of(number) for number in range(1, 6)]
         for number, message in enumerate(messages, 1):
             path = tmp_path / f"{number}.hl7"
@@ -253,13 +242,13 @@ def test_a_link_that_breaks_before_the_answer_doubles_nothing():
                              TARGET.format(port=broker.port)).start()
         block = VT + message_of(1).encode() + FS + CR
         for turn in range(1, 4):
-            with dial(port) as link:
+            with harness.dial(port) as link:
                 link.sendall(block)  # closed without reading: the answer finds nobody
             harness.wait_for(lambda: sum(daemon.status()["instruments"]["ia-1"][key] for key in ("stored", "known")) == 3 * turn,
                              10, "the message stored")
-        with dial(port) as link:
+        with harness.dial(port) as link:
             link.sendall(block[:-20])  # half a message
-        with dial(port) as link:
+        with harness.dial(port) as link:
             link.sendall(block)
             assert b"MSA|AA|M1|" in link.recv(4096)
         exactly_once(subscriber, wanted_of([message_of(1)]), 10)
@@ -271,7 +260,7 @@ def test_what_cannot_be_read_is_refused_and_kept_as_an_event():
         subscriber = room.subscriber(broker.port)
         daemon = room.daemon(f"[instrument ia-1]\ndriver = hl7\nport = tcp-listen:{port}\n",
                              TARGET.format(port=broker.port)).start()
-        with dial(port) as link:
+        with harness.dial(port) as link:
             link.sendall(VT + b"OBX|1|NM|A||1\r" + FS + CR)
             assert b"MSA|AE|" in link.recv(4096)
             link.sendall(VT + b"MSH|^~\\&|BS||||||QRY^Q02|5|P|2.3.1\rQRD|1\r" + FS + CR)
