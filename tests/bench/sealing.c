@@ -67,7 +67,7 @@ static double run(struct journal *journal, long seconds)
 static double sealed_run(struct journal *journal, long seconds)
 {
 	struct signature_key *key;
-	struct sealer *sealer;
+	struct sealer *sealer = NULL;
 	struct fault fault;
 	if (signature_key_make(SIGNATURE_ED25519, &key, &fault) != 0 || journal_key(journal, key, NULL, &fault) != 0 ||
 		sealer_start(journal, key, &sealer, &fault) != 0)
