@@ -6,6 +6,7 @@
 #   make bench      the budgets, measured beside their peers, as JSON lines
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60)
 #   make kill-test  100 kills under load (KILLS=100)
+#   make campaign   every row of the matrix of faults (hours; ROWS="S1 B9" runs some); campaign-smoke: in minutes
 #   make tamper-test  10,000 tamperings and 1,000 honest exports before both verifiers
 #   make coverage   line coverage by folder (needs a separate build, gcovr)
 #   make check      formatting, static checks
@@ -124,6 +125,14 @@ bench:
 kill-test: all shims
 	/usr/bin/python3 tests/faults/kill.py --build $(BUILD) --kills $${KILLS:-100}
 
+campaign: all shims
+	@tests/deps build test faults
+	tests/campaign/run --build $(BUILD) $(ROWS)
+
+campaign-smoke: all shims
+	@tests/deps build test faults
+	tests/campaign/run --smoke --build $(BUILD) $(ROWS)
+
 tamper-test: all shims
 	TAMPERINGS=10000 TAMPERINGS_INDEPENDENT=10000 HONEST=1000 BUILD=$(BUILD) \
 		/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e/test_evidence.py
@@ -160,6 +169,6 @@ install: all
 clean:
 	rm -rf build build-*
 
-.PHONY: FORCE all units benches shims deps deps-test demo test bench kill-test tamper-test fuzz coverage check install clean
+.PHONY: FORCE all units benches shims deps deps-test demo test bench kill-test campaign campaign-smoke tamper-test fuzz coverage check install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,57 @@
+"""row: what every row of the campaign needs: its form (whole or smoke), the harness, and the one line it ends with."""
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "tests/e2e"), os.path.join(ROOT, "tests/faults"), os.path.join(ROOT, "tests/platform")]
+
+SMOKE = bool(os.environ.get("CAMPAIGN_SMOKE"))
+BUILD = os.environ.setdefault("BUILD", "build")
+
+
+def size(whole, smoke):
+    """How many kills, cuts, seconds: the figure of the acceptance, or the one of a few seconds."""
+    return smoke if SMOKE else whole
+
+
+def explain(*lines):
+    """What a person who reads a FAIL wants to know."""
+    for line in lines:
+        print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def end(name, figures, passed):
+    """The row's one line, and its end."""
+    print(f"{name}: {figures} {'PASS' if passed else 'FAIL'}", flush=True)
+    sys.exit(0 if passed else 1)
+
+
+def skip(name, why):
+    """This machine cannot run the row: said aloud, never passed over."""
+    print(f"{name}: {why} SKIP", flush=True)
+    sys.exit(77)
+
+
+def units(program):
+    """Runs a cmocka program: (passed, failed)."""
+    done = subprocess.run([os.path.join(ROOT, BUILD, "tests/unit", program)], cwd=ROOT, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    text = done.stdout.decode(errors="replace")
+    passed = text.count("[       OK ]")
+    if done.returncode != 0:
+        explain(*text.splitlines()[-30:])
+    return passed, 0 if done.returncode == 0 else max(1, text.count("[  FAILED  ]"))
+
+
+def end_to_end(*arguments):
+    """Runs tests of tests/e2e (pytest's arguments): (passed, failed)."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments], cwd=ROOT,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    text = done.stdout.decode(errors="replace")
+    tail = text.splitlines()[-1] if text else ""
+    counts = {word: int(number) for number, word in
+              (pair.split() for pair in tail.split(" in ")[0].strip("= ").split(", ") if len(pair.split()) == 2)}
+    if done.returncode != 0:
+        explain(*text.splitlines()[-30:])
+    return counts.get("passed", 0), counts.get("failed", 0) + counts.get("error", 0) + (done.returncode not in (0, 1))
