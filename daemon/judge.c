@@ -121,12 +121,16 @@ static enum verdict value_verdict(const struct reading *reading, const struct li
 	bool beyond = (reading->marks & READING_OUT_OF_RANGE) && !*to->qualifier;
 	if (!*to->value || beyond || !*to->unit)
 		return VERDICT_NONE;
-	const char *wanted = rule_unit(to->item, limit);
+	const char *wanted = rule_unit(to->item, limit), *value = to->value;
 	if (wanted && strcmp(wanted, to->unit) != 0) {
-		flag(to, "unit_differs");
-		return VERDICT_NONE;
+		if (!units_convert(to->judged_value, to->value, to->unit, wanted)) {
+			flag(to, "unit_differs");
+			return VERDICT_NONE;
+		}
+		text_copy(to->judged_unit, sizeof(to->judged_unit), wanted);
+		value = to->judged_value;
 	}
-	return rule_value(rule, to->qualifier, to->value, limit);
+	return rule_value(rule, to->qualifier, value, limit);
 }
 
 /* The verdict of the item's rule; NONE when it cannot tell. */
@@ -164,9 +168,10 @@ static void judge_limit(const struct limit *station, const struct limit *said, s
 		to->limit = *said;
 	else if (station)
 		to->limit = *station;
-	if (!station || !limit_usable(said) || strcmp(station->unit, said->unit) != 0)
+	char value[DECIMAL_MAX];
+	if (!station || !limit_usable(said) || !units_convert(value, said->value, said->unit, station->unit))
 		return;
-	if (decimal_compare(station->value, said->value) != 0 || strcmp(station->op, said->op) != 0)
+	if (decimal_compare(station->value, value) != 0 || strcmp(station->op, said->op) != 0)
 		flag(to, "limit_disagrees");
 }
 
@@ -219,8 +224,9 @@ static void judge_inhibition(const struct reading *reading, struct judgement *to
 	const char *sample = *signal_of(reading, "delta_a") ? signal_of(reading, "delta_a") : signal_of(reading, "abs");
 	if (!*control)
 		control = signal_of(reading, "abs_control");
-	if (reading->kind == KIND_SAMPLE && *to->value && !*to->qualifier && strcmp(to->unit, "%") == 0 &&
-		disagrees(to->value, control, sample))
+	char percent[DECIMAL_MAX];
+	if (reading->kind == KIND_SAMPLE && *to->value && !*to->qualifier &&
+		units_convert(percent, to->value, to->unit, "%") && disagrees(percent, control, sample))
 		flag(to, "inhibition_disagrees");
 	if (reading->kind != KIND_SAMPLE || to->verdict != VERDICT_POSITIVE)
 		return;

@@ -2,8 +2,10 @@
  *
  * The instrument's verdict is never overridden: it is the record's verdict wherever the instrument gave one, and the
  * flag verdict_disagrees says that the item's rule gives another. Where the instrument gave none the item's rule
- * decides, on exact decimals; where the rule cannot tell (no value, no unit, another unit than the limit's, a basis the
- * table does not know, a value beyond the instrument's range) there is no verdict. Only samples are judged: controls,
+ * decides, on exact decimals; where the rule cannot tell (no value, no unit, a unit that is not told in the limit's, a
+ * basis the table does not know, a value beyond the instrument's range) there is no verdict. A value in another unit
+ * than the rule's is converted by table (units.h) for judging; the record keeps it as the instrument said it, and shows
+ * what was compared beside it. Only samples are judged: controls,
  * blanks, quality control and calibration keep what the instrument said.
  *
  * The item is what the instrument says, else the instrument's configured `item`, else what its driver can only mean: an
@@ -23,7 +25,7 @@
  *   unmapped_unit         the unit has no UCUM code here; it is kept as sent
  *   unmapped_basis +      an inhibition tested by a standard for which items.csv has no item: no rule applies
  *   unmapped_value +      the value is no decimal number, or its qualifier no sign; it is kept as sent only
- *   unit_differs +        value and limit have different units: the rule was not applied
+ *   unit_differs +        the value's unit cannot be told in the limit's without guessing: the rule was not applied
  *   operator_unknown      the operator is not in operators.csv (only where the station keeps that file)
  *   operator_expired      the certificate does not cover the day of the test
  *   calibration_due       the instrument says so
@@ -59,8 +61,10 @@ struct judgement {               /* pointers are into the configuration, the rea
 	const char *unit;      /* UCUM, or as sent when unknown */
 	const char *value;     /* a decimal, or "" when there is none or it cannot be read */
 	const char *qualifier; /* "<", ">", "<=", ">=" or "" */
-	struct limit limit;    /* op and value "" for none */
-	bool limit_said;       /* `limit` is the instrument's own */
+	/* the value in the rule's unit, where that is another; "" where it is the same or no rule was applied */
+	char judged_value[DECIMAL_MAX], judged_unit[24];
+	struct limit limit; /* op and value "" for none */
+	bool limit_said;    /* `limit` is the instrument's own */
 	enum verdict verdict;
 	const char *verdict_by;        /* "instrument", "gateway", or "" */
 	const char *rule;              /* of the item, when it was applied; "" otherwise */

@@ -142,6 +142,10 @@ static void put_value(struct json *record, const struct making *making)
 		!*reading->value_as_sent && rewritten ? reading->value : reading->value_as_sent);
 	if (strcmp(judgement->unit, reading->unit) != 0)
 		js_put_text_if(record, "unit_as_sent", reading->unit);
+	struct json *judged = js_new_object(); /* what was compared, where that is not what was displayed */
+	js_put_text_if(judged, "value", *judgement->judged_unit ? judgement->judged_value : "");
+	js_put_text_if(judged, "unit", judgement->judged_unit);
+	put_filled(record, "judged", judged);
 	struct json *signals = js_new_object();
 	for (size_t i = 0; i < reading->signal_count; i++)
 		js_put_text_too(signals, reading->signals[i].name, reading->signals[i].value);

@@ -82,6 +82,18 @@ char *decimal_scaled(char out[static DECIMAL_MAX], int64_t value, unsigned decim
 	return out;
 }
 
+bool decimal_shift(char out[static DECIMAL_MAX], const char *value, int places)
+{
+	struct decimal decimal;
+	if (!parse(value, &decimal) || places > DIGITS_MAX || places < -DIGITS_MAX)
+		return false;
+	int decimals = (int)decimal.decimals - places;
+	if (decimals < 0 && !scale(&decimal.digits, (unsigned)-decimals))
+		return false;
+	decimal.decimals = decimals > 0 ? (unsigned)decimals : 0;
+	return format(out, &decimal);
+}
+
 /* Lays `digits` (first one not 0, last one not 0 unless alone) out so that the first stands at 10^exponent. */
 static bool place(char out[static DECIMAL_MAX], bool negative, const char *digits, int exponent)
 {

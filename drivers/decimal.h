@@ -28,6 +28,10 @@ bool decimal_valid(const char *text);
 /* -1, 0 or 1 as a is less than, equal to or greater than b, as numbers ("50" equals "50.00"). Both must be valid. */
 int decimal_compare(const char *a, const char *b);
 
+/* `value` * 10^places, exact: only the point moves, and the digits after it that were displayed stay ("20", -3) ->
+ * "0.020". False when that needs more than 30 digits. `out` may be `value`. */
+bool decimal_shift(char out[static DECIMAL_MAX], const char *value, int places);
+
 /* a - b and a * b, exact; a / b rounded half away from zero to `decimals`. False on overflow (more than 30 digits) or a
  * zero divisor. `out` may be a or b. */
 bool decimal_subtract(char out[static DECIMAL_MAX], const char *a, const char *b);

@@ -194,6 +194,46 @@ static void division_rounds_half_away_from_zero(void **state)
 	assert_false(decimal_divide(out, "3", "x", 2));
 }
 
+static void the_point_moves_and_no_digit_is_lost(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value;
+		int places;
+		const char *shifted;
+	} cases[] = {
+		{ "20", -3, "0.020" },
+		{ "0.02", 3, "20" },
+		{ "0.5", 3, "500" },
+		{ "1.50", 1, "15.0" },
+		{ "-0.05", 3, "-50" },
+		{ "+7", 0, "7" },
+		{ "63.50", 0, "63.50" },
+		{ "0", -3, "0.000" },
+		{ "0.000", 3, "0" },
+		{ "0", 30, "0" },
+		{ "1", 29, "100000000000000000000000000000" },
+		{ "1", 30, NULL },
+		{ "1", -29, "0.00000000000000000000000000001" },
+		{ "1", -30, NULL },
+		{ "1", INT32_MAX, NULL },
+		{ "1", INT32_MIN, NULL },
+		{ "123456789012345678901234567890", -1, "12345678901234567890123456789.0" },
+		{ "123456789012345678901234567890", 1, NULL },
+		{ "1e3", 1, NULL },
+		{ "", 1, NULL },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		strcpy(out, "untouched");
+		assert_int_equal(decimal_shift(out, cases[i].value, cases[i].places), cases[i].shifted != NULL);
+		if (cases[i].shifted)
+			assert_string_equal(out, cases[i].shifted);
+	}
+	strcpy(out, "20");
+	assert_true(decimal_shift(out, out, -3));
+	assert_string_equal(out, "0.020");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +244,7 @@ int main(void)
 		cmocka_unit_test(a_comma_locale_changes_nothing),
 		cmocka_unit_test(only_plain_numbers_are_decimals),
 		cmocka_unit_test(comparison_is_by_number_not_by_text),
+		cmocka_unit_test(the_point_moves_and_no_digit_is_lost),
 		cmocka_unit_test(subtraction_is_exact),
 		cmocka_unit_test(multiplication_is_exact),
 		cmocka_unit_test(division_rounds_half_away_from_zero),

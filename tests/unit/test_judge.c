@@ -49,7 +49,7 @@ struct one {
 	bool unsynced, is_reader;
 	/* what the judge makes of it */
 	enum verdict verdict;
-	const char *by, *rule, *flags;
+	const char *by, *rule, *flags, *judged; /* `judged`: value and unit, where converted */
 };
 
 #define PERCENT(text) .value = (text), .unit = "%"
@@ -190,8 +190,18 @@ static const struct one value_cases[] = {
 	{ "at the limit of < is positive", .item = "FIP", .value = "50.0", .unit = "ppb", POSITIVE, GATEWAY,
 		.rule = "limit" },
 	{ "ppb is ug/kg by name", .item = "FIP", .value = "49.9", .unit = "ppb", NEGATIVE, GATEWAY, .rule = "limit" },
-	{ "another unit than the limit's is not converted here", .item = "CBF", .value = "20", .unit = "ug/kg",
-		.flags = "unit_differs" },
+	{ "another unit of the same measure is converted exactly: 20 ug/kg is 0.020 mg/kg", .item = "CBF",
+		.value = "20", .unit = "ug/kg", NEGATIVE, GATEWAY, .rule = "limit", .judged = "0.020 mg/kg" },
+	{ "and a thousandth of a microgram more is over", .item = "CBF", .value = "20.001", .unit = "μg/Kg", POSITIVE,
+		GATEWAY, .rule = "limit", .judged = "0.020001 mg/kg" },
+	{ "a milligram per litre of milk needs a density that nobody sent", .item = "CBF", .value = "0.01",
+		.unit = "mg/L", .flags = "unit_differs" },
+	{ "an inhibition told as a fraction", .item = "PR-OPCB", .value = "0.5", .unit = "fraction", POSITIVE, GATEWAY,
+		GB50, .flags = "retest_required", .judged = "50 %" },
+	{ "a limit told in another unit is the same limit", .item = "CBF", .value = "0.01", .unit = "mg/kg",
+		.limit = "<=20 ppb", NEGATIVE, GATEWAY, .rule = "limit" },
+	{ "a limit told in another unit is another limit", .item = "CBF", .value = "0.01", .unit = "mg/kg",
+		.limit = "<=50 ppb", NEGATIVE, GATEWAY, .rule = "limit", .flags = "limit_disagrees" },
 	{ "an unknown unit is kept, flagged and not judged", .item = "CBF", .value = "0.01", .unit = "mg/dag",
 		.flags = "unmapped_unit,unit_differs" },
 	{ "under the limit of detection keeps the limit", .item = "CBF", .value = "0.01", .qualifier = "<",
@@ -329,11 +339,13 @@ static void check(const struct one *cases, size_t count)
 		for (size_t f = 0; f < judgement.flag_count; f++)
 			snprintf(flags + strlen(flags), sizeof(flags) - strlen(flags), "%s%s", f ? "," : "",
 				judgement.flags[f]);
-		snprintf(got, sizeof(got), "%s: %s by %s, rule %s, flags %s", one->promise,
-			verdict_name(judgement.verdict), judgement.verdict_by, judgement.rule, flags);
-		snprintf(wanted, sizeof(wanted), "%s: %s by %s, rule %s, flags %s", one->promise,
+		bool converted = *judgement.judged_unit;
+		snprintf(got, sizeof(got), "%s: %s by %s, rule %s, flags %s, judged %s%s%s", one->promise,
+			verdict_name(judgement.verdict), judgement.verdict_by, judgement.rule, flags,
+			converted ? judgement.judged_value : "", converted ? " " : "", judgement.judged_unit);
+		snprintf(wanted, sizeof(wanted), "%s: %s by %s, rule %s, flags %s, judged %s", one->promise,
 			verdict_name(one->verdict), one->by ? one->by : "", one->rule ? one->rule : "",
-			one->flags ? one->flags : "");
+			one->flags ? one->flags : "", one->judged ? one->judged : "");
 		assert_string_equal(got, wanted);
 	}
 }

@@ -160,6 +160,26 @@ static void a_record_says_everything_in_the_contracts_order(void **state)
 	free(entry.body);
 }
 
+/* The displayed value and unit stay; what was compared with the limit stands beside them. */
+static void a_converted_value_stands_beside_the_displayed_one(void **state)
+{
+	(void)state;
+	struct reading one = { .channel = -1 }, *reading = &one;
+	struct entry entry;
+	SET(item, "克百威");
+	SET(value, "20");
+	SET(unit, "μg/kg");
+	js_free(make(&one, &silent, &entry));
+	assert_non_null(strstr(entry.body,
+		"\"value\":\"20\",\"unit\":\"ug/kg\",\"unit_as_sent\":\"μg/kg\",\"judged\":{\"value\":\"0.020\",\"unit\":\"mg/kg\"},"
+		"\"limit\":{\"op\":\"<=\",\"value\":\"0.02\",\"unit\":\"mg/kg\""));
+	free(entry.body);
+	SET(unit, "mg/kg");
+	js_free(make(&one, &silent, &entry));
+	assert_null(strstr(entry.body, "judged"));
+	free(entry.body);
+}
+
 static void what_nobody_said_is_absent(void **state)
 {
 	(void)state;
@@ -429,6 +449,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_record_of_a_real_frame),
 		cmocka_unit_test(a_record_says_everything_in_the_contracts_order),
+		cmocka_unit_test(a_converted_value_stands_beside_the_displayed_one),
 		cmocka_unit_test(what_nobody_said_is_absent),
 		cmocka_unit_test(only_samples_go_to_the_result_topic),
 		cmocka_unit_test(unreadable_things_are_kept_as_sent),
