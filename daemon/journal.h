@@ -165,6 +165,15 @@ int journal_reader_target(
 	struct journal_reader *reader, const char *target, uint64_t *ret_through, struct fault *fault);
 int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
 
+/* The runs of `from`..`*to` that are not in the journal, in order: they were removed after their time, or lost with a
+ * damaged file. Where there are more than `room`, `*to` becomes the end of the last one given. Returns how many, or
+ * -errno. */
+struct journal_run {
+	uint64_t first, last;
+};
+long journal_gaps(struct journal_reader *reader, uint64_t from, uint64_t *to, struct journal_run *runs, size_t room,
+	struct fault *fault);
+
 struct kept_manifest { /* good until `each` returns */
 	uint64_t last;
 	const char *day, *payload;

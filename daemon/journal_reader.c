@@ -11,7 +11,7 @@ enum {
 
 struct journal_reader {
 	struct db *db;
-	struct db_query *range, *by_id, *ends, *head, *pruned, *parked, *target;
+	struct db_query *range, *by_id, *ends, *head, *pruned, *parked, *target, *numbers;
 	struct journal_reader_proof *proof;
 	char epoch[EPOCH_MAX];
 	enum digest_kind digest;
@@ -75,6 +75,9 @@ static int prepare(struct journal_reader *reader, const char *path, struct fault
 	if (!error)
 		error = db_prepare(reader->db, "SELECT number FROM state WHERE kind = 'target' AND name = ?1",
 			&reader->target, fault);
+	if (!error)
+		error = db_prepare(reader->db, "SELECT seq FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq",
+			&reader->numbers, fault);
 	return error;
 }
 
@@ -247,6 +250,30 @@ int journal_reader_target(struct journal_reader *reader, const char *target, uin
 		return row;
 	*ret_through = row ? (uint64_t)db_integer(reader->target, 0) : 0;
 	return db_reset(reader->target);
+}
+
+long journal_gaps(struct journal_reader *reader, uint64_t from, uint64_t *to, struct journal_run *runs, size_t room,
+	struct fault *fault)
+{
+	struct db_query *query = reader->numbers;
+	uint64_t expected = from;
+	size_t count = 0;
+	int row = 1;
+	db_put_integer(query, 1, from > INT64_MAX ? INT64_MAX : (int64_t)from);
+	db_put_integer(query, 2, *to > INT64_MAX ? INT64_MAX : (int64_t)*to);
+	while (count < room && expected <= *to && (row = db_step(query, fault)) >= 0) {
+		uint64_t seq = row ? (uint64_t)db_integer(query, 0) : *to + 1;
+		if (seq > expected)
+			runs[count++] = (struct journal_run){ expected, seq - 1 };
+		expected = seq + 1;
+	}
+	if (row == 1)
+		db_reset(query);
+	if (row < 0)
+		return row;
+	if (count == room && count)
+		*to = runs[count - 1].last;
+	return (long)count;
 }
 
 int reader_pruned(struct journal_reader *reader, uint64_t *ret, struct fault *fault)

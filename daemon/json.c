@@ -84,6 +84,11 @@ struct json *js_new_text(const char *utf8)
 	return own(text_value(utf8));
 }
 
+struct json *js_new_integer(int64_t value)
+{
+	return own(json_integer(value));
+}
+
 struct json *js_copy(const struct json *value)
 {
 	json_t *copy = json_deep_copy((const json_t *)value);

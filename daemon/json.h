@@ -19,6 +19,7 @@ struct json; /* any JSON value */
 struct json *js_new_object(void);
 struct json *js_new_array(void);
 struct json *js_new_text(const char *utf8);
+struct json *js_new_integer(int64_t value);
 struct json *js_copy(const struct json *value); /* whole */
 void js_free(struct json *value);               /* NULL is fine */
 

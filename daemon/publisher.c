@@ -82,7 +82,7 @@ static int turn(struct publisher *publisher)
 	if (publisher->up) {
 		platform_watch_receipts(publisher, now);
 		refusal_retry(publisher);
-		platform_resend(publisher);
+		replay_resend(publisher);
 		send_what_fits(publisher);
 	}
 	send_report_progress(publisher);

@@ -56,14 +56,19 @@ unreadable:
 	return false;
 }
 
+static bool find_files(const struct publisher *publisher, glob_t *ret)
+{
+	char pattern[600];
+	const char *path = journal_path(publisher->journal), *slash = strrchr(path, '/');
+	snprintf(pattern, sizeof(pattern), "%.*s/salvaged-*.db", (int)(slash - path), path);
+	return glob(pattern, 0, NULL, ret) == 0;
+}
+
 void old_open(struct publisher *publisher)
 {
 	struct old_journal *old = &publisher->old;
-	char pattern[600];
 	glob_t found;
-	const char *path = journal_path(publisher->journal), *slash = strrchr(path, '/');
-	snprintf(pattern, sizeof(pattern), "%.*s/salvaged-*.db", (int)(slash - path), path);
-	if (glob(pattern, 0, NULL, &found) != 0)
+	if (!find_files(publisher, &found))
 		return;
 	while (!old->reader && old->taken < found.gl_pathc)
 		old_take(publisher, found.gl_pathv[old->taken++]);
@@ -75,11 +80,24 @@ void old_free(struct publisher *publisher)
 	old_close(publisher);
 }
 
+static void replay_over(struct publisher *publisher)
+{
+	struct old_journal *old = &publisher->old;
+	if (!stream_done(&publisher->streams[STREAM_OLD]))
+		return;
+	old->replay = false;
+	old_close(publisher);
+}
+
 void old_report(struct publisher *publisher)
 {
 	struct old_journal *old = &publisher->old;
 	if (!old->reader)
 		return;
+	if (old->replay) {
+		replay_over(publisher);
+		return;
+	}
 	uint64_t has = old_has(publisher);
 	if (has > old->reported) {
 		old->reported = has;
@@ -118,7 +136,7 @@ void old_receipt(struct publisher *publisher, const struct platform_receipt *rec
 {
 	struct old_journal *old = &publisher->old;
 	struct stream *stream = &publisher->streams[STREAM_OLD];
-	if (!old->reader || strcmp(receipt->epoch, journal_reader_epoch(old->reader, NULL)) != 0)
+	if (!old->reader || old->replay || strcmp(receipt->epoch, journal_reader_epoch(old->reader, NULL)) != 0)
 		return; /* for a journal of which nothing can be sent again */
 	uint64_t covered = covered_by(publisher, receipt);
 	publisher->stats.receipts++;
@@ -126,4 +144,56 @@ void old_receipt(struct publisher *publisher, const struct platform_receipt *rec
 		old->covered = covered < old->last ? covered : old->last;
 	if (covered < receipt->through && stream_done(stream)) /* a gap that can be filled */
 		stream_begin(stream, covered, old->last);
+}
+
+/* ---- sending a part of one again ---- */
+
+static struct journal_reader *open_quietly(const char *path)
+{
+	struct journal_reader *reader;
+	return journal_reader_open(path, &reader, NULL) == 0 ? reader : NULL;
+}
+
+/* The epoch is looked for in the files, not their name made of what the platform said. */
+struct journal_reader *old_reader(const struct publisher *publisher, const char *epoch)
+{
+	struct journal_reader *reader = NULL;
+	glob_t found;
+	if (!find_files(publisher, &found))
+		return NULL;
+	for (size_t i = 0; i < found.gl_pathc && !reader; i++) {
+		reader = open_quietly(found.gl_pathv[i]);
+		if (reader && strcmp(journal_reader_epoch(reader, NULL), epoch) != 0) {
+			journal_reader_close(reader);
+			reader = NULL;
+		}
+	}
+	globfree(&found);
+	return reader;
+}
+
+void old_epochs(const struct publisher *publisher, struct json *list)
+{
+	glob_t found;
+	if (!find_files(publisher, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct journal_reader *reader = open_quietly(found.gl_pathv[i]);
+		if (reader)
+			js_append(list, js_new_text(journal_reader_epoch(reader, NULL)));
+		journal_reader_close(reader);
+	}
+	globfree(&found);
+}
+
+bool old_replay(struct publisher *publisher, struct journal_reader *reader, uint64_t first, uint64_t last)
+{
+	struct old_journal *old = &publisher->old;
+	if (old->reader)
+		return false;
+	old->reader = reader;
+	old->replay = true;
+	old->last = last;
+	stream_begin(&publisher->streams[STREAM_OLD], first - 1, last);
+	return true;
 }

@@ -6,6 +6,7 @@
  *     publisher_refusal.c  what the broker does not take, by refusing it or by ending the link
  *     publisher_proof.c    seals and manifests
  *     publisher_platform.c the status, the platform's requests and receipts
+ *     publisher_replay.c   what is sent again because somebody asked for it
  *     publisher_old.c      what was salvaged of damaged journals
  *
  * Everything runs in the publisher's own thread unless it says otherwise.
@@ -16,6 +17,7 @@
 #include <pthread.h>
 
 #include "backoff.h"
+#include "json.h"
 #include "log.h"
 #include "mqtt.h"
 #include "publisher.h"
@@ -85,6 +87,7 @@ struct old_journal {                   /* one at a time, until the target has it
 	size_t taken;                  /* of the files that are there */
 	char place[64];                /* under which progress is kept */
 	uint64_t last, reported, covered;
+	bool replay; /* the platform has it, and asked for a part of it again */
 };
 
 struct publisher {
@@ -156,7 +159,9 @@ int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms); /* unti
 /* publisher_refusal.c */
 /* Written down as refused, so that it neither blocks the rest nor is forgotten. False when that failed. */
 bool refusal_park(struct publisher *publisher, const struct stream *stream, uint64_t seq, const char *reason);
-/* The same for an entry in flight; in a replay it is only passed over. */
+/* An entry of a replay, which is only passed over. */
+bool refusal_passes_over(const struct publisher *publisher, const struct stream *stream, uint64_t seq);
+/* Passes an entry in flight over, or parks it. */
 bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
 /* Of a range the platform lacks, the first entry it should have: neither refused nor kept from it by the target's
  * filter, nor gone for good; 0 where there is none, and sending anything again would change nothing. */
@@ -174,12 +179,18 @@ void platform_message(struct publisher *publisher, const struct mqtt_incoming *m
 bool platform_send(struct publisher *publisher, long now_ms); /* true when it sent something */
 void platform_reset(struct publisher *publisher);             /* a connection ended */
 void platform_watch_receipts(struct publisher *publisher, long now_ms);
-void platform_resend(struct publisher *publisher);  /* what somebody at the station wants sent again */
 void platform_goodbye(struct publisher *publisher); /* the last status */
 #define PLATFORM_OFFLINE "{\"online\":false}"
 
 /* Any other message, through the outbox's window. */
 bool platform_publish(struct publisher *publisher, const char *topic, const char *payload, int *ret_token);
+
+/* publisher_replay.c */
+/* Starts sending entries again; false while others are. */
+bool replay_begin(struct publisher *publisher, uint64_t first, uint64_t last);
+/* Does what the platform asks for as far as it can be done, and says how far; free() it. */
+char *replay_answer(struct publisher *publisher, const struct platform_request *request);
+void replay_resend(struct publisher *publisher); /* what somebody at the station wants sent again */
 
 /* publisher_proof.c */
 int proof_prepare(struct publisher *publisher, struct fault *fault);
@@ -192,6 +203,11 @@ void old_open(struct publisher *publisher); /* the first salvaged journal that t
 void old_free(struct publisher *publisher);
 void old_report(struct publisher *publisher); /* progress; the next one when the target has this one */
 void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt); /* for an older epoch */
+/* What was salvaged of an epoch; NULL: nothing. Close it. */
+struct journal_reader *old_reader(const struct publisher *publisher, const char *epoch);
+void old_epochs(const struct publisher *publisher, struct json *list);
+/* Sends a part of it again, and takes the reader over. False while something else of old journals is sent. */
+bool old_replay(struct publisher *publisher, struct journal_reader *reader, uint64_t first, uint64_t last);
 
 /* publisher.c */
 int publisher_collect(struct publisher *publisher); /* events of the link; how many */

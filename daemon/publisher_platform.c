@@ -13,7 +13,6 @@
 #define RECEIPT_PATIENCE_MS 60000
 #define RECEIPT_LONGEST_MS  3600000
 #define RECEIPT_RESEND      1000  /* entries sent again at once when no receipt covers them */
-#define RESEND_AT_ONCE      1000  /* of a long range: then others who want something sent again have their turn */
 #define MANIFESTS_ANSWERED  32    /* of one day: there is one, unless the clock was set on it */
 #define MISSING_PAUSE_MS    30000 /* the same gap is not filled twice while the platform catches up */
 
@@ -149,69 +148,6 @@ static char *error_text(const char *error)
 	return dump_and_free(object);
 }
 
-/* Starts sending a range again; false while another one is under way. */
-static bool replay(struct publisher *publisher, uint64_t first, uint64_t last)
-{
-	struct stream *stream = &publisher->streams[STREAM_REPLAY];
-	if (!stream_done(stream))
-		return false;
-	stream_begin(stream, first - 1, last);
-	return true;
-}
-
-bool publisher_resends(struct publisher *publisher)
-{
-	pthread_mutex_lock(&publisher->fault_lock);
-	bool resends = publisher->resend.last != 0;
-	pthread_mutex_unlock(&publisher->fault_lock);
-	return resends;
-}
-
-void publisher_resend(struct publisher *publisher, uint64_t first, uint64_t last)
-{
-	pthread_mutex_lock(&publisher->fault_lock);
-	publisher->resend = (struct platform_range){ first, last };
-	pthread_mutex_unlock(&publisher->fault_lock);
-	publisher_status_changed(publisher); /* wakes it */
-}
-
-void platform_resend(struct publisher *publisher)
-{
-	struct platform_range *left = &publisher->resend;
-	pthread_mutex_lock(&publisher->fault_lock);
-	if (left->last) {
-		uint64_t last =
-			left->last - left->first < RESEND_AT_ONCE ? left->last : left->first + RESEND_AT_ONCE - 1;
-		if (replay(publisher, left->first, last))
-			left->first = last + 1;
-		if (left->first > left->last)
-			*left = (struct platform_range){ 0 };
-	}
-	pthread_mutex_unlock(&publisher->fault_lock);
-}
-
-static char *answer_replay(struct publisher *publisher, const struct platform_request *request)
-{
-	struct fault fault;
-	uint64_t head = journal_head(publisher->journal);
-	if (strcmp(request->epoch, journal_epoch(publisher->journal)) != 0)
-		fault_set(&fault, 0, _("this station's journal is %s"), journal_epoch(publisher->journal));
-	else if (request->range.last > head)
-		fault_set(&fault, 0, _("the last entry is %llu"), (unsigned long long)head);
-	else if (!replay(publisher, request->range.first, request->range.last))
-		fault_set(&fault, 0, _("a replay is under way; ask again later"));
-	else {
-		struct json *object = js_new_object();
-		js_put_bool(object, "accepted", true);
-		js_put_text(object, "epoch", request->epoch);
-		js_put_integer(object, "from", (int64_t)request->range.first);
-		js_put_integer(object, "to", (int64_t)request->range.last);
-		return dump_and_free(object);
-	}
-	publisher->stats.requests_refused++;
-	return error_text(fault.text);
-}
-
 struct found_manifests {
 	struct json *list;
 	uint64_t last;
@@ -277,7 +213,7 @@ static void take_request(struct publisher *publisher, const char *name, const st
 	} else if (request.kind == PLATFORM_MANIFEST) {
 		answer(publisher, message, name, answer_manifest(publisher, request.day));
 	} else {
-		answer(publisher, message, name, answer_replay(publisher, &request));
+		answer(publisher, message, name, replay_answer(publisher, &request));
 	}
 }
 
@@ -341,7 +277,7 @@ static void fill_gaps(struct publisher *publisher)
 		if (range.last > sent)
 			range.last = sent;
 		uint64_t lacking = range.first <= range.last ? refusal_lacking(publisher, &range) : 0;
-		if (lacking && !replay(publisher, lacking, range.last))
+		if (lacking && !replay_begin(publisher, lacking, range.last))
 			return;
 		receipts->missing_at++;
 	}
@@ -363,7 +299,7 @@ void platform_watch_receipts(struct publisher *publisher, long now_ms)
 	if (now_ms - receipts->waiting_since_ms < receipts->patience_ms)
 		return;
 	uint64_t last = sent - receipts->covered > RECEIPT_RESEND ? receipts->covered + RECEIPT_RESEND : sent;
-	if (!replay(publisher, receipts->covered + 1, last))
+	if (!replay_begin(publisher, receipts->covered + 1, last))
 		return;
 	receipts->waiting_since_ms = now_ms;
 	receipts->patience_ms *= receipts->patience_ms < RECEIPT_LONGEST_MS ? 2 : 1;

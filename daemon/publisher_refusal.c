@@ -115,11 +115,17 @@ bool refusal_park(struct publisher *publisher, const struct stream *stream, uint
 	return true;
 }
 
+bool refusal_passes_over(const struct publisher *publisher, const struct stream *stream, uint64_t seq)
+{
+	if (stream == &publisher->streams[STREAM_OLD])
+		return publisher->old.replay;
+	return stream == &publisher->streams[STREAM_REPLAY] && seq != publisher->retry.seq;
+}
+
 bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason)
 {
 	uint64_t seq = window_find(&stream->window, token);
-	bool only_replay = stream == &publisher->streams[STREAM_REPLAY] && seq != publisher->retry.seq;
-	return (only_replay || refusal_park(publisher, stream, seq, reason)) &&
+	return (refusal_passes_over(publisher, stream, seq) || refusal_park(publisher, stream, seq, reason)) &&
 	       window_delivered(&stream->window, token);
 }
 

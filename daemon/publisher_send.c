@@ -135,7 +135,8 @@ static bool send_one(struct publisher *publisher, enum publisher_stream which)
 		complaint_over(&publisher->unread);
 		return true;
 	}
-	if (rc == -EMSGSIZE && (which == STREAM_REPLAY || refusal_park(publisher, stream, stored->seq, fault.text))) {
+	bool replay = which == STREAM_REPLAY || refusal_passes_over(publisher, stream, stored->seq);
+	if (rc == -EMSGSIZE && (replay || refusal_park(publisher, stream, stored->seq, fault.text))) {
 		stream_skipped(stream);
 		return true;
 	}

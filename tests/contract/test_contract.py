@@ -51,7 +51,10 @@ RIGHT = [("seal", SEAL), ("manifest", MANIFEST), ("request-manifest", {"day": "2
          ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
          ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),
          ("request-replay", {"epoch": "7f3a", "from": 1, "to": 2}), ("response", {"error": "no"}),
-         ("response", {"accepted": True, "epoch": "7f3a", "from": 1, "to": 2})]
+         ("response", {"accepted": True, "epoch": "7f3a", "from": 1, "to": 2}),
+         ("response", {"accepted": True, "epoch": "7f3a", "from": 1, "to": 9, "gone": [[1, 3], [5, 5]]}),
+         ("response", {"error": "no", "reason": "gone", "epoch": "7f3a", "first": 4, "last": 9, "gone": [[1, 3]]}),
+         ("response", {"error": "no", "reason": "unknown_epoch", "epochs": ["7f3a"]})]
 
 # A change to a right message that must make it wrong: (schema, message, path, new value; None removes the member).
 WRONG = [
@@ -79,6 +82,10 @@ WRONG = [
     ("receipt", {"epoch": "e", "through": 5, "missing": [[1, 2]]}, "missing", [[1]]),
     ("receipt", {"epoch": "e", "through": 5}, "through", -1), ("receipt", {"epoch": "e", "through": 5}, "epoch", None),
     ("request-replay", {"epoch": "e", "from": 1, "to": 2}, "from", 0),
+    ("response", {"accepted": True, "epoch": "7f3a", "from": 1, "to": 9}, "gone", [[1]]),
+    ("response", {"accepted": True, "epoch": "7f3a", "from": 1, "to": 9}, "gone", []),
+    ("response", {"error": "no", "reason": "unknown_epoch"}, "epochs", []),
+    ("response", {"error": "no", "reason": "not_yet"}, "last", 0),
     ("request-replay", {"epoch": "e", "from": 1, "to": 2}, "to", None),
     ("response", {"accepted": True, "epoch": "e", "from": 1, "to": 2}, "accepted", False),
 ]

@@ -77,6 +77,10 @@ def test_status_and_replay_are_answered_and_keep_the_contract():
             answer = platform.ask(name, payload, number)
             assert "error" in answer and judges.faults("response", answer) == []
         assert judges.faults("response", accepted) == []
+        for epoch, last, reason in ((status["epoch"], 10 ** 6, "not_yet"), ("0" * 32, 1, "unknown_epoch")):
+            number += 1
+            answer = platform.ask("replay", {"epoch": epoch, "from": last, "to": last}, number)
+            assert answer["reason"] == reason and judges.faults("response", answer) == []
         platform.client.disconnect()
 
 

@@ -355,7 +355,7 @@ static void the_platforms_requests_are_answered_and_nonsense_is_survived(void **
 	wanted = 5;
 	assert_true(eventually(answered, stage, 5000));
 	assert_answer(stage, 0, "\"accepted\":true");
-	assert_answer(stage, 1, "\"error\":\"this station's journal is");
+	assert_answer(stage, 1, "\"reason\":\"unknown_epoch");
 	assert_answer(stage, 2, "\"error\":\"the last entry is 30");
 	assert_answer(stage, 3, "\"error\":\"the payload is no JSON");
 	wanted = 33;

@@ -1,0 +1,248 @@
+/* What the platform asks for again it gets, or is told why not: removed, lost, not made yet, of no known journal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "broker_fixture.h"
+
+static unsigned wanted;
+
+static bool all_delivered(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->through >= wanted;
+}
+
+static bool all_heard(struct stage *stage)
+{
+	return count_of(stage, "\\\"number\\\":") >= wanted;
+}
+
+static bool all_answered(struct stage *stage)
+{
+	return count_of(stage, "/response/replay") >= wanted;
+}
+
+static bool is_pruned(struct stage *stage)
+{
+	struct journal_space space;
+	journal_space(stage->journal, &space);
+	return space.first >= wanted;
+}
+
+static void ask(struct stage *stage, const char *epoch, unsigned from, unsigned to)
+{
+	char text[200];
+	snprintf(text, sizeof(text), "{\"epoch\":\"%s\",\"from\":%u,\"to\":%u}", epoch, from, to);
+	say(stage, ROOT_TOPIC "/request/replay", text, NULL);
+}
+
+static struct json *answer_at(struct stage *stage, unsigned index)
+{
+	wanted = index + 1;
+	assert_true(eventually(all_answered, stage, 5000));
+	struct json *message = heard(stage, "/response/replay", index);
+	const char *payload = js_get_text(message, "payload");
+	struct json *answer = js_parse(payload, strlen(payload), NULL);
+	assert_non_null(answer);
+	js_free(message);
+	return answer;
+}
+
+static void assert_reason(struct json *answer, const char *reason, unsigned first, unsigned last)
+{
+	assert_non_null(js_get_text(answer, "error"));
+	assert_string_equal(js_get_text(answer, "reason"), reason);
+	assert_int_equal(js_get_integer(answer, "first", 0), first);
+	assert_int_equal(js_get_integer(answer, "last", 0), last);
+}
+
+static void assert_gone(struct json *answer, size_t index, size_t count, unsigned first, unsigned last)
+{
+	const struct json *gone = js_get(answer, "gone");
+	assert_int_equal(js_count(gone), count);
+	assert_int_equal(js_integer_of(js_at(js_at(gone, index), 0)), first);
+	assert_int_equal(js_integer_of(js_at(js_at(gone, index), 1)), last);
+}
+
+/* Entries 1 to 29 of 40 are removed: every target had them, and their time was over. */
+static struct stage *stage_with_removed_entries(void)
+{
+	static const char *const targets[] = { "county" };
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 30, false);
+	assert_true(stage_publish(stage));
+	wanted = 30;
+	assert_true(eventually(all_delivered, stage, 10000));
+	assert_true(eventually(all_heard, stage, 5000));
+	usleep(2000);
+	struct journal_keep keep = { .targets = targets, .target_count = 1, .before_ms = clock_wall_ms() };
+	journal_keep(stage->journal, &keep);
+	assert_true(eventually(is_pruned, stage, 5000));
+	keep.before_ms = 0;
+	journal_keep(stage->journal, &keep);
+	append(stage, 31, 40, false);
+	wanted = 40;
+	assert_true(eventually(all_heard, stage, 5000));
+	return stage;
+}
+
+static void what_was_removed_is_told_and_the_rest_is_sent(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_with_removed_entries();
+	ask(stage, journal_epoch(stage->journal), 25, 35);
+	struct json *answer = answer_at(stage, 0);
+	assert_true(js_get_bool(answer, "accepted", false));
+	assert_int_equal(js_get_integer(answer, "to", 0), 35);
+	assert_gone(answer, 0, 1, 25, 29);
+	js_free(answer);
+	wanted = 46;
+	assert_true(eventually(all_heard, stage, 5000));
+	ask(stage, journal_epoch(stage->journal), 3, 29);
+	answer = answer_at(stage, 1);
+	assert_reason(answer, "gone", 30, 40);
+	assert_gone(answer, 0, 1, 3, 29);
+	js_free(answer);
+	ask(stage, journal_epoch(stage->journal), 40, 41);
+	answer = answer_at(stage, 2);
+	assert_reason(answer, "not_yet", 30, 40);
+	js_free(answer);
+	ask(stage, "../journal", 1, 1);
+	answer = answer_at(stage, 3);
+	assert_reason(answer, "unknown_epoch", 0, 0);
+	assert_int_equal(js_count(js_get(answer, "epochs")), 1);
+	assert_string_equal(js_text_of(js_at(js_get(answer, "epochs"), 0)), journal_epoch(stage->journal));
+	js_free(answer);
+	assert_int_equal(count_of(stage, "\\\"number\\\":"), 46);
+	stage_free(stage);
+}
+
+static void write_old_entries(struct journal *journal, unsigned last)
+{
+	struct entry entry = { .kind = ENTRY_RESULT };
+	char body[64];
+	struct fault fault;
+	for (unsigned number = 1; number <= last; number++) {
+		snprintf(entry.id, sizeof(entry.id), "0195a3c4-0000-7000-8000-1%011x", number);
+		snprintf(body, sizeof(body), "\"kind\":\"sample\",\"number\":%u}", number);
+		entry.body = body;
+		assert_int_equal(journal_append(journal, &entry, 1, NULL, NULL, &fault), 0);
+	}
+	journal_progress(journal, "county", last);
+}
+
+/* What a salvage would leave of a journal of `last` entries, of which those that `lost` selects could not be read. */
+static void add_salvaged(struct stage *stage, unsigned last, const char *lost, char epoch[static 40])
+{
+	char directory[96], command[600];
+	struct journal *journal;
+	snprintf(directory, sizeof(directory), "%s/old", stage->directory);
+	struct journal_options options = { .directory = directory, .station = "330421103-01" };
+	assert_int_equal(journal_open(&options, &journal, NULL, &stage->fault), 0);
+	write_old_entries(journal, last);
+	snprintf(epoch, 40, "%s", journal_epoch(journal));
+	journal_close(journal);
+	snprintf(command, sizeof(command),
+		"/usr/bin/python3 -c 'import sqlite3; db = sqlite3.connect(\"%s/journal.db\");"
+		"db.execute(\"DELETE FROM entry WHERE %s\"); db.commit();"
+		"db.execute(\"PRAGMA journal_mode = DELETE\")' && mv %s/journal.db %s/salvaged-%s.db",
+		directory, lost, directory, stage->directory, epoch);
+	assert_int_equal(system(command), 0);
+}
+
+static void an_old_epoch_that_was_salvaged_can_be_asked_for(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	char epoch[40];
+	add_salvaged(stage, 20, "seq IN (5, 6, 12)", epoch);
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 1, false);
+	assert_true(stage_publish(stage));
+	wanted = 1;
+	assert_true(eventually(all_heard, stage, 5000));
+	ask(stage, epoch, 4, 14);
+	struct json *answer = answer_at(stage, 0);
+	assert_true(js_get_bool(answer, "accepted", false));
+	assert_string_equal(js_get_text(answer, "epoch"), epoch);
+	assert_gone(answer, 0, 2, 5, 6);
+	assert_gone(answer, 1, 2, 12, 12);
+	js_free(answer);
+	wanted = 1 + 8;
+	assert_true(eventually(all_heard, stage, 5000));
+	ask(stage, epoch, 5, 6);
+	answer = answer_at(stage, 1);
+	assert_reason(answer, "gone", 1, 20);
+	js_free(answer);
+	ask(stage, epoch, 20, 20); /* one replay does not end the next */
+	answer = answer_at(stage, 2);
+	assert_true(js_get_bool(answer, "accepted", false));
+	js_free(answer);
+	wanted = 1 + 8 + 1;
+	assert_true(eventually(all_heard, stage, 5000));
+	ask(stage, "00000000000000000000000000000000", 1, 1);
+	answer = answer_at(stage, 3);
+	assert_int_equal(js_count(js_get(answer, "epochs")), 2);
+	js_free(answer);
+	stage_free(stage);
+}
+
+static void more_holes_than_an_answer_holds_are_told_in_the_next(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	char epoch[40];
+	add_salvaged(stage, 200, "seq % 2 = 0", epoch);
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 1, false);
+	assert_true(stage_publish(stage));
+	wanted = 1;
+	assert_true(eventually(all_heard, stage, 5000));
+	ask(stage, epoch, 1, 199);
+	struct json *answer = answer_at(stage, 0);
+	assert_int_equal(js_get_integer(answer, "to", 0), 128);
+	assert_gone(answer, 63, 64, 128, 128);
+	js_free(answer);
+	wanted = 1 + 64;
+	assert_true(eventually(all_heard, stage, 5000));
+	usleep(100000);
+	ask(stage, epoch, 129, 199);
+	answer = answer_at(stage, 1);
+	assert_int_equal(js_get_integer(answer, "to", 0), 199);
+	js_free(answer);
+	wanted = 1 + 64 + 36;
+	assert_true(eventually(all_heard, stage, 5000));
+	stage_free(stage);
+}
+
+static void one_replay_at_a_time(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 5000, false); /* ten seconds' worth */
+	assert_true(stage_publish(stage));
+	wanted = 5000;
+	assert_true(eventually(all_delivered, stage, 10000));
+	ask(stage, journal_epoch(stage->journal), 1, 5000);
+	ask(stage, journal_epoch(stage->journal), 7, 8);
+	struct json *answer = answer_at(stage, 1);
+	assert_reason(answer, "busy", 1, 5000);
+	js_free(answer);
+	stage_free(stage);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_removed_is_told_and_the_rest_is_sent),
+		cmocka_unit_test(an_old_epoch_that_was_salvaged_can_be_asked_for),
+		cmocka_unit_test(one_replay_at_a_time),
+		cmocka_unit_test(more_holes_than_an_answer_holds_are_told_in_the_next),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
