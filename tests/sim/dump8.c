@@ -174,7 +174,8 @@ static void send_group(struct instrument *instrument, int64_t now_ns, send_frame
 	send(context, (const uint8_t[]){ ESCAPE, 0xFE }, 2);
 	dump8->dumping = false;
 	if (dump8->sent > 0) {
-		erase(instrument);
+		if (has_quirk(instrument->options, 1))
+			erase(instrument);
 		dump8->linked = false;
 		dump8->ready_ns = now_ns + instrument->options->reboot_ns;
 		dump8->pressed_ns = dump8->ready_ns + instrument->options->press_ns;

@@ -197,8 +197,7 @@ static void request_text(void *context, struct peer *peer, const uint8_t *data, 
 	echo(line, peer, data, length);
 	if (!answers(line, line->instruments) || mischief_swallows(&line->mischief))
 		return;
-	text_answer(line->options->archetype, &line->instruments->memory, data, length, add_frame, add_text,
-		&line->mischief);
+	text_answer(line->options, &line->instruments->memory, data, length, add_frame, add_text, &line->mischief);
 	send_answer(line, peer);
 }
 
@@ -278,7 +277,7 @@ void line_push(struct line *line, struct instrument *instrument)
 	if (!text_pushes(line->options->archetype))
 		return;
 	for (size_t i = 0; i < memory->count; i++) {
-		size_t length = text_form(line->options->archetype, memory_at(memory, i), form);
+		size_t length = text_form(line->options, memory_at(memory, i), form);
 		mischief_add(&line->mischief, &answer, form, length, length - 3);
 	}
 	memory_drop(memory, memory->count);

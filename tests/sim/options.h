@@ -73,6 +73,7 @@ struct options {
 	double busy, torn;            /* A6b; A6a is busy too */
 	bool gold;                    /* A3: strips instead of channels */
 	bool signals;                 /* A4: lines with the raw signals */
+	uint32_t without;             /* bit n: not the quirk Qn, which it has otherwise */
 	bool one_frame, no_enq, lots; /* A7 */
 	size_t frame_size;            /* A7: bytes of a record that a frame holds */
 	double queries;               /* A7: share of messages with a question behind them */
@@ -90,6 +91,11 @@ struct options {
 	size_t outage_count;
 	bool power_cycle_clears;
 };
+
+static inline bool has_quirk(const struct options *options, unsigned quirk)
+{
+	return !(options->without >> quirk & 1);
+}
 
 /* Fills `options`. Returns -1 to go on, or the status to exit with (0 after --help, 64 after a complaint). */
 int options_parse(int argc, char **argv, struct options *options);

@@ -45,7 +45,9 @@ static uint8_t take_channel(struct instrument *instrument)
 
 static void name_sample(struct instrument *instrument, struct result *result)
 {
-	result->name = samples[dice_below(&instrument->dice, COUNT(samples))];
+	do
+		result->name = samples[dice_below(&instrument->dice, COUNT(samples))];
+	while (!has_quirk(instrument->options, 12) && strlen(result->name) > 3 * strlen("菜"));
 }
 
 /* The signals a reader with this inhibition shows: control 0.300..0.950, sample = control * (1 - inhibition). */
@@ -58,6 +60,12 @@ static void signals_for(struct instrument *instrument, struct result *result, in
 	result->signal = (uint16_t)(signal < 0 ? 0 : signal);
 }
 
+/* Without quirk 7 there is nothing behind the point. */
+static int32_t whole(const struct instrument *instrument, int32_t value, int32_t scale)
+{
+	return has_quirk(instrument->options, 7) ? value : value - value % scale;
+}
+
 /* Inhibition in hundredths of a percent: mostly low, some over the limit, a few a little below zero, now and then
  * exactly 50.00. */
 static int32_t inhibition(struct instrument *instrument)
@@ -66,12 +74,12 @@ static int32_t inhibition(struct instrument *instrument)
 	uint32_t luck = dice_below(dice, 100);
 
 	if (luck < 4)
-		return dice_between(dice, -480, -1);
+		return whole(instrument, dice_between(dice, -480, -1), 100);
 	if (luck < 4 + (uint32_t)(100 * instrument->options->at_limit))
 		return 5000;
 	if (luck < 14)
-		return dice_between(dice, 5001, 9950);
-	return dice_between(dice, 0, 4600);
+		return whole(instrument, dice_between(dice, 5001, 9950), 100);
+	return whole(instrument, dice_between(dice, 0, 4600), 100);
 }
 
 static bool control_is_due(struct instrument *instrument)
@@ -170,7 +178,7 @@ static void produce_a3(struct instrument *instrument, struct result *out)
 	out->decimals = out->item == 0 ? 1 : 3;
 	out->value = control          ? 0
 	             : out->item == 0 ? inhibition(instrument) / 10
-	                              : dice_between(&instrument->dice, -20, 90000);
+	                              : whole(instrument, dice_between(&instrument->dice, -20, 90000), 1000);
 	if (dice_chance(&instrument->dice, instrument->options->suspects))
 		out->verdict = RESULT_SUSPECT;
 	if (dice_chance(&instrument->dice, instrument->options->sentinels)) {
@@ -266,7 +274,7 @@ static void produce_text(struct instrument *instrument, struct result *out)
 	out->channel = take_channel(instrument);
 	give_verdict(instrument, test, out);
 	signals_for(instrument, out, 2500);
-	if (fluorescence)
+	if (fluorescence && has_quirk(instrument->options, 13))
 		out->name = traditional[dice_below(&instrument->dice, COUNT(traditional))];
 	else
 		name_sample(instrument, out);
@@ -340,11 +348,8 @@ static bool repeat_previous(struct instrument *instrument, struct moment now, st
 	return true;
 }
 
-void produce(struct instrument *instrument, struct moment now, struct result *out)
+static void produce_anew(struct instrument *instrument, struct result *out)
 {
-	*out = (struct result){ .number = instrument->next_number++, .batch = instrument->batch, .tested = now };
-	if (repeat_previous(instrument, now, out))
-		return;
 	switch (instrument->options->archetype) {
 	case ARCHETYPE_A2:
 		produce_a2(instrument, out);
@@ -382,6 +387,16 @@ void produce(struct instrument *instrument, struct moment now, struct result *ou
 	case ARCHETYPE_SCANNER: /* it has no results */
 		break;
 	}
+}
+
+void produce(struct instrument *instrument, struct moment now, struct result *out)
+{
+	*out = (struct result){ .number = instrument->next_number++, .batch = instrument->batch, .tested = now };
+	if (repeat_previous(instrument, now, out))
+		return;
+	produce_anew(instrument, out);
+	if (!has_quirk(instrument->options, 18) && out->verdict != RESULT_INVALID)
+		out->verdict = RESULT_NONE;
 }
 
 void produce_blank_well(struct instrument *instrument, struct moment now, struct result *out)

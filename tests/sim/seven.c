@@ -85,7 +85,7 @@ size_t seven_result_a2b(
 	*at++ = (uint8_t)result->number;
 	at = put16(at, result->signal);
 	at = put16(at, result->sentinel ? result->sentinel : (unsigned)result->value);
-	*at++ = result->verdict == RESULT_NEGATIVE ? VERDICT_OK : VERDICT_OVER;
+	*at++ = result->verdict == RESULT_NONE ? 0 : result->verdict == RESULT_NEGATIVE ? VERDICT_OK : VERDICT_OVER;
 	*at++ = 0;
 	return seven_wrap(0x16, data, (size_t)(at - data), out);
 }

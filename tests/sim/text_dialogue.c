@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../drivers/checksum.h"
+
 enum { DATE = 10, QUESTION = 2 * (1 + DATE) };
 
 bool text_pushes(enum archetype archetype)
@@ -10,15 +12,48 @@ bool text_pushes(enum archetype archetype)
 	return archetype == ARCHETYPE_A8 || archetype == ARCHETYPE_A10 || archetype == ARCHETYPE_FOLDER;
 }
 
-size_t text_form(enum archetype archetype, const struct result *result, uint8_t out[static TEXT_FORM_MAX])
+/* Full-width ones become half-width ones. */
+static size_t narrow_colons(uint8_t *text, size_t length)
 {
-	switch (archetype) {
+	size_t to = 0;
+
+	for (size_t from = 0; from < length; to++) {
+		bool two = text[from] >= 0x81 && from + 1 < length;
+		bool colon = two && text[from] == 0xA3 && text[from + 1] == 0xBA;
+		text[to] = colon ? ':' : text[from];
+		if (two && !colon)
+			text[++to] = text[from + 1];
+		from += two ? 2 : 1;
+	}
+	return to;
+}
+
+static size_t print_ticket(
+	const struct options *options, const struct result *result, uint8_t out[static TEXT_FORM_MAX])
+{
+	size_t length = text_ticket(result, out);
+
+	return has_quirk(options, 17) ? length : narrow_colons(out, length);
+}
+
+static size_t push_block(const struct options *options, const struct result *result, uint8_t out[static TEXT_FORM_MAX])
+{
+	size_t length = text_push(result, out);
+
+	if (!has_quirk(options, 23))
+		out[length - 3] = checksum_sum8(out, length - 3);
+	return length;
+}
+
+size_t text_form(const struct options *options, const struct result *result, uint8_t out[static TEXT_FORM_MAX])
+{
+	switch (options->archetype) {
 	case ARCHETYPE_A8:
-		return text_ticket(result, out);
+		return print_ticket(options, result, out);
 	case ARCHETYPE_A9:
 		return text_line(result, out);
 	case ARCHETYPE_A10:
-		return text_push(result, out);
+		return push_block(options, result, out);
 	case ARCHETYPE_JSON:
 		return text_object(result, out);
 	default:
@@ -68,10 +103,10 @@ static void say(text_send *between, void *context, const char *text)
 	between(context, (const uint8_t *)text, strlen(text));
 }
 
-void text_answer(enum archetype archetype, const struct memory *memory, const uint8_t *question, size_t length,
+void text_answer(const struct options *options, const struct memory *memory, const uint8_t *question, size_t length,
 	text_send *send, text_send *between, void *context)
 {
-	bool json = archetype == ARCHETYPE_JSON;
+	bool json = options->archetype == ARCHETYPE_JSON;
 	uint8_t form[TEXT_FORM_MAX];
 
 	if (!json && length != QUESTION)
@@ -84,7 +119,7 @@ void text_answer(enum archetype archetype, const struct memory *memory, const ui
 			continue;
 		if (json && i > 0)
 			say(between, context, ",");
-		send(context, form, text_form(archetype, result, form));
+		send(context, form, text_form(options, result, form));
 	}
 	say(between, context, json ? "]}" : "FINISH");
 }

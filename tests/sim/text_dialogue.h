@@ -13,7 +13,7 @@
 
 bool text_pushes(enum archetype archetype);
 /* The result in the form in which this archetype says it; its length. */
-size_t text_form(enum archetype archetype, const struct result *result, uint8_t out[static TEXT_FORM_MAX]);
+size_t text_form(const struct options *options, const struct result *result, uint8_t out[static TEXT_FORM_MAX]);
 
 /* Length of the question at `data`, 0 for more, -1 when none starts here. */
 int text_date_frame(const uint8_t *data, size_t length);
@@ -23,7 +23,7 @@ int text_no_frame(const uint8_t *data, size_t length);
 typedef void text_send(void *context, const uint8_t *bytes, size_t length);
 
 /* Answers one question: each result through `send`, what stands between them through `between`. */
-void text_answer(enum archetype archetype, const struct memory *memory, const uint8_t *question, size_t length,
+void text_answer(const struct options *options, const struct memory *memory, const uint8_t *question, size_t length,
 	text_send *send, text_send *between, void *context);
 
 #endif

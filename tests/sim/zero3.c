@@ -56,10 +56,13 @@ static size_t wrap(uint8_t command, uint32_t argument, size_t length, uint8_t *o
 	return HEADER + length;
 }
 
-static uint32_t packed(const struct moment *moment)
+static uint32_t packed(const struct options *options, const struct moment *moment)
 {
-	return (uint32_t)(moment->year - 2000) << 25 | (uint32_t)moment->month << 21 | (uint32_t)moment->day << 16 |
-	       (uint32_t)moment->hour << 11 | (uint32_t)moment->minute << 5 | moment->second >> 1U;
+	unsigned first_year = has_quirk(options, 11) ? 2000 : 1980;
+
+	return (uint32_t)(moment->year - first_year) << 25 | (uint32_t)moment->month << 21 |
+	       (uint32_t)moment->day << 16 | (uint32_t)moment->hour << 11 | (uint32_t)moment->minute << 5 |
+	       moment->second >> 1U;
 }
 
 /* ---- records ---- */
@@ -94,7 +97,7 @@ static uint8_t *put_numbers(
 	*at++ = 1;
 	*at++ = (uint8_t)results[0]->item;
 	at = put16(at, 0);
-	at = put32(at, packed(&results[0]->tested));
+	at = put32(at, packed(options, &results[0]->tested));
 	if (!options->gold)
 		return put_channels(results, count, at);
 	*at++ = (uint8_t)(1 << 6 | gold[results[0]->verdict]);
@@ -102,12 +105,12 @@ static uint8_t *put_numbers(
 }
 
 /* One line in GB 18030 with its end. */
-static uint8_t *put_line(uint8_t *at, const char *label, const char *value)
+static uint8_t *put_words(uint8_t *at, const char *label, const char *colon, const char *value)
 {
 	char line[160];
 	uint8_t field[160];
 
-	snprintf(line, sizeof line, "%s%s", label, value);
+	snprintf(line, sizeof line, "%s%s%s", label, colon, value);
 	label_field(line, field, sizeof field, NULL, 0);
 	size_t length = strnlen((const char *)field, sizeof field);
 	memcpy(at, field, length);
@@ -115,7 +118,17 @@ static uint8_t *put_line(uint8_t *at, const char *label, const char *value)
 	return at + length + 1;
 }
 
-static void result_words(const struct result *result, char *out, size_t size)
+static uint8_t *put_line(const struct options *options, uint8_t *at, const char *label, const char *value)
+{
+	return put_words(at, label, has_quirk(options, 17) ? "：" : ":", value);
+}
+
+static const char *unit_of(const struct options *options, size_t strip)
+{
+	return has_quirk(options, 20) ? strips[strip].unit : "ug/kg";
+}
+
+static void result_words(const struct options *options, const struct result *result, char *out, size_t size)
 {
 	static const char *const words[] = { "", "阴性", "阳性", "可疑", "无效" };
 	const char *word = words[result->verdict];
@@ -125,7 +138,7 @@ static void result_words(const struct result *result, char *out, size_t size)
 		snprintf(out, size, "%s", word);
 	else
 		snprintf(out, size, "%s %s %s", truth_number(number, result->value, result->decimals, false),
-			strips[result->item].unit, word);
+			unit_of(options, result->item), word);
 }
 
 static uint8_t *put_text(const struct options *options, const struct result *result, uint8_t *at)
@@ -135,25 +148,25 @@ static uint8_t *put_text(const struct options *options, const struct result *res
 
 	at = put16(at, result->number);
 	*at++ = 0;
-	at = put_line(at, "检测报告", "");
-	at = put_line(at, "送检单位：", "长安镇农贸市场");
-	at = put_line(at, "检测单位：", "长安镇快检室");
-	at = put_line(at, "样品类型：", result->name ? result->name : "");
+	at = put_words(at, "检测报告", "", "");
+	at = put_line(options, at, "送检单位", "长安镇农贸市场");
+	at = put_line(options, at, "检测单位", "长安镇快检室");
+	at = put_line(options, at, "样品类型", result->name ? result->name : "");
 	snprintf(text, sizeof text, "%04u%02u%02u", tested->year, tested->month, tested->day);
-	at = put_line(at, "批号：", text);
-	at = put_line(at, "样品编号：", result->sample_no);
-	at = put_line(at, "检测项目：", strips[result->item].name);
-	result_words(result, text, sizeof text);
-	at = put_line(at, "检测结果：", text);
-	at = put_line(at, "检测标准：", "0");
+	at = put_line(options, at, "批号", text);
+	at = put_line(options, at, "样品编号", result->sample_no);
+	at = put_line(options, at, "检测项目", strips[result->item].name);
+	result_words(options, result, text, sizeof text);
+	at = put_line(options, at, "检测结果", text);
+	at = put_line(options, at, "检测标准", "0");
 	snprintf(text, sizeof text, "%04u-%02u-%02u %02u:%02u:%02u", tested->year, tested->month, tested->day,
 		tested->hour, tested->minute, tested->second);
-	at = put_line(at, "检测时间：", text);
+	at = put_line(options, at, "检测时间", text);
 	if (options->signals) {
 		snprintf(text, sizeof text, "%u", result->control);
-		at = put_line(at, "C:", text);
+		at = put_words(at, "C", ":", text);
 		snprintf(text, sizeof text, "%u", result->signal);
-		at = put_line(at, "T:", text);
+		at = put_words(at, "T", ":", text);
 	}
 	return at;
 }
@@ -201,13 +214,14 @@ static size_t table(const struct options *options, uint8_t command, uint8_t *out
 	memset(at, 0, count * 128);
 	for (size_t i = 0; i < count; i++, at += 128) {
 		label_field(numbers ? items[i].name : strips[i].name, at, 16, NULL, 0);
-		label_field(numbers ? items[i].unit : strips[i].unit, at + 16, 8, NULL, 0);
+		label_field(numbers ? items[i].unit : unit_of(options, i), at + 16, 8, NULL, 0);
 		at[24] = (uint8_t)(numbers && i == 0 ? 1 : 2);
 	}
 	return wrap(command, 0, count * 128, out);
 }
 
-static size_t range(const struct memory *memory, const uint8_t *request, size_t length, uint8_t *out)
+static size_t range(
+	const struct options *options, const struct memory *memory, const uint8_t *request, size_t length, uint8_t *out)
 {
 	struct bytes data = bytes_of(request + HEADER, length - HEADER);
 	uint32_t start = bytes_u32le(&data), end = bytes_u32le(&data), first = 0, last = 0;
@@ -216,7 +230,7 @@ static size_t range(const struct memory *memory, const uint8_t *request, size_t 
 		return 0;
 	for (size_t i = 0; i < memory->count; i++) {
 		const struct result *result = memory_at(memory, i);
-		uint32_t tested = packed(&result->tested);
+		uint32_t tested = packed(options, &result->tested);
 		if (tested < start || tested > end)
 			continue;
 		first = first ? first : result->number;
@@ -259,7 +273,7 @@ void zero3_sim_answer(struct instrument *instrument, const uint8_t *request, siz
 	else if (command == (family | TABLE))
 		answer = table(instrument->options, command, out);
 	else if (command == (family | RANGE))
-		answer = range(&instrument->memory, request, length, out);
+		answer = range(instrument->options, &instrument->memory, request, length, out);
 	else if (command == (family | RECORD))
 		answer = record(instrument, bytes_u32le(&argument), out);
 	else if (command == (0x40 | CLEAR)) {

@@ -11,11 +11,11 @@ def read(*path):
 
 
 def test_help_and_page_name_all_there_is():
-    code, page = read("tests", "sim", "options.c"), read("config", "man", "assay-sim.1")
+    code, page = read("tests", "sim", "options_table.c"), read("config", "man", "assay-sim.1")
     options = re.findall(r'\{ "([a-z0-9-]+)", (?:no|required)_argument,', code)
     archetypes = re.findall(r'\{ "([a-z0-9-]+)", ARCHETYPE_', code)
     assert len(options) > 50 and len(archetypes) > 20
-    helped = code[code.index("static const char help[]"):code.index("enum choice")]
+    helped = code[code.index("const char options_help[]"):code.index("options_names[]")]
     for name in options:
         if name == "help":
             continue
@@ -26,6 +26,6 @@ def test_help_and_page_name_all_there_is():
 
 
 def test_the_page_names_nothing_else():
-    code, page = read("tests", "sim", "options.c"), read("config", "man", "assay-sim.1")
+    code, page = read("tests", "sim", "options_table.c"), read("config", "man", "assay-sim.1")
     for name in re.findall(r"^\.It Fl -(\S+)", page, re.M):
         assert f'{{ "{name}", ' in code, name

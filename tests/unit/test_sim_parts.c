@@ -14,6 +14,7 @@
 #include "../sim/memory.c"
 #include "../sim/mischief.c"
 #include "../sim/options.c"
+#include "../sim/options_table.c"
 
 static void dice_keep_to_their_limits_and_their_seed(void **state)
 {
@@ -199,6 +200,10 @@ static void the_command_line_is_understood(void **state)
 	assert_int_equal(options.outage_count, 2);
 	assert_true(options.outages[0].at_ns == 2500000000 && options.outages[0].lasts_ns == 3000000000);
 	assert_true(options.late_ns == 250000000);
+	assert_true(has_quirk(&options, 18));
+	assert_int_equal(parse(&options, "sim a4 --serial l --without Q11,Q20"), -1);
+	assert_false(has_quirk(&options, 11) || has_quirk(&options, 20));
+	assert_true(has_quirk(&options, 17));
 	assert_int_equal(parse(&options, "sim --help"), 0);
 }
 
@@ -215,7 +220,8 @@ static void a_wrong_command_line_is_refused_with_64(void **state)
 		"sim a9 --folder d", "sim folder --folder d --tcp h:1", "sim a9 --serial l --bad-crc 0.1",
 		"sim a1 --serial l --float2 conc", "sim a7 --serial l --frame-size 7", "sim a7 --serial l --burst 101",
 		"sim scanner --serial l", "sim a2 --serial l --codes f",
-		"sim scanner --serial l --codes f --code-end x" };
+		"sim scanner --serial l --codes f --code-end x", "sim a2 --serial l --without Q1",
+		"sim a10 --serial l --without Q23,Q2", "sim a10 --serial l --without 23" };
 	struct options options;
 
 	(void)state;

@@ -125,7 +125,8 @@ static void ask(enum archetype archetype, const char *question)
 	for (size_t i = 0; i < 2; i++)
 		memory_keep(&memory, &lines[i]);
 	sent.length = 0;
-	text_answer(archetype, &memory, (const uint8_t *)question, strlen(question), collect, collect, NULL);
+	text_answer(&(struct options){ .archetype = archetype }, &memory, (const uint8_t *)question, strlen(question),
+		collect, collect, NULL);
 	memory_free(&memory);
 }
 
