@@ -101,7 +101,7 @@ static int converse(struct probe *probe, const struct request *request, struct f
 static int exchange(struct probe *probe, const struct request *request, struct fault *fault)
 {
 	uint16_t registers[REGISTERS_MAX];
-	uint8_t bytes[REQUEST_MAX];
+	uint8_t bytes[PDU_MAX];
 	struct reply reply = { .kind = REPLY_DONE };
 	int timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : (int)probe->config->timeout_ms;
 	if (request->kind != REQUEST_NONE) {
@@ -175,7 +175,7 @@ static int probe_alone(const struct instrument_config *config)
 	int stop = eventfd(0, EFD_CLOEXEC);
 	probe.instrument =
 		(struct instrument){ .driver = config->driver, .options = config->options, .profile = config->profile };
-	probe.instrument.state = calloc(1, config->driver->state_size + 1);
+	probe.instrument.state = calloc(1, driver_state_size(config->driver, config->profile));
 	probe.readings.list = calloc(READINGS_AT_ONCE, sizeof(struct reading));
 	if (!probe.instrument.state || !probe.readings.list)
 		abort();

@@ -60,7 +60,7 @@ static bool set_up(const struct asking *scan, const struct model *model, struct 
 	struct fault fault;
 	trial->instrument =
 		(struct instrument){ .driver = scan->driver, .options = scan->options, .profile = model->profile };
-	trial->instrument.state = calloc(1, scan->driver->state_size + 1);
+	trial->instrument.state = calloc(1, driver_state_size(scan->driver, model->profile));
 	if (!trial->instrument.state)
 		abort();
 	trial->instrument.now = clock_local();
@@ -111,7 +111,7 @@ static int converse(struct asking *scan, struct trial *trial, struct fault *faul
 static int exchange(struct asking *scan, struct trial *trial, struct fault *fault)
 {
 	uint16_t registers[REGISTERS_MAX];
-	uint8_t bytes[REQUEST_MAX];
+	uint8_t bytes[PDU_MAX];
 	for (int reads = 0; reads < READS_MAX && !is_recognised(trial); reads++) {
 		struct reply reply = { .kind = REPLY_DONE };
 		struct request request = { .kind = REQUEST_NONE };

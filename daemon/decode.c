@@ -228,7 +228,7 @@ int decode_stream(const struct driver *driver, const void *options, const void *
 		.out = out,
 		.err = err,
 	};
-	decoder.instrument.state = calloc(1, driver->state_size ? driver->state_size : 1);
+	decoder.instrument.state = calloc(1, driver_state_size(driver, profile));
 	decoder.readings.list = calloc(READINGS_AT_ONCE, sizeof(struct reading));
 	int error = -ENOMEM;
 	if (!decoder.instrument.state || !decoder.readings.list)

@@ -48,8 +48,7 @@ static int set_up(struct line *line, struct unit *unit, struct fault *fault)
 	int error = journal_cursor(line->journal, unit->config->id, instrument->cursor, fault);
 	if (error < 0)
 		return error;
-	if (instrument->state)
-		memset(instrument->state, 0, instrument->driver->state_size);
+	memset(instrument->state, 0, instrument->driver->state_size);
 	error = instrument->driver->setup(instrument, fault);
 	unit->ready = error == 0;
 	return error;
@@ -226,7 +225,7 @@ static int unit_init(struct line *line, struct unit *unit, const struct instrume
 	long spread_ms = line->modbus ? least((long)config->poll_ms, SPREAD_MS) : 0;
 	unit->due_ms = unit->turn_ms =
 		clock_ms() + (spread_ms > 0 ? (long)(hash(config->id) % (uint32_t)spread_ms) : 0);
-	if (config->driver->state_size && !(unit->instrument.state = calloc(1, config->driver->state_size)))
+	if (!(unit->instrument.state = calloc(1, driver_state_size(config->driver, config->profile))))
 		return -ENOMEM;
 	return 0;
 }

@@ -62,7 +62,7 @@ static enum turn quarantine(struct line *line, struct unit *unit, int error, str
 static enum turn exchange(struct line *line, struct unit *unit, const struct request *request, struct fault *fault)
 {
 	uint16_t registers[REGISTERS_MAX];
-	uint8_t bytes[REQUEST_MAX];
+	uint8_t bytes[PDU_MAX];
 	static const struct cut nothing;
 	struct reply reply = { .kind = REPLY_DONE };
 	if (request->kind == REQUEST_NONE)

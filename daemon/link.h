@@ -64,7 +64,8 @@ void link_file_over(struct link *link, bool whole);               /* false: read
 
 /* Modbus links: one exchange. 0 and the reply filled in (REGISTERS, DONE, RAW, REFUSED), or -ETIMEDOUT for silence, or
  * another -errno for anything that makes the line suspect (checksum, wrong unit, unexpected length, broken link). After
- * any negative answer no value may be used and link_quarantine() must follow. `registers` has room for REGISTERS_MAX.
+ * any negative answer no value may be used and link_quarantine() must follow. `registers` has room for REGISTERS_MAX,
+ * `bytes` for PDU_MAX.
  */
 int link_exchange(struct link *link, int unit, const struct request *request, int timeout_ms, struct reply *reply,
 	uint16_t *registers, uint8_t *bytes, struct fault *fault);

@@ -154,7 +154,7 @@ static int modbus_link_open(struct link *link, struct fault *fault)
 /* With the checksum that libmodbus will append. */
 static void tell_rtu_question(struct modbus_link *modbus, int unit, const uint8_t *bytes, size_t length)
 {
-	uint8_t adu[MBAP_SIZE + REQUEST_MAX + 2];
+	uint8_t adu[MBAP_SIZE + PDU_MAX + 2];
 	uint16_t crc = checksum_crc16(bytes, length);
 	memcpy(adu, bytes, length);
 	adu[length] = (uint8_t)(crc & 0xFF);
@@ -164,7 +164,7 @@ static void tell_rtu_question(struct modbus_link *modbus, int unit, const uint8_
 
 static int send_request(struct modbus_link *modbus, int unit, const uint8_t *pdu, size_t length, struct fault *fault)
 {
-	uint8_t adu[MBAP_SIZE + REQUEST_MAX];
+	uint8_t adu[MBAP_SIZE + PDU_MAX];
 	if (is_tcp(&modbus->link)) {
 		uint16_t transaction = ++modbus->transaction;
 		size_t rest = length + 1;
@@ -287,7 +287,7 @@ static int modbus_link_exchange(struct link *link, int unit, const struct reques
 	struct reply *reply, uint16_t *registers, uint8_t *bytes, struct fault *fault)
 {
 	struct modbus_link *modbus = (struct modbus_link *)link;
-	uint8_t pdu[REQUEST_MAX];
+	uint8_t pdu[PDU_MAX];
 	size_t length = pdu_make(request, pdu);
 	if (length == 0)
 		return fault_set(fault, EINVAL, _("a request longer than Modbus allows"));

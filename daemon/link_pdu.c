@@ -5,13 +5,16 @@
 
 #include "../drivers/bytes.h"
 
+#define WRITE_HEAD 6 /* function, address, count, bytes of a WRITE_MANY */
+
 enum { READ_HOLDING = 0x03, READ_INPUT = 0x04, WRITE_ONE = 0x06, WRITE_MANY = 0x10 };
 
 /* Function code and data of a request; the register functions of MODBUS Application Protocol V1.1b3, 6.3 to 6.12. */
-size_t pdu_make(const struct request *request, uint8_t pdu[static REQUEST_MAX])
+size_t pdu_make(const struct request *request, uint8_t pdu[static PDU_MAX])
 {
 	size_t length = 0;
-	if (request->count > REGISTERS_MAX || request->length > PDU_MAX ||
+	size_t written = request->kind == REQUEST_WRITE ? WRITE_HEAD + 2u * request->count : 0;
+	if (request->count > REGISTERS_MAX || written > PDU_MAX || request->length > PDU_MAX ||
 		(request->kind == REQUEST_RAW && request->length == 0))
 		return 0;
 #define PUT16(value) (pdu[length++] = (uint8_t)((value) >> 8), pdu[length++] = (uint8_t)((value)&0xFF))

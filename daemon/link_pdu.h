@@ -6,11 +6,10 @@
 
 #include "../drivers/driver.h"
 
-#define PDU_MAX   253 /* MODBUS Application Protocol V1.1b3, 4.1 */
-#define MBAP_SIZE 7   /* transaction 2, protocol 2, length 2, unit 1: MODBUS Messaging on TCP/IP V1.0b, 3.1.3 */
+#define MBAP_SIZE 7 /* transaction 2, protocol 2, length 2, unit 1: MODBUS Messaging on TCP/IP V1.0b, 3.1.3 */
 
 /* Function code and data of a request, their length; 0 when it is longer than Modbus allows. */
-size_t pdu_make(const struct request *request, uint8_t pdu[static REQUEST_MAX]);
+size_t pdu_make(const struct request *request, uint8_t pdu[static PDU_MAX]);
 
 /* What an answer says. `bytes` keeps it as long as `reply` is used. 0, or -EBADMSG when it answers something else. */
 int pdu_take(const struct request *request, uint8_t function, const uint8_t *answer, size_t length, struct reply *reply,

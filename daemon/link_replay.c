@@ -186,7 +186,7 @@ static int replay_exchange(struct link *link, int unit, const struct request *re
 	struct replay_link *replay = (struct replay_link *)link;
 	const struct capture *capture = &replay->capture;
 	long until_ms = clock_ms() + timeout_ms;
-	uint8_t pdu[REQUEST_MAX];
+	uint8_t pdu[PDU_MAX];
 	size_t length = pdu_make(request, pdu), question = find_question(replay, unit, pdu, length);
 	if (question == capture->count) {
 		remark(replay, pdu, length);

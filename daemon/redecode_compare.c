@@ -60,7 +60,7 @@ void redecode_raw(const struct instrument_config *config, const uint8_t *raw, si
 	struct decoding decoding = { .each = each, .context = context };
 	decoding.instrument =
 		(struct instrument){ .driver = driver, .options = config->options, .profile = config->profile };
-	decoding.instrument.state = calloc(1, driver->state_size + 1);
+	decoding.instrument.state = calloc(1, driver_state_size(driver, config->profile));
 	decoding.readings.list = calloc(READINGS_AT_ONCE, sizeof(struct reading));
 	if (!decoding.instrument.state || !decoding.readings.list)
 		abort();

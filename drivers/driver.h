@@ -37,8 +37,9 @@ enum request_kind {
 	REQUEST_RAW,   /* a Modbus request of any function: `bytes` without unit address and checksum */
 };
 
-#define REQUEST_MAX   1024 /* the longest is an HL7 acknowledgement; a Modbus request is bounded by its own link */
+#define REQUEST_MAX   1024 /* the longest is an HL7 acknowledgement */
 #define REGISTERS_MAX 125
+#define PDU_MAX       253 /* a Modbus message without address and checksum: MODBUS Application Protocol V1.1b3, 4.1 */
 
 struct request {
 	enum request_kind kind;
@@ -86,9 +87,10 @@ enum { FRAME_MORE = 0, FRAME_NONE = -1 };
 
 struct instrument {
 	const struct driver *driver;
-	const void *options;     /* the driver's options struct, filled from `driver->options` */
-	const void *profile;     /* the driver's profile struct, or NULL */
-	void *state;             /* driver->state_size bytes, zeroed before setup() */
+	const void *options; /* the driver's options struct, filled from `driver->options` */
+	const void *profile; /* the driver's profile struct, or NULL */
+	void *state; /* driver_state_size() bytes, zeroed when made; the first driver->state_size of them before setup()
+	              */
 	char cursor[CURSOR_MAX]; /* setup(): the last durable cursor, "" at the first contact */
 	struct date_time now;    /* ask(): the station's local time */
 	struct maker maker;      /* take() fills in what the instrument says of itself */
@@ -105,6 +107,8 @@ struct profile_reader {
 	size_t size; /* of the profile struct, zeroed before the first entry */
 	int (*entry)(void *profile, const char *section, const char *key, const char *value, struct fault *fault);
 	int (*finish)(void *profile, struct fault *fault); /* whole-profile checks, once, after the last entry */
+	/* What an instrument of this profile needs behind the driver's state_size, in bytes; NULL: nothing. */
+	size_t (*more_state)(const void *profile);
 };
 
 struct driver {
@@ -155,6 +159,7 @@ struct driver {
 
 /* The registry: NULL-terminated, in the order of drivers/README.md. One line per driver in drivers/drivers.c. */
 extern const struct driver *const drivers[];
-const struct driver *driver_by_name(const char *name); /* NULL when there is none */
+const struct driver *driver_by_name(const char *name);                      /* NULL when there is none */
+size_t driver_state_size(const struct driver *driver, const void *profile); /* of a state, at least 1 */
 
 #endif

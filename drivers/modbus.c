@@ -54,6 +54,8 @@ static int modbus_setup(struct instrument *instrument, struct fault *fault)
 	memset(state, 0, sizeof(*state));
 	memcpy(state->plans, profile->plans, sizeof(state->plans));
 	modbus_cursor_read(state, instrument->cursor);
+	if (profile->pages.given)
+		state->pages.prints = ((struct modbus_paged_state *)instrument->state)->prints;
 	modbus_pages_begin(state);
 	if (!*instrument->maker.maker)
 		text_copy(instrument->maker.maker, sizeof(instrument->maker.maker), profile->maker);

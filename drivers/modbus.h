@@ -198,15 +198,15 @@ struct modbus_finder {
 
 struct modbus_pages {
 	enum { MODBUS_WALKING, MODBUS_GUARDING, MODBUS_ANCHORING } step;
-	uint32_t page, begun;                     /* to be asked for; the first of this segment */
-	uint32_t prints[MODBUS_WALK_MAX], walked; /* the records of this walk */
-	uint32_t held, segment;                   /* the last ones, in the image; how many at once */
-	bool resting;                             /* the next poll begins a walk */
-	bool whole, over;                         /* this walk: to the memory's end? has it come to its own? */
-	bool met;                                 /* it came upon what was read before */
-	bool known, caught_up, listed;            /* there is something read before; and since the start, this */
-	struct modbus_head last;                  /* it */
-	struct modbus_head head;                  /* of this walk */
+	uint32_t page, begun;          /* to be asked for; the first of this segment */
+	uint32_t *prints, walked;      /* the records of this walk, the last MODBUS_WALK_MAX of them */
+	uint32_t held, segment;        /* the last ones, in the image; how many at once */
+	bool resting;                  /* the next poll begins a walk */
+	bool whole, over;              /* this walk: to the memory's end? has it come to its own? */
+	bool met;                      /* it came upon what was read before */
+	bool known, caught_up, listed; /* there is something read before; and since the start, this */
+	struct modbus_head last;       /* it */
+	struct modbus_head head;       /* of this walk */
 	struct modbus_finder found, guard;
 	unsigned failures;
 	int64_t listed_s; /* when the whole memory was last read, by the station's clock */
@@ -280,6 +280,11 @@ struct modbus_state {
 	size_t record_at;                 /* of a page: where the record lies in the image, in bytes */
 	struct modbus_pages pages;
 	uint8_t image[2 * MODBUS_IMAGE_MAX]; /* registers as they came, big-endian */
+};
+
+struct modbus_paged_state { /* of an instrument whose profile has pages */
+	struct modbus_state state;
+	uint32_t prints[MODBUS_WALK_MAX];
 };
 
 /* modbus_value.c */

@@ -445,8 +445,15 @@ static int profile_entry(void *data, const char *section, const char *key, const
 	return unknown_key(section, key, fault);
 }
 
+static size_t more_state(const void *profile)
+{
+	bool paged = ((const struct modbus_profile *)profile)->pages.given;
+	return paged ? sizeof(struct modbus_paged_state) - sizeof(struct modbus_state) : 0;
+}
+
 const struct profile_reader modbus_profiles = {
 	.size = sizeof(struct modbus_profile),
 	.entry = profile_entry,
 	.finish = modbus_profile_finish,
+	.more_state = more_state,
 };

@@ -55,11 +55,12 @@ static struct modbus_profile *profile_of(const char *const lines[][3])
 }
 
 static struct reading list[READINGS_AT_ONCE];
-static struct modbus_state state;
+static struct modbus_paged_state memory;
 
 static bool inside(const uint8_t *at, size_t length)
 {
-	return at >= state.image && at + length <= state.image + sizeof(state.image);
+	const struct modbus_state *state = &memory.state;
+	return at >= state->image && at + length <= state->image + sizeof(state->image);
 }
 
 static void check(const struct readings *readings, bool offline)
@@ -170,7 +171,7 @@ static void read_profile(const uint8_t *data, size_t size)
 			assert(*fault.text);
 	}
 	if (modbus_profiles.finish(profile, &fault) == 0) {
-		struct instrument instrument = { .driver = &modbus_driver, .profile = profile, .state = &state };
+		struct instrument instrument = { .driver = &modbus_driver, .profile = profile, .state = &memory };
 		static const uint8_t zeros[512] = { 99 };
 		modbus_driver.setup(&instrument, NULL);
 		converse(&instrument, zeros, sizeof(zeros));
@@ -198,10 +199,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct instrument instrument = { .driver = &modbus_driver,
 		.options = &options,
 		.profile = profiles[(choice & 1) + (choice & 0x40 ? 2 : 0)],
-		.state = &state };
+		.state = &memory };
 	snprintf(instrument.cursor, sizeof(instrument.cursor), "%s",
 		choice & 8 ? "serial=SN42 last=41 mark=5C1E told=1 page=9F1B2C3D run=2 below=00000001" : "");
-	memset(&state, 0, sizeof(state));
+	memset(&memory, 0, sizeof(memory));
 	modbus_driver.setup(&instrument, NULL);
 	if (choice & 0x80)
 		read_profile(data, size);

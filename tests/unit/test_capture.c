@@ -213,7 +213,7 @@ static int exchange(struct player *player, uint16_t address, uint16_t ret[static
 	struct request request = { .kind = REQUEST_READ, .address = address, .count = 1 };
 	struct reply reply = { 0 };
 	uint16_t registers[REGISTERS_MAX];
-	uint8_t bytes[REQUEST_MAX];
+	uint8_t bytes[PDU_MAX];
 	int error = link_exchange(player->link, 3, &request, 60, &reply, registers, bytes, &fault);
 	if (error == 0)
 		*ret = registers[0];

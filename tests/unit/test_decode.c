@@ -202,7 +202,7 @@ static size_t add_noise(const struct capture *capture, uint8_t *out, size_t room
 	struct instrument instrument = {
 		.driver = capture->driver, .options = capture->options, .profile = capture->profile
 	};
-	instrument.state = calloc(1, capture->driver->state_size + 1);
+	instrument.state = calloc(1, driver_state_size(capture->driver, capture->profile));
 	assert_int_equal(capture->driver->setup(&instrument, NULL), 0);
 	struct cutter cutter = { 0 };
 	struct cut cut;

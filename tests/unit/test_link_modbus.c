@@ -173,7 +173,7 @@ struct bench {
 	struct reply reply;
 	struct fault fault;
 	uint16_t registers[REGISTERS_MAX];
-	uint8_t bytes[REQUEST_MAX];
+	uint8_t bytes[PDU_MAX];
 };
 
 static struct bench *bench_new(void)

@@ -252,7 +252,7 @@ static void registers_are_not_asked_of_a_byte_link_nor_bytes_of_a_closed_one(voi
 	struct request request = { .kind = REQUEST_READ, .count = 1 };
 	struct reply reply;
 	uint16_t registers[REGISTERS_MAX];
-	uint8_t bytes[REQUEST_MAX];
+	uint8_t bytes[PDU_MAX];
 	assert_int_equal(link_read(link, bytes, sizeof(bytes), 10, &fault), -ENOTCONN);
 	assert_int_equal(link_write(link, bytes, 1, &fault), -ENOTCONN);
 	assert_int_equal(link_open(link, &fault), 0);

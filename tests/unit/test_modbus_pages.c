@@ -33,7 +33,7 @@ struct stored {
 struct room {
 	struct tester tester;
 	struct instrument instrument;
-	struct modbus_state state;
+	struct modbus_paged_state paged;
 	struct modbus_options options;
 	struct modbus_profile profile;
 	struct reading list[READINGS_AT_ONCE];
@@ -80,7 +80,7 @@ static struct room *room_new(bool oldest_first)
 	room->instrument = (struct instrument){ .driver = &modbus_driver,
 		.options = &room->options,
 		.profile = &room->profile,
-		.state = &room->state,
+		.state = &room->paged,
 		.now = { 2026, 3, 5, 9, 0, 0 } };
 	return room;
 }

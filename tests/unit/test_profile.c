@@ -39,7 +39,7 @@ static int finish(void *profile, struct fault *fault)
 	return sheet->entries ? 0 : fault_set(fault, EINVAL, "[nothing] and [read] are empty; add a field");
 }
 
-static const struct profile_reader reader = { sizeof(struct sheet), take_entry, finish };
+static const struct profile_reader reader = { .size = sizeof(struct sheet), .entry = take_entry, .finish = finish };
 static const struct driver with_profiles = { .name = "with", .profiles = &reader };
 static const struct driver without_profiles = { .name = "without" };
 

@@ -52,7 +52,7 @@ static unsigned check_capture(
 	enum cut_kind kind;
 	unsigned count = 0;
 	struct readings readings = { .list = calloc(READINGS_AT_ONCE, sizeof(struct reading)) };
-	instrument.state = calloc(1, config->driver->state_size + 1);
+	instrument.state = calloc(1, driver_state_size(config->driver, config->profile));
 	assert_int_equal(config->driver->setup(&instrument, NULL), 0);
 	assert_int_equal(cutter_feed(&cutter, bytes, length), 0);
 	while ((kind = cutter_next(&cutter, &instrument, true, &cut)) != CUT_MORE) {

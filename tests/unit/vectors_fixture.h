@@ -135,8 +135,8 @@ static inline struct paper *paper_new(const char *name, const char *key, const c
 	paper->instrument = (struct instrument){ .driver = driver,
 		.options = paper->options,
 		.profile = configured->profile ? profile_of(driver, configured->profile) : NULL,
-		.state = calloc(1, driver->state_size),
 		.now = { 2026, 3, 5, 9, 50, 0 } };
+	paper->instrument.state = calloc(1, driver_state_size(driver, paper->instrument.profile));
 	snprintf(paper->instrument.cursor, sizeof(paper->instrument.cursor), "%s", cursor);
 	assert_int_equal(driver->setup(&paper->instrument, NULL), 0);
 	return paper;
