@@ -27,10 +27,12 @@
  *     Q|1|^sample||^^^ALL                                 a question to the host: what shall I test?
  *     L|1|N                                               the end
  * The sample is O-3, its first component that says something, else O-4 (there the third component, as racks are
- * described). The item is the fourth component of R-3, else its first that says something, else that of O-5. The time
- * is R-13, R-12 or R-9. A value keeps its form: a decimal comma, components, words; "<" and ">" are its qualifier; NA,
- * *** and the like are the value as sent with verdict `invalid`. A flag is the verdict as sent; what it means differs
- * from maker to maker, so the polarity comes from the setting `flags`. O-12 Q, and H-12 Q, T or D, are of kind `qc`.
+ * described). The item is the fourth component of R-3, else its first that says something, else that of O-5. Makers
+ * that put either elsewhere are told of by the settings `sample` and `item`. The time is R-13, R-12 or R-9. A value
+ * keeps its form: a decimal comma, components, words; the one component that says something is the value ("14.5^",
+ * "^Negative"); "<" and ">" are its qualifier; NA, *** and the like are the value as sent with verdict `invalid`. A
+ * flag is the verdict as sent; what it means differs from maker to maker, so the polarity comes from the setting
+ * `flags`. O-12 Q, and H-12 Q, T or D, are of kind `qc`.
  *     In GB 18030 the second byte of a character may equal any delimiter but CR and LF: fields are cut at whole
  * characters, the encoding is found for each record. A character cut in half swallows the delimiter behind it where
  * the two make a character.
@@ -87,6 +89,22 @@ static const struct setting options_table[] = {
 		.choices = "auto|gb18030|utf-8",
 		.standard = "auto",
 		.help = N_("How texts are written; auto: a record that is no UTF-8 is GB 18030"),
+	},
+	{
+		.name = "sample",
+		.type = SETTING_CHOICE,
+		.offset = offsetof(struct astm_options, sample),
+		.choices = "auto|o-3|o-4",
+		.standard = "auto",
+		.help = N_("Where the sample number stands; auto: O-3, or O-4 where that is empty"),
+	},
+	{
+		.name = "item",
+		.type = SETTING_CHOICE,
+		.offset = offsetof(struct astm_options, item),
+		.choices = "auto|1|2|3|4|5",
+		.standard = "auto",
+		.help = N_("Which component of R-3 is the item; auto: the fourth, or the first where that is empty"),
 	},
 	{
 		.name = "flags",

@@ -20,12 +20,14 @@ enum astm_control {
 enum astm_framing { ASTM_FRAMING_AUTO, ASTM_FRAMED, ASTM_BARE };
 enum astm_checksum { ASTM_CHECKSUM_AUTO, ASTM_CHECKSUM_STRICT, ASTM_CHECKSUM_NONE };
 enum astm_encoding { ASTM_AUTO, ASTM_GB18030, ASTM_UTF8 };
+enum astm_sample { ASTM_SAMPLE_AUTO, ASTM_SAMPLE_SPECIMEN, ASTM_SAMPLE_INSTRUMENT }; /* O-3, O-4 */
 
 #define ASTM_FLAGS_MAX 128 /* of the setting `flags` */
 
 struct astm_options {
 	bool acknowledge;
-	int framing, checksum, encoding;
+	int framing, checksum, encoding, sample;
+	int item; /* the component of the test id that is the item; 0: the maker's code, else the first */
 	char flags[ASTM_FLAGS_MAX + 1];
 };
 

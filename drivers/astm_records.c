@@ -5,6 +5,8 @@
 #include "astm.h"
 #include "calendar.h"
 
+#define COMPONENTS_MAX 16 /* of a value; a few are known to have three */
+
 static const struct astm_delimiters usual = { '|', '\\', '^', '&' };
 
 void astm_message_reset(struct astm_message *message)
@@ -113,25 +115,27 @@ static void forget_order(struct astm_message *message)
 	message->sample_name[0] = message->item[0] = message->comment[0] = '\0';
 }
 
-/* The fourth component holds the maker's own code, by the standard; else the first that says something. */
-static void take_item(struct astm_record *record, struct field field, char *out, size_t size)
+/* The fourth component holds the maker's own code, by the standard; else the first that says something. Some makers
+ * have an order of their own: `component` is theirs. */
+static void take_item(struct astm_record *record, struct field field, int component, char *out, size_t size)
 {
-	struct field first = astm_first_repeat(record, field), code = astm_component(record, first, 4);
-	astm_text(record, code, out, size);
+	struct field first = astm_first_repeat(record, field);
+	astm_text(record, astm_component(record, first, component ? (unsigned)component : 4), out, size);
 	if (!*out)
 		astm_text(record, astm_first_component(record, first), out, size);
 }
 
-/* O-3; where it is empty O-4, in which analyzers with racks put "rack^position^sample". */
-static void take_sample(struct astm_record *record, struct astm_message *message)
+/* O-3; where it is empty, or only a place, O-4, in which analyzers with racks put "rack^position^sample". */
+static void take_sample(struct astm_record *record, int place, struct astm_message *message)
 {
 	struct field specimen = astm_field(record, 3), other = astm_field(record, 4);
 	struct field first = astm_first_repeat(record, specimen);
 	size_t room = sizeof(message->sample_no);
 	astm_text(record, specimen, message->specimen, sizeof(message->specimen));
 	astm_text(record, other, message->position, sizeof(message->position));
-	astm_text(record, astm_first_component(record, first), message->sample_no, room);
-	if (*message->sample_no)
+	if (place != ASTM_SAMPLE_INSTRUMENT)
+		astm_text(record, astm_first_component(record, first), message->sample_no, room);
+	if (*message->sample_no || place == ASTM_SAMPLE_SPECIMEN)
 		return;
 	astm_text(record, astm_component(record, other, 3), message->sample_no, room);
 	if (!*message->sample_no)
@@ -147,15 +151,16 @@ static void take_sample_name(struct astm_record *record, struct astm_message *me
 		name[0] = '\0';
 }
 
-static void take_order(struct astm_message *message, int encoding, const uint8_t *data, size_t length)
+static void take_order(
+	struct astm_message *message, const struct astm_options *options, const uint8_t *data, size_t length)
 {
-	struct astm_record record = astm_record_of(&message->delimiters, encoding, data, length);
+	struct astm_record record = astm_record_of(&message->delimiters, options->encoding, data, length);
 	struct date_time reported;
 	forget_order(message);
 	message->ordered = true;
 	keep(message->order, sizeof(message->order), &message->order_length, data, length);
-	take_sample(&record, message);
-	take_item(&record, astm_field(&record, 5), message->item, sizeof(message->item));
+	take_sample(&record, options->sample, message);
+	take_item(&record, astm_field(&record, 5), options->item, message->item, sizeof(message->item));
 	take_sample_name(&record, message);
 	message->order_qc = says(astm_field(&record, 12), 'Q');
 	message->order_timed = delimited_time(astm_field(&record, 23), 14, &reported);
@@ -234,6 +239,16 @@ static void say_if(struct reading *reading, const char *name, const char *text, 
 		reading_said(reading, name, text);
 }
 
+/* The one component that says something; several as sent, with what parts them. */
+static struct field said_alone(const struct astm_record *record, struct field value)
+{
+	struct field only = astm_first_component(record, value);
+	for (unsigned number = 1, count = 0; number <= COMPONENTS_MAX; number++)
+		if (!delimited_blank(astm_component(record, value, number)) && ++count > 1)
+			return value;
+	return only;
+}
+
 /* As sent, escapes and all. */
 static void take_value(struct astm_record *record, struct reading *reading)
 {
@@ -242,19 +257,22 @@ static void take_value(struct astm_record *record, struct reading *reading)
 	struct astm_record copy = *record;
 	char text[128];
 	copy.delimiters = &plain;
-	astm_text(&copy, astm_field(&copy, 4), text, sizeof(text));
-	record->marks |= copy.marks;
+	struct field value = astm_field(&copy, 4), alone = said_alone(&copy, value);
+	astm_text(&copy, alone, text, sizeof(text));
 	delimited_value(reading, text);
+	if (alone.length != value.length)
+		astm_text(&copy, value, reading->value_as_sent, sizeof(reading->value_as_sent));
+	record->marks |= copy.marks;
 }
 
-static void decode(
-	struct astm_record *record, const struct astm_message *message, const char *flags, struct reading *reading)
+static void decode(struct astm_record *record, const struct astm_message *message, const struct astm_options *options,
+	struct reading *reading)
 {
 	char text[64], instrument[64];
 	text_copy(reading->sample_no, sizeof(reading->sample_no), message->sample_no);
 	text_copy(reading->sample_name, sizeof(reading->sample_name), message->sample_name);
 	astm_text(record, astm_field(record, 2), reading->instrument_seq, sizeof(reading->instrument_seq));
-	take_item(record, astm_field(record, 3), reading->item, sizeof(reading->item));
+	take_item(record, astm_field(record, 3), options->item, reading->item, sizeof(reading->item));
 	astm_text(record, astm_field(record, 3), text, sizeof(text));
 	say_if(reading, "code_raw", text, reading->item);
 	if (!*reading->item)
@@ -262,7 +280,7 @@ static void decode(
 	take_value(record, reading);
 	astm_text(record, astm_field(record, 5), reading->unit, sizeof(reading->unit));
 	take_limit(record, reading);
-	take_verdict(record, reading, flags);
+	take_verdict(record, reading, options->flags);
 	take_time(record, reading);
 	take_operator(record, reading);
 	say_if(reading, "specimen", message->specimen, reading->sample_no);
@@ -347,7 +365,7 @@ static void take_result(struct instrument *instrument, const uint8_t *data, size
 		undecodable(&record, readings);
 		return;
 	}
-	decode(&record, &state->message, options->flags, reading);
+	decode(&record, &state->message, options, reading);
 	identify(state, &record, reading);
 }
 
@@ -398,7 +416,7 @@ void astm_take_record(
 		forget_order(message);
 		break;
 	case 'O':
-		take_order(message, options->encoding, data, length);
+		take_order(message, options, data, length);
 		break;
 	case 'R':
 		take_result(instrument, data, length, readings);

@@ -721,6 +721,11 @@ static void values_keep_their_form(void **state)
 		{ "0.120", "", "0.120", VERDICT_NONE },
 		{ "7,41", "", "7,41", VERDICT_NONE },
 		{ "-1^0.325", "", "-1^0.325", VERDICT_NONE },
+		{ "14.5^", "", "14.5", VERDICT_NONE },
+		{ "3.216365^^^^", "", "3.216365", VERDICT_NONE },
+		{ "^<0.5", "<", "0.5", VERDICT_NONE },
+		{ "^Negative", "", "Negative", VERDICT_NEGATIVE },
+		{ "^", "", "", VERDICT_INVALID },
 		{ "<3.00", "<", "3.00", VERDICT_NONE },
 		{ "> 8", ">", "8", VERDICT_NONE },
 		{ ">=8,5", ">=", "8,5", VERDICT_NONE },
@@ -745,7 +750,7 @@ static void values_keep_their_form(void **state)
 		assert_string_equal(reading->qualifier, cases[i].qualifier);
 		assert_string_equal(reading->value, cases[i].value);
 		assert_int_equal(reading->verdict, cases[i].verdict);
-		if (*reading->qualifier)
+		if (strcmp(cases[i].value, cases[i].sent) != 0)
 			assert_string_equal(reading->value_as_sent, cases[i].sent);
 	}
 	char record[256] = "R|1|^^^A|";
@@ -777,6 +782,30 @@ static void item_sample_and_kind_come_from_where_makers_put_them(void **state)
 	assert_string_equal(word_of(reading, "comment"), "LOT 7");
 	assert_string_equal(word_of(read_message(paper, "H|\\^&\rR|1|A|1\rC|1|I|low\r"), "comment"), "low");
 	assert_string_equal(read_message(paper, "H|\\^&\rR|1|A|1\r")->value, "1");
+	paper_free(paper);
+}
+
+static void settings_choose_sample_and_item(void **state)
+{
+	(void)state;
+	static const char message[] = "H|\\^&|||Maker^^|||||||PR|1394-97|20250701173105\r"
+				      "O|476|8^^|S105|CREA^Creatinine^^|R\rR|162|CREA^Creatinine^^F|3.2^^|mg/dL\r";
+	struct paper *paper = paper_new();
+	const struct reading *reading = read_message(paper, message);
+	assert_string_equal(reading->sample_no, "8");
+	assert_string_equal(reading->item, "F");
+	set(paper, "item", "1");
+	set(paper, "sample", "o-4");
+	reading = read_message(paper, message);
+	assert_string_equal(reading->sample_no, "S105");
+	assert_string_equal(word_of(reading, "specimen"), "8^^");
+	assert_string_equal(reading->item, "CREA");
+	assert_string_equal(word_of(reading, "code_raw"), "CREA^Creatinine^^F");
+	assert_string_equal(read_result(paper, "R|1|^^^A|1")->item, "A");
+	set(paper, "item", "2");
+	set(paper, "sample", "o-3");
+	assert_string_equal(read_message(paper, message)->item, "Creatinine");
+	assert_string_equal(read_message(paper, "H|\\^&\rO|1||S3\rR|1|A|1\r")->sample_no, "");
 	paper_free(paper);
 }
 
@@ -951,6 +980,7 @@ int main(void)
 		cmocka_unit_test(a_flood_of_bare_records_is_stored_in_time),
 		cmocka_unit_test(values_keep_their_form),
 		cmocka_unit_test(item_sample_and_kind_come_from_where_makers_put_them),
+		cmocka_unit_test(settings_choose_sample_and_item),
 		cmocka_unit_test(delimiters_come_from_the_header),
 		cmocka_unit_test(limits_flags_times_and_operators_are_said_not_guessed),
 		cmocka_unit_test(gb18030_is_cut_at_whole_characters),
