@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "event.h"
 #include "publisher_parts.h"
 
 #define CONNECT_TIMEOUT_S   10
@@ -29,6 +30,12 @@ enum { REFUSED_TAKEN_OVER = 0x8E };
 static const char *broker_place(const struct publisher *publisher)
 {
 	return strstr(publisher->broker, "://") + 3;
+}
+
+static const char *client_id(const struct publisher *publisher)
+{
+	const char *own = publisher->target->client_id;
+	return *own ? own : publisher->config->station.code;
 }
 
 static bool uses_tls(const struct publisher *publisher)
@@ -102,7 +109,7 @@ void broker_begin(struct publisher *publisher)
 	if (rc == 0) {
 		struct mqtt_options options = {
 			.broker = publisher->broker,
-			.client_id = *target->client_id ? target->client_id : publisher->config->station.code,
+			.client_id = client_id(publisher),
 			.username = target->username,
 			.password = password,
 			.version5 = target->protocol == TARGET_MQTT5,
@@ -169,6 +176,25 @@ static void tell_down(struct publisher *publisher, const char *text, int reason)
 		log_warning("%s", line.text);
 }
 
+/* Somebody must find out which station has the wrong code, and other targets are still reached: told once, until a link
+ * lives for a while again. */
+static void announce_takeover(struct publisher *publisher)
+{
+	const char *name = publisher->target->name;
+	struct fault fault;
+	if (publisher->taken_over)
+		return;
+	publisher->taken_over = true;
+	struct json *details = js_new_object();
+	js_put_text(details, "target", name);
+	js_put_text(details, "broker", broker_place(publisher));
+	js_put_text(details, "client_id", client_id(publisher));
+	struct entry event = event_make("taken_over", "", details, clock_wall_ms());
+	if (journal_append(publisher->journal, &event, 1, NULL, NULL, &fault) < 0 && complaint_due(&publisher->unread))
+		log_error(_("target %s: %s"), name, fault.text);
+	free(event.body);
+}
+
 /* How long the link lived tells whether to be patient, and whether someone else keeps taking our place. */
 static int judge_link(struct publisher *publisher, const char *why, int reason, long now_ms)
 {
@@ -178,8 +204,10 @@ static int judge_link(struct publisher *publisher, const char *why, int reason, 
 	bool explained = why || publisher->stats.refused != publisher->refused_before;
 	explained = doubt_link_lost(publisher, why, reason, now_ms) || explained;
 	publisher->short_links = !explained && lived_ms < SHORT_MS ? publisher->short_links + 1 : 0;
-	if (lived_ms >= STEADY_MS)
+	if (lived_ms >= STEADY_MS) {
 		backoff_reset(&publisher->backoff);
+		publisher->taken_over = false;
+	}
 	if (reason || publisher->short_links < SHORT_LINKS)
 		return reason;
 	publisher->short_links = 0;
@@ -241,6 +269,8 @@ void broker_ended(struct publisher *publisher, const char *why, int reason)
 		set_fault(publisher, text);
 		tell_down(publisher, text, reason);
 	}
+	if (reason == REFUSED_TAKEN_OVER)
+		announce_takeover(publisher);
 	mqtt_free(publisher->mqtt);
 	publisher->mqtt = NULL;
 	publisher->retry_ms = now + (long)pause_after(publisher, reason);

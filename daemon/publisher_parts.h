@@ -120,6 +120,7 @@ struct publisher {
 	struct fault found;           /* what the last one found */
 	unsigned short_links;         /* in a row, ended without a reason soon after they came up */
 	unsigned long refused_before; /* this link came up */
+	bool taken_over;              /* by another client with our identifier, and said so */
 
 	struct stream streams[STREAM_COUNT];
 	size_t limit;         /* messages in flight on this connection */
