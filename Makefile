@@ -126,7 +126,7 @@ kill-test: all shims
 	/usr/bin/python3 tests/faults/kill.py --build $(BUILD) --kills $${KILLS:-100}
 
 campaign: all shims
-	@tests/deps build test faults
+	@tests/deps build test faults brokers
 	tests/campaign/run --build $(BUILD) $(ROWS)
 
 campaign-smoke: all shims

@@ -45,6 +45,11 @@ def dial(port):
             time.sleep(0.02)
 
 
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_for(condition, seconds, what="condition"):
     """Polls until the condition holds; returns its value."""
     end = time.monotonic() + seconds
@@ -54,6 +59,16 @@ def wait_for(condition, seconds, what="condition"):
             return value
         time.sleep(0.02)
     raise TimeoutError(f"{what} did not come true within {seconds} s")
+
+
+def wait_for_calm(value, seconds):
+    """Until the value did not change for so long."""
+    seen, since = value(), time.monotonic()
+    while time.monotonic() - since < seconds:
+        time.sleep(0.05)
+        now = value()
+        if now != seen:
+            seen, since = now, time.monotonic()
 
 
 class Process:
@@ -113,12 +128,8 @@ class Broker(Process):
 
     def start(self):
         super().start()
-        wait_for(self.listening, 10, "mosquitto listening")
+        wait_for(lambda: listens(self.port), 10, "mosquitto listening")
         return self
-
-    def listening(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class Sim(Process):

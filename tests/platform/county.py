@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """county.py: a county's side of the contract, small enough to read in one sitting and to start from.
 
-    county.py --broker HOST:PORT --database FILE [--county 330421] [--receipt-every 1.0]
+    county.py --broker HOST:PORT --database FILE [--county 330421] [--receipt-every 1.0] [--protocol 5|3.1.1]
     county.py --database FILE --export STATION [--epoch EPOCH]      stored payloads, one a line, for `assayctl verify`
 
 It stores every entry by id, as the bytes it received, in SQLite; tells each station by receipts what it has for good and
@@ -112,12 +112,14 @@ class Store:
 class Platform:
     """Listens, stores, and answers with receipts. start() returns when it is subscribed; stop() when all is stored."""
 
-    def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform"):
+    def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform", protocol="5"):
         self.store, self.lock = Store(database), threading.Lock()
         self.arrived, self.newest, self.due, self.complete = [], {}, {}, {}
         self.receipt_every, self.county, self.ended = receipt_every, county, threading.Event()
         self.subscribed = threading.Event()
-        self.client = mqtt.Client(client_id, protocol=mqtt.MQTTv5)
+        self.version5 = protocol == "5"
+        self.client = mqtt.Client(client_id, protocol=mqtt.MQTTv5) if self.version5 else mqtt.Client(
+            client_id, clean_session=False, protocol=mqtt.MQTTv311)
         self.client.on_connect = lambda client, *_: client.subscribe([(f"assay/v1/{county}/+/+", 1),
                                                                       (f"assay/v1/{county}/+/response/status", 1)])
         self.client.on_subscribe = lambda *_: self.subscribed.set()
@@ -129,7 +131,8 @@ class Platform:
     def start(self):
         durable = Properties(PacketTypes.CONNECT)
         durable.SessionExpiryInterval = 30 * 24 * 3600
-        self.client.connect_async(self.host, self.port, keepalive=15, clean_start=False, properties=durable)
+        session = {"clean_start": False, "properties": durable} if self.version5 else {}
+        self.client.connect_async(self.host, self.port, keepalive=15, **session)
         self.client.loop_start()
         self.worker.start()
         if not self.subscribed.wait(15):
@@ -214,6 +217,7 @@ def main():
     parser.add_argument("--database", required=True)
     parser.add_argument("--county", default="+")
     parser.add_argument("--receipt-every", type=float, default=1.0)
+    parser.add_argument("--protocol", choices=("5", "3.1.1"), default="5")
     parser.add_argument("--export", metavar="STATION")
     parser.add_argument("--epoch")
     wanted = parser.parse_args()
@@ -222,7 +226,8 @@ def main():
             sys.stdout.buffer.write(payload + b"\n")
         return
     host, _, port = wanted.broker.rpartition(":")
-    platform = Platform(host, int(port), wanted.database, wanted.county, wanted.receipt_every).start()
+    platform = Platform(host, int(port), wanted.database, wanted.county, wanted.receipt_every,
+                        protocol=wanted.protocol).start()
     print("ready", flush=True)
     try:
         threading.Event().wait()

@@ -1,0 +1,114 @@
+"""station: a room with one reader, the daemon, and the county's platform behind a broker: what the rows B1..B14 break and judge.
+
+What the instrument finished (its truth file) is held against what the platform stored for good, and that against the
+journal, byte by byte."""
+import collections
+import json
+import time
+
+import row
+import harness
+import county
+
+READER = "[instrument reader-1]\ndriver = seven-e-aa\nport = {serial}\npoll = 200ms\n"
+TARGET = "broker = {brokers}\nprotocol = {protocol}\nreceipts = {receipts}\nreconnect-min = 100ms\nreconnect-max = 1s\n{more}"
+
+NEVER_S = 1e9
+Judgement = collections.namedtuple("Judgement", "finished stored lost doubled altered alarms")
+
+
+class Station(harness.Room):
+    """Use as a context manager; `directory` holds everything of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.sim = self.assayd = self.county = None
+
+    def __exit__(self, *what):
+        if self.county:
+            self.county.stop()
+        super().__exit__(*what)
+
+    def reader(self, results, *more, rate=30):
+        """An instrument that finishes `results` results and then only answers."""
+        self.sim = self.sim_of("reader-1", "a2", ("--serial", self.path("reader")), "--seed", "3", "--rate", str(rate),
+                               "--results", str(results), *more)
+        return self.sim
+
+    def sim_of(self, *arguments):
+        return super().sim(*arguments)
+
+    def run(self, port, protocol="5", receipts="required", more="", host="127.0.0.1", **options):
+        """The daemon with one target, ready. `port` may be several: brokers tried in order."""
+        ports = port if isinstance(port, (list, tuple)) else [port]
+        target = TARGET.format(brokers=" ".join(f"mqtt://{host}:{each}" for each in ports), protocol=protocol,
+                               receipts=receipts, more=more)
+        self.assayd = self.daemon(READER.format(serial=self.path("reader")), target, **options)
+        return self.assayd.start()
+
+    def platform(self, port, protocol="5", asks=True, host="127.0.0.1", client_id="platform"):
+        """One that does not ask only listens: it gives no receipts, and names nothing as missing."""
+        self.county = county.Platform(host, port, self.path("platform.db"), receipt_every=0.2 if asks else NEVER_S,
+                                      client_id=client_id, protocol=protocol)
+        return self.county.start()
+
+    def platform_leaves(self):
+        """Its session stays with the broker, what it stored with it."""
+        self.county.stop()
+        self.county = None
+
+    def target(self):
+        return self.assayd.status()["targets"]["county"]
+
+    def receipted(self):
+        status = self.assayd.status()
+        return status["targets"]["county"]["through"] == status["seq"]
+
+    def journal(self):
+        """seq -> the stored bytes."""
+        lines = self.assayd.ctl("--json", "list", "--from", "1").stdout.splitlines()
+        return {json.loads(line)["seq"]: line.encode() for line in lines}
+
+    def stored(self):
+        with self.county.lock:
+            return [payload for (payload,) in self.county.store.entries(harness.STATION)]
+
+    def lost(self):
+        entries = [json.loads(payload) for payload in self.stored()]
+        return harness.compare(self.sim.truth(), [entry for entry in entries if "kind" in entry]).lost
+
+    def all_there(self, results):
+        return len(self.sim.truth()) >= results and not self.lost()
+
+    def wait_for_all(self, results, seconds):
+        """True when everything the instrument finished came to the platform in time, and receipts for it came back."""
+        end = time.monotonic() + seconds
+        for arrived in (lambda: self.all_there(results), self.receipted):
+            try:
+                harness.wait_for(arrived, max(0.1, end - time.monotonic()))
+            except TimeoutError:
+                return False
+        return True
+
+    def judge(self):
+        payloads, journal = self.stored(), self.journal()
+        entries = [json.loads(payload) for payload in payloads]
+        verdict = harness.compare(self.sim.truth(), [entry for entry in entries if "kind" in entry])
+        altered = [entry["seq"] for entry, payload in zip(entries, payloads) if journal.get(entry["seq"]) != payload]
+        with self.county.lock:
+            alarms = [what for (what,) in self.county.store.db.execute("SELECT what FROM alarm")]
+        return Judgement(verdict.finished, verdict.received, verdict.lost, verdict.doubled + verdict.invented, altered, alarms)
+
+
+def sound(judgement):
+    """Nothing lost, nothing doubled, nothing altered; a row that moved nothing proves nothing."""
+    return judgement.finished > 0 and not (judgement.lost or judgement.doubled or judgement.altered or judgement.alarms)
+
+
+def figures(judgement):
+    return (f"{judgement.finished} results, lost {len(judgement.lost)}, doubled {len(judgement.doubled)}, "
+            f"altered {len(judgement.altered) + len(judgement.alarms)}")
+
+
+def explain(judgement):
+    row.explain(*map(str, (*judgement.lost[:3], *judgement.doubled[:3], *judgement.altered[:3], *judgement.alarms[:3])))
