@@ -7,16 +7,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "lookup.h"
 
 #define CONNECT_MS 3000
 #define RESOLVE_MS 30000
@@ -41,80 +39,29 @@ static void tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof(unacknowledged_ms));
 }
 
-struct lookup { /* belongs to the line and to the thread that looks up; freed by whoever lets go last */
-	_Atomic int holders;
-	char host[128], service[8];
-	struct addrinfo hints, *found;
-	_Atomic int error; /* written last: what was found is there */
-	int done_fd;
-};
-
-static void let_go(struct lookup *lookup)
-{
-	if (atomic_fetch_sub(&lookup->holders, 1) > 1)
-		return;
-	if (lookup->found)
-		freeaddrinfo(lookup->found);
-	if (lookup->done_fd >= 0)
-		close(lookup->done_fd);
-	free(lookup);
-}
-
-static void *look_up_aside(void *context)
-{
-	struct lookup *lookup = context;
-	lookup->error = getaddrinfo(lookup->host, lookup->service, &lookup->hints, &lookup->found);
-	eventfd_write(lookup->done_fd, 1);
-	let_go(lookup);
-	return NULL;
-}
-
-/* A resolver without network answers after half a minute and cannot be interrupted: it works aside, so that the line
- * can be stopped and shows life. 0, a getaddrinfo() error, or -ECANCELED. */
-static int look_up_name(struct link *link, struct lookup *lookup)
-{
-	pthread_t thread;
-	lookup->done_fd = eventfd(0, EFD_CLOEXEC);
-	if (lookup->done_fd < 0)
-		return EAI_SYSTEM;
-	lookup->holders = 2;
-	if (pthread_create(&thread, NULL, look_up_aside, lookup) != 0) {
-		lookup->holders = 1;
-		return EAI_MEMORY;
-	}
-	pthread_detach(thread);
-	int events = link_wait(link, lookup->done_fd, POLLIN, clock_ms() + RESOLVE_MS);
-	return events > 0 ? lookup->error : events == 0 ? EAI_AGAIN : -ECANCELED;
-}
-
-/* Addresses are read at once; only names need the resolver. */
-static int look_up(struct link *link, int flags, struct addrinfo **ret, struct fault *fault)
+/* Aside, so that the line can be stopped and shows life. -ECANCELED when it was; the caller frees what it gets. */
+static int look_up(struct link *link, int flags, struct lookup **ret, struct fault *fault)
 {
 	const struct port *port = link->port;
-	struct lookup *lookup = calloc(1, sizeof(*lookup));
-	if (!lookup)
-		return fault_set(fault, ENOMEM, _("%s: out of memory"), port->text);
-	lookup->holders = 1;
-	lookup->done_fd = -1;
-	lookup->hints = (struct addrinfo){ .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICHOST };
-	snprintf(lookup->host, sizeof(lookup->host), "%s", port->host);
-	snprintf(lookup->service, sizeof(lookup->service), "%d", port->number);
-	int error = getaddrinfo(lookup->host, lookup->service, &lookup->hints, &lookup->found);
-	if (error == EAI_NONAME) {
-		lookup->hints.ai_flags = flags;
-		error = look_up_name(link, lookup);
-	}
-	if (!error) {
-		*ret = lookup->found;
-		lookup->found = NULL;
-	}
-	let_go(lookup);
-	if (error == -ECANCELED)
-		return error;
-	if (error)
-		return fault_set(fault, EHOSTUNREACH, _("%s: host name %s: %s; check the name or write its address"),
-			port->text, port->host, gai_strerror(error));
-	return 0;
+	char service[8];
+	snprintf(service, sizeof(service), "%d", port->number);
+	int done_fd = eventfd(0, EFD_CLOEXEC);
+	if (done_fd < 0)
+		return fault_set(fault, errno, "%s: %s", port->text, strerror(errno));
+	struct lookup *lookup = NULL;
+	int result = lookup_start(port->host, service, flags, done_fd, &lookup, fault);
+	if (result == 0 && !lookup_done(lookup) &&
+		link_wait(link, done_fd, POLLIN, clock_ms() + RESOLVE_MS) == -ECANCELED)
+		result = -ECANCELED;
+	close(done_fd);
+	if (result == 0 && (!lookup_done(lookup) || !lookup_found(lookup)))
+		result = fault_set(fault, EHOSTUNREACH, _("%s: host name %s: %s; check the name or write its address"),
+			port->text, port->host, lookup_done(lookup) ? lookup_error(lookup) : _("no answer in time"));
+	if (result == 0)
+		*ret = lookup;
+	else
+		lookup_free(lookup);
+	return result;
 }
 
 static int connect_to(struct link *link, const struct addrinfo *address)
@@ -139,17 +86,17 @@ static int connect_to(struct link *link, const struct addrinfo *address)
 
 int link_connect(struct link *link, struct fault *fault)
 {
-	struct addrinfo *addresses = NULL;
-	int result = look_up(link, 0, &addresses, fault);
+	struct lookup *lookup = NULL;
+	int result = look_up(link, 0, &lookup, fault);
 	if (result < 0)
 		return result;
 	result = -EHOSTUNREACH;
-	for (const struct addrinfo *address = addresses; address; address = address->ai_next) {
+	for (const struct addrinfo *address = lookup_found(lookup); address; address = address->ai_next) {
 		result = connect_to(link, address);
 		if (result >= 0 || result == -ECANCELED)
 			break;
 	}
-	freeaddrinfo(addresses);
+	lookup_free(lookup);
 	if (result < 0 && result != -ECANCELED)
 		fault_set(fault, -result,
 			_("%s: no connection to %s port %d: %s; is the instrument on and the address right?"),
@@ -211,12 +158,12 @@ static int listener_open(struct link *link, struct fault *fault)
 	struct tcp_link *tcp = (struct tcp_link *)link;
 	if (tcp->listener >= 0)
 		return 0;
-	struct addrinfo *addresses = NULL;
-	int fd = look_up(link, AI_PASSIVE, &addresses, fault);
+	struct lookup *lookup = NULL;
+	int fd = look_up(link, AI_PASSIVE, &lookup, fault);
 	if (fd < 0)
 		return fd;
-	fd = addresses ? bind_to(addresses) : -EADDRNOTAVAIL;
-	freeaddrinfo(addresses);
+	fd = bind_to(lookup_found(lookup));
+	lookup_free(lookup);
 	if (fd < 0)
 		return fault_set(fault, -fd,
 			_("%s: cannot listen on %s port %d: %s; another program may hold the port"), link->port->text,

@@ -76,7 +76,8 @@ static int turn(struct publisher *publisher)
 {
 	long now = clock_ms();
 	publisher->beat++;
-	if (!publisher->mqtt && now >= publisher->retry_ms)
+	bool idle = !publisher->mqtt && !publisher->lookup;
+	if (idle && now >= publisher->retry_ms)
 		broker_begin(publisher);
 	publisher_collect(publisher);
 	if (publisher->up) {
@@ -87,7 +88,7 @@ static int turn(struct publisher *publisher)
 	}
 	send_report_progress(publisher);
 	broker_watch(publisher, now);
-	if (!publisher->mqtt)
+	if (!publisher->mqtt && !publisher->lookup)
 		return publisher->retry_ms - now < TURN_MS ? (int)(publisher->retry_ms - now) : TURN_MS;
 	return publisher->up ? send_wait_ms(publisher, now, TURN_MS) : TURN_MS;
 }

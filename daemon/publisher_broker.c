@@ -97,18 +97,16 @@ static void choose_broker(struct publisher *publisher)
 	strcpy(publisher->broker, next);
 }
 
-void broker_begin(struct publisher *publisher)
+/* `broker` is the one that was chosen, by its address where that will do. */
+static void open_link(struct publisher *publisher, const char *broker)
 {
 	const struct target_config *target = publisher->target;
 	char password[512];
 	struct fault fault = { 0 };
-	choose_broker(publisher);
-	publisher->since_ms = clock_ms();
-	publisher->stats.state = PUBLISHER_CONNECTING;
 	int rc = read_password(publisher, password, sizeof(password), &fault);
 	if (rc == 0) {
 		struct mqtt_options options = {
-			.broker = publisher->broker,
+			.broker = broker,
 			.client_id = client_id(publisher),
 			.username = target->username,
 			.password = password,
@@ -123,6 +121,45 @@ void broker_begin(struct publisher *publisher)
 	}
 	explicit_bzero(password, sizeof(password));
 	if (rc != 0)
+		broker_ended(publisher, fault.text, 0);
+}
+
+static void unknown_name(struct publisher *publisher, const char *why)
+{
+	char host[BROKER_MAX], service[8];
+	struct fault fault;
+	lookup_split(publisher->broker, host, sizeof(host), service);
+	fault_set(&fault, 0, _("the host name %s is not known here: %s; is the network up, and the name right?"), host,
+		why);
+	broker_ended(publisher, fault.text, 0);
+}
+
+/* The library would look a name up itself, and hold the lock of all its clients while it waits for the answer. So it
+ * gets an address; with TLS the name, which it must hold against the certificate, now that the resolver answers. */
+static void take_address(struct publisher *publisher)
+{
+	char host[BROKER_MAX], service[8], address[80], broker[BROKER_MAX];
+	struct lookup *lookup = publisher->lookup;
+	if (!lookup_address(lookup, publisher->addresses_tried++, address, sizeof(address))) {
+		unknown_name(publisher, lookup_error(lookup));
+		return;
+	}
+	publisher->lookup = NULL;
+	lookup_free(lookup);
+	lookup_split(publisher->broker, host, sizeof(host), service);
+	snprintf(broker, sizeof(broker), "mqtt://%s:%s", address, service);
+	open_link(publisher, uses_tls(publisher) ? publisher->broker : broker);
+}
+
+void broker_begin(struct publisher *publisher)
+{
+	char host[BROKER_MAX], service[8];
+	struct fault fault;
+	choose_broker(publisher);
+	publisher->since_ms = clock_ms();
+	publisher->stats.state = PUBLISHER_CONNECTING;
+	lookup_split(publisher->broker, host, sizeof(host), service);
+	if (lookup_start(host, service, 0, publisher->event_fd, &publisher->lookup, &fault) != 0)
 		broker_ended(publisher, fault.text, 0);
 }
 
@@ -258,6 +295,14 @@ static int64_t pause_after(struct publisher *publisher, int reason)
 	return backoff_next(&publisher->backoff);
 }
 
+static void let_go(struct publisher *publisher)
+{
+	lookup_free(publisher->lookup);
+	publisher->lookup = NULL;
+	mqtt_free(publisher->mqtt);
+	publisher->mqtt = NULL;
+}
+
 void broker_ended(struct publisher *publisher, const char *why, int reason)
 {
 	char text[sizeof(publisher->fault.text)];
@@ -271,8 +316,7 @@ void broker_ended(struct publisher *publisher, const char *why, int reason)
 	}
 	if (reason == REFUSED_TAKEN_OVER)
 		announce_takeover(publisher);
-	mqtt_free(publisher->mqtt);
-	publisher->mqtt = NULL;
+	let_go(publisher);
 	publisher->retry_ms = now + (long)pause_after(publisher, reason);
 	publisher->since_ms = now;
 	publisher->up = false;
@@ -322,6 +366,10 @@ void broker_watch(struct publisher *publisher, long now_ms)
 {
 	char text[120];
 	take_finding(publisher);
+	if (publisher->lookup && lookup_done(publisher->lookup))
+		take_address(publisher);
+	else if (publisher->lookup && now_ms - publisher->since_ms > CONNECT_LIMIT_MS)
+		unknown_name(publisher, _("no answer in time"));
 	if (!publisher->mqtt)
 		return;
 	if (!publisher->up && now_ms - publisher->since_ms > CONNECT_LIMIT_MS) {
@@ -360,8 +408,7 @@ void broker_hang_up(struct publisher *publisher)
 		complaint_due(&publisher->down); /* our own goodbye is no loss to tell of */
 		collect_until(publisher, GOODBYE_CLOSED_MS, true);
 	}
-	mqtt_free(publisher->mqtt);
-	publisher->mqtt = NULL;
+	let_go(publisher);
 	publisher->up = false;
 	publisher->stats.state = PUBLISHER_DOWN;
 }

@@ -19,6 +19,7 @@
 #include "backoff.h"
 #include "json.h"
 #include "log.h"
+#include "lookup.h"
 #include "mqtt.h"
 #include "publisher.h"
 #include "request.h"
@@ -109,7 +110,9 @@ struct publisher {
 	char root[64]; /* assay/v1/<county>/<station> */
 	char status_topic[80], entry_topics[3][80];
 
-	struct mqtt *mqtt; /* NULL: no connection and no attempt */
+	struct lookup *lookup; /* of the broker's name, the first part of an attempt; NULL: none is under way */
+	size_t addresses_tried;
+	struct mqtt *mqtt; /* NULL: no connection, and no attempt beyond the name */
 	bool up;
 	long since_ms; /* of the present state */
 	long retry_ms; /* when to try again */

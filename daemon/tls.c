@@ -19,6 +19,7 @@
 
 #include "../drivers/text.h"
 #include "clock.h"
+#include "lookup.h"
 
 #define CONNECT_MS   4000
 #define HANDSHAKE_MS 6000
@@ -29,7 +30,7 @@
 struct tls_check { /* belongs to its owner and to its thread; freed by whoever lets go last */
 	_Atomic int holders;
 	_Atomic bool done;
-	char broker[300], host[256], service[8];
+	char host[256], service[8];
 	char ca[256], crl[256], client_cert[256], client_key[256];
 	int event_fd;
 	struct fault finding; /* the thread's, until `done` */
@@ -385,26 +386,13 @@ static void copy(char *out, size_t size, const char *text)
 	text_copy(out, size, text ? text : "");
 }
 
-static void take_place(struct tls_check *check, const char *broker)
-{
-	const char *place = strstr(broker, "://") + 3, *colon = strrchr(place, ':');
-	copy(check->broker, sizeof(check->broker), broker);
-	copy(check->service, sizeof(check->service), colon ? colon + 1 : "8883");
-	size_t length = colon ? (size_t)(colon - place) : strlen(place);
-	if (*place == '[' && length > 2) { /* IPv6 in brackets */
-		place++;
-		length -= 2;
-	}
-	snprintf(check->host, sizeof(check->host), "%.*s", (int)length, place);
-}
-
 int tls_check_start(
 	const char *broker, const struct tls_files *files, int event_fd, struct tls_check **ret, struct fault *fault)
 {
 	struct tls_check *check = calloc(1, sizeof(*check));
 	if (!check)
 		return fault_set(fault, ENOMEM, _("out of memory"));
-	take_place(check, broker);
+	lookup_split(broker, check->host, sizeof(check->host), check->service);
 	copy(check->ca, sizeof(check->ca), files->ca);
 	copy(check->crl, sizeof(check->crl), files->crl);
 	copy(check->client_cert, sizeof(check->client_cert), files->client_cert);

@@ -58,6 +58,17 @@ class Net:
         run("iptables", "-A", "INPUT", "-i", "county", *rule)
         run(*self.inside, "iptables", "-A", "INPUT", "-i", "box", *rule)
 
+    def swallow(self, port):
+        """Whoever connects to this port of the county hears nothing, for as long as the row lasts."""
+        run("iptables", "-A", "INPUT", "-i", "county", "-p", "tcp", "--dport", str(port), "-j", "DROP")
+
+    def no_names(self, path):
+        """The only server that could resolve a name is the county, and it says nothing."""
+        with open(path, "w", encoding="ascii") as out:
+            out.write(f"nameserver {COUNTY}\n")
+        run("mount", "--bind", path, "/etc/resolv.conf")
+        run("iptables", "-A", "INPUT", "-i", "county", "-p", "udp", "--dport", "53", "-j", "DROP")
+
     def heal(self):
         run("iptables", "-F", "INPUT")
         run(*self.inside, "iptables", "-F", "INPUT")

@@ -10,8 +10,9 @@ import row
 import harness
 import county
 
-READER = "[instrument reader-1]\ndriver = seven-e-aa\nport = {serial}\npoll = 200ms\n"
-TARGET = "broker = {brokers}\nprotocol = {protocol}\nreceipts = {receipts}\nreconnect-min = 100ms\nreconnect-max = 1s\n{more}"
+READER = "[instrument reader-1]\ndriver = seven-e-aa\nport = {serial}\npoll = {poll}\n"
+TARGET = "broker = {brokers}\nprotocol = {protocol}\nreceipts = {receipts}\n{more}"
+QUICK = "reconnect-min = 100ms\nreconnect-max = 1s\n"
 
 NEVER_S = 1e9
 Judgement = collections.namedtuple("Judgement", "finished stored lost doubled altered alarms")
@@ -38,12 +39,13 @@ class Station(harness.Room):
     def sim_of(self, *arguments):
         return super().sim(*arguments)
 
-    def run(self, port, protocol="5", receipts="required", more="", host="127.0.0.1", **options):
+    def run(self, port, protocol="5", receipts="required", more="", host="127.0.0.1", poll="200ms",
+            patience=QUICK, **options):
         """The daemon with one target, ready. `port` may be several: brokers tried in order."""
         ports = port if isinstance(port, (list, tuple)) else [port]
         target = TARGET.format(brokers=" ".join(f"mqtt://{host}:{each}" for each in ports), protocol=protocol,
-                               receipts=receipts, more=more)
-        self.assayd = self.daemon(READER.format(serial=self.path("reader")), target, **options)
+                               receipts=receipts, more=patience + more)
+        self.assayd = self.daemon(READER.format(serial=self.path("reader"), poll=poll), target, **options)
         return self.assayd.start()
 
     def platform(self, port, protocol="5", asks=True, host="127.0.0.1", client_id="platform"):

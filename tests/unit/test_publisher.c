@@ -282,6 +282,7 @@ static void mqtt_3_1_1_works_too(void **state)
 	(void)state;
 	struct stage *stage = stage_new("");
 	stage->target.protocol = TARGET_MQTT311;
+	snprintf(stage->target.broker, sizeof(stage->target.broker), "mqtt://localhost:%d", stage->port); /* by name */
 	assert_true(broker_start(stage) && ear_start(stage));
 	append(stage, 1, 100, true);
 	assert_true(stage_publish(stage));
