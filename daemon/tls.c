@@ -190,7 +190,10 @@ static void say_error(struct tls_check *check, const char *otherwise)
 			return;
 		}
 	const char *reason = error ? ERR_reason_error_string(error) : NULL;
-	fault_set(&check->finding, 0, _("no TLS connection: %s"), reason ? reason : otherwise);
+	if (reason)
+		fault_set(&check->finding, 0, _("no TLS connection: %s"), reason);
+	else
+		fault_set(&check->finding, 0, "%s", otherwise);
 }
 
 /* ---- the connection ---- */
@@ -327,7 +330,9 @@ static void shake_hands(struct tls_check *check, SSL *ssl, int fd)
 	if (rc < 0 && why != X509_V_OK)
 		say_verification(check, ssl, stumbled, why);
 	else if (rc < 0)
-		say_error(check, _("the other side ended the connection"));
+		say_error(check,
+			_("the other side ended the connection instead of speaking TLS; is the port right, or is the broker "
+			  "reached by mqtt:// only?"));
 	else if (rc == 0)
 		fault_set(&check->finding, 0, _("what answers at this port begins no TLS; is the port right?"));
 	else if (step(ssl, fd, hear_one, clock_ms() + ALERT_MS) < 0 && ERR_peek_last_error())

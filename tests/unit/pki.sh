@@ -51,10 +51,12 @@ sign ca future broker IP:127.0.0.1 -startdate 20900101000000Z -enddate 209101010
 sign ca revoked broker IP:127.0.0.1
 sign ca station 330421103-01 DNS:station
 sign ca station-expired 330421103-01 DNS:station -startdate 20200101000000Z -enddate 20200201000000Z
+sign ca station-revoked 330421103-01 DNS:station
 sign other-ca station-unknown 330421103-01 DNS:station
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=self \
 	-addext subjectAltName=IP:127.0.0.1 -keyout self-signed.key -out self-signed.crt 2>/dev/null
 openssl ca -config ca.cnf -gencrl -out empty.crl 2>/dev/null
 openssl ca -config ca.cnf -revoke revoked.crt 2>/dev/null
+openssl ca -config ca.cnf -revoke station-revoked.crt 2>/dev/null
 openssl ca -config ca.cnf -gencrl -out ca.crl 2>/dev/null
 openssl ca -config ca.cnf -gencrl -crl_lastupdate 20200101000000Z -crl_nextupdate 20200201000000Z -out old.crl 2>/dev/null
