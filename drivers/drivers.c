@@ -24,6 +24,6 @@ const struct driver *driver_by_name(const char *name)
 
 size_t driver_state_size(const struct driver *driver, const void *profile)
 {
-	bool more = profile && driver->profiles->more_state;
+	bool more = profile && driver->profiles && driver->profiles->more_state;
 	return driver->state_size + (more ? driver->profiles->more_state(profile) : 0) + (driver->state_size == 0);
 }
