@@ -4,28 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "csv.h"
-#include "spellings.h"
+#include "items_parts.h"
 #include "units.h"
-
-#define TEXT_MAX 128 /* bytes of a code, name, method or basis: longer ones are a slipped column */
-
-struct sample_limit {
-	size_t item;
-	struct limit limit;
-};
-
-struct item_table {
-	struct item *list;
-	int *lines; /* where each item stands in the file */
-	size_t count, room;
-	struct spellings spellings; /* of codes, names and aliases -> item */
-	struct sample_limit *limits;
-	size_t limit_count, limit_room;
-	struct spellings samples; /* "CODE:sample", folded -> limit */
-};
 
 enum column {
 	CODE,
@@ -70,71 +51,13 @@ static char *copied(const char *text)
 	return copy;
 }
 
-/* Room for one more of `size` bytes at the end of a growing array. */
-static void *grown(void *list, size_t count, size_t *room, size_t size)
-{
-	if (count < *room)
-		return list;
-	*room = *room ? 2 * *room : 64;
-	list = realloc(list, *room * size);
-	if (!list)
-		abort();
-	return list;
-}
-
 static bool short_enough(const struct csv_row *row, const char *column, const char *text)
 {
-	if (strlen(text) <= TEXT_MAX)
+	if (strlen(text) <= ITEMS_TEXT_MAX)
 		return true;
 	csv_fault(row, _("%s is longer than %d bytes; a shorter text, or is a comma missing before it?"), column,
-		TEXT_MAX);
+		ITEMS_TEXT_MAX);
 	return false;
-}
-
-static bool decimal_or_empty(
-	const struct csv_row *row, const char *column, const char *text, char out[static DECIMAL_MAX])
-{
-	if (*text && (!decimal_valid(text) || strlen(text) >= DECIMAL_MAX)) {
-		csv_fault(row, _("%s \"%.40s\" is no number; write digits with a point, like 0.05"), column, text);
-		return false;
-	}
-	snprintf(out, DECIMAL_MAX, "%s", text);
-	return true;
-}
-
-/* A limit needs sign and value; its unit may come from the item. */
-static bool read_limit(const struct csv_row *row, const char *op, const char *value, const char *unit,
-	const char *source, struct limit *ret)
-{
-	struct limit limit = { 0 };
-	if (!*op && !*value)
-		return true;
-	const char *sign = rule_sign(op);
-	if (!sign) {
-		csv_fault(row, _("limit_op \"%.20s\" is no sign; write <, <=, > or >= for what is allowed"), op);
-		return false;
-	}
-	if (!*value) {
-		csv_fault(row, _("limit_op has no limit_value; write the number, like 0.05"));
-		return false;
-	}
-	if (!decimal_or_empty(row, "limit_value", value, limit.value))
-		return false;
-	const char *ucum = units_ucum(unit);
-	if (!ucum) {
-		csv_fault(row, _("the limit's unit \"%.30s\" is not known; write %%, mg/kg, ug/kg, RLU ..."), unit);
-		return false;
-	}
-	if (strlen(source) >= sizeof(limit.source)) {
-		csv_fault(row, _("limit_source is longer than %zu bytes; name the standard and its year"),
-			sizeof(limit.source) - 1);
-		return false;
-	}
-	snprintf(limit.op, sizeof(limit.op), "%s", sign);
-	snprintf(limit.unit, sizeof(limit.unit), "%s", ucum);
-	snprintf(limit.source, sizeof(limit.source), "%s", source);
-	*ret = limit;
-	return true;
 }
 
 /* inhibition>=50 and "< 50 %" must be the same bound told from both sides. */
@@ -177,9 +100,9 @@ static bool read_item(const struct csv_row *row, struct item *item)
 		good = false;
 	}
 	const char *unit = *row->field[LIMIT_UNIT] ? row->field[LIMIT_UNIT] : row->field[UNIT];
-	good &= read_limit(
+	good &= items_read_limit(
 		row, row->field[LIMIT_OP], row->field[LIMIT_VALUE], unit, row->field[LIMIT_SOURCE], &item->limit);
-	good &= decimal_or_empty(row, "control_min", row->field[CONTROL_MIN], item->control_min);
+	good &= items_decimal(row, "control_min", row->field[CONTROL_MIN], item->control_min);
 	good = good && agree(row, item);
 	if (!good)
 		return false;
@@ -199,7 +122,7 @@ static void take_item(void *context, const struct csv_row *row)
 	if (!read_item(row, &item))
 		return;
 	size_t room = table->room;
-	table->list = grown(table->list, table->count, &table->room, sizeof(*table->list));
+	table->list = items_grown(table->list, table->count, &table->room, sizeof(*table->list));
 	if (table->room != room) {
 		table->lines = realloc(table->lines, table->room * sizeof(*table->lines));
 		if (!table->lines)
@@ -207,7 +130,7 @@ static void take_item(void *context, const struct csv_row *row)
 	}
 	spellings_add(&table->spellings, item.code, table->count, row->line);
 	spellings_add(&table->spellings, item.name, table->count, row->line);
-	spellings_add_list(&table->spellings, row->field[ALIASES], table->count, row->line);
+	spellings_add_list(&table->spellings, "", row->field[ALIASES], table->count, row->line);
 	table->lines[table->count] = row->line;
 	table->list[table->count++] = item;
 }
@@ -304,8 +227,8 @@ static char *edition(char *folded)
 
 bool basis_same(const char *a, const char *b)
 {
-	char one[TEXT_MAX + 1], other[TEXT_MAX + 1];
-	if (strlen(a) > TEXT_MAX || strlen(b) > TEXT_MAX)
+	char one[ITEMS_TEXT_MAX + 1], other[ITEMS_TEXT_MAX + 1];
+	if (strlen(a) > ITEMS_TEXT_MAX || strlen(b) > ITEMS_TEXT_MAX)
 		return strcmp(a, b) == 0;
 	char *year = edition(spelling_fold(one, a)), *other_year = edition(spelling_fold(other, b));
 	if (year && !other_year)
@@ -342,89 +265,4 @@ const struct item *items_find(
 	if (!found)
 		found = spellings_find(&table->spellings, text, &count);
 	return found ? by_basis(table, &table->list[found->meaning], basis) : NULL;
-}
-
-enum limit_column { LIMIT_ITEM, LIMIT_SAMPLES, OP, VALUE, OF_UNIT, SOURCE, NOTE };
-
-static const struct csv_column limit_columns[] = {
-	[LIMIT_ITEM] = { "item", true },
-	[LIMIT_SAMPLES] = { "samples", true },
-	[OP] = { "op", true },
-	[VALUE] = { "value", true },
-	[OF_UNIT] = { "unit", true },
-	[SOURCE] = { "source", false },
-	[NOTE] = { "remark", false },
-	{ NULL, false },
-};
-
-/* Adds "CODE:sample" for each of the samples. */
-static void add_samples(struct item_table *table, const char *code, const char *samples, int line)
-{
-	struct spellings names = { 0 };
-	char key[2 * TEXT_MAX + 2];
-	spellings_add_list(&names, samples, 0, 0);
-	for (size_t i = 0; i < names.count; i++)
-		if (snprintf(key, sizeof(key), "%s:%s", code, names.list[i].folded) < (int)sizeof(key))
-			spellings_add(&table->samples, key, table->limit_count, line);
-	spellings_free(&names);
-}
-
-static void take_limit(void *context, const struct csv_row *row)
-{
-	struct item_table *table = context;
-	struct sample_limit limit = { 0 };
-	size_t count;
-	const struct spelling *found = spellings_find(&table->spellings, row->field[LIMIT_ITEM], &count);
-	if (!found) {
-		csv_fault(
-			row, _("there is no item \"%.60s\"; write a code that items.csv has"), row->field[LIMIT_ITEM]);
-		return;
-	}
-	if (!*row->field[LIMIT_SAMPLES] || !*row->field[OP]) {
-		csv_fault(row, _("samples or op is empty; a limit for every sample belongs into items.csv"));
-		return;
-	}
-	if (!read_limit(row, row->field[OP], row->field[VALUE], row->field[OF_UNIT], row->field[SOURCE], &limit.limit))
-		return;
-	limit.item = found->meaning;
-	table->limits = grown(table->limits, table->limit_count, &table->limit_room, sizeof(*table->limits));
-	table->limits[table->limit_count] = limit;
-	add_samples(table, table->list[limit.item].code, row->field[LIMIT_SAMPLES], row->line);
-	table->limit_count++;
-}
-
-int items_load_limits(const char *path, struct item_table *table, struct faults *faults)
-{
-	size_t errors = faults->errors;
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	int result = csv_read(path, limit_columns, take_limit, table, faults);
-	spellings_sort(&table->samples);
-	for (size_t i = 1; i < table->samples.count; i++) {
-		const struct spelling *one = &table->samples.list[i - 1], *other = one + 1;
-		if (one->meaning != other->meaning && strcmp(one->folded, other->folded) == 0)
-			faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
-				_("\"%s\" has a limit on line %d already; remove one of the two"), other->folded,
-				one->line);
-	}
-	return result == 0 && faults->errors > errors ? -EINVAL : result;
-}
-
-static const struct limit *sample_limit(const struct item_table *table, const struct item *item, const char *sample)
-{
-	char key[2 * TEXT_MAX + 2];
-	size_t count;
-	if (!*sample || snprintf(key, sizeof(key), "%s:%s", item->code, sample) >= (int)sizeof(key))
-		return NULL;
-	const struct spelling *found = spellings_find(&table->samples, key, &count);
-	return found ? &table->limits[found->meaning].limit : NULL;
-}
-
-const struct limit *items_limit(
-	const struct item_table *table, const struct item *item, const char *sample_name, const char *sample_category)
-{
-	const struct limit *limit = sample_limit(table, item, sample_name);
-	if (!limit)
-		limit = sample_limit(table, item, sample_category);
-	return limit ? limit : *item->limit.op ? &item->limit : NULL;
 }

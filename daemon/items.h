@@ -27,8 +27,8 @@ struct item {
 
 /* 0, or -errno with every faulty line added to `faults`. */
 int items_load(const char *path, struct item_table **ret, struct faults *faults);
-/* Adds the limits that depend on the sample; codes must be in the table. A missing file is no fault: limits.csv is
- * optional. To be called before the table is shared. */
+/* Adds the limits that depend on the sample and the day; codes must be in the table. A missing file is no fault:
+ * limits.csv is optional. To be called before the table is shared. */
 int items_load_limits(const char *path, struct item_table *table, struct faults *faults);
 void items_free(struct item_table *table); /* NULL is fine */
 size_t items_count(const struct item_table *table);
@@ -41,9 +41,11 @@ const struct item *items_at(const struct item_table *table, size_t index);
 const struct item *items_find(
 	const struct item_table *table, const char *text, const char *basis, const char *const *scopes);
 
-/* The limit for this sample by its name, else its category, else the item's own; NULL when there is none. */
-const struct limit *items_limit(
-	const struct item_table *table, const struct item *item, const char *sample_name, const char *sample_category);
+/* The limit in force for this sample on `day` ("2026-03-05", more may follow): by its name, else its category, else
+ * that of every sample ("*"), else the item's own; NULL when there is none. Where the sample's limit ended before that
+ * day and none follows it, none is guessed: NULL, and `*ret_ended` is true. */
+const struct limit *items_limit(const struct item_table *table, const struct item *item, const char *sample_name,
+	const char *sample_category, const char *day, bool *ret_ended);
 
 /* True when both name the same standard: "GB/T5009.199" and "GB/T 5009.199-2003" do; different years do not. */
 bool basis_same(const char *a, const char *b);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "../drivers/text.h"
-#include "clock.h"
 #include "spellings.h"
 #include "units.h"
 
@@ -179,8 +178,12 @@ static void judge_verdict(const struct config *config, const struct reading *rea
 {
 	const struct limit said = said_limit(reading);
 	const struct limit *station = NULL; /* a control or blank has no limit to keep */
+	bool ended = false;
 	if (to->item && reading->kind == KIND_SAMPLE)
-		station = items_limit(config->items, to->item, reading->sample_name, reading->sample_category);
+		station = items_limit(
+			config->items, to->item, reading->sample_name, reading->sample_category, to->day, &ended);
+	if (ended)
+		flag(to, "limit_ended");
 	enum verdict verdict = rule_verdict(reading, station ? station : limit_usable(&said) ? &said : NULL, to);
 	if (reading->verdict != VERDICT_NONE) {
 		to->verdict = reading->verdict;
@@ -277,7 +280,7 @@ static void judge_skew(const struct reading *reading, int64_t received_ms, struc
 		to->skew_s = (there_ms - received_ms) / 1000;
 }
 
-static void judge_time(const struct reading *reading, const struct reception *reception, struct judgement *to)
+static void judge_clock(const struct reading *reading, const struct reception *reception, struct judgement *to)
 {
 	to->tested = parse_time(reading->tested_at, &to->tested_ms);
 	judge_skew(reading, reception->received_ms, to);
@@ -285,7 +288,13 @@ static void judge_time(const struct reading *reading, const struct reception *re
 	bool impossible = !to->tested && (*reading->tested_at || *said_by(reading, "impossible_time"));
 	bool old = to->tested && strncmp(reading->tested_at, FIRST_YEAR, 4) < 0;
 	bool ahead = to->tested && to->tested_ms - reception->received_ms > DAY_MS;
-	if (impossible || old || ahead || (to->skew_known && llabs(to->skew_s) > SKEW_SUSPECT_S))
+	to->clock_suspect = impossible || old || ahead || (to->skew_known && llabs(to->skew_s) > SKEW_SUSPECT_S);
+	clock_text(to->day, to->tested && !to->clock_suspect ? to->tested_ms : reception->received_ms);
+}
+
+static void flag_times(const struct reception *reception, struct judgement *to)
+{
+	if (to->clock_suspect)
 		flag(to, "clock_suspect");
 	else if (to->tested && reception->received_ms - to->tested_ms > DAY_MS)
 		flag(to, "late");
@@ -293,8 +302,7 @@ static void judge_time(const struct reading *reading, const struct reception *re
 		flag(to, "clock_unsynced");
 }
 
-static void judge_operator(const struct config *config, const struct reading *reading,
-	const struct reception *reception, struct judgement *to)
+static void judge_operator(const struct config *config, const struct reading *reading, struct judgement *to)
 {
 	if (!config->operators || (!*reading->operator_id && !*reading->operator_name))
 		return;
@@ -305,10 +313,7 @@ static void judge_operator(const struct config *config, const struct reading *re
 		flag(to, "operator_unknown");
 		return;
 	}
-	char day[CLOCK_TEXT_MAX];
-	bool trusted = to->tested && !judgement_has(to, "clock_suspect");
-	clock_text(day, trusted ? to->tested_ms : reception->received_ms);
-	to->certified = operator_certified(to->person, day);
+	to->certified = operator_certified(to->person, to->day);
 	if (!to->certified)
 		flag(to, "operator_expired");
 }
@@ -333,11 +338,12 @@ void judge(const struct config *config, const struct instrument_config *instrume
 		.qualifier = "",
 		.verdict_by = "",
 		.rule = "" };
+	judge_clock(reading, reception, ret);
 	judge_item(config, instrument, reading, ret);
 	judge_value(reading, ret);
 	judge_verdict(config, reading, ret);
 	judge_inhibition(reading, ret);
 	judge_marks(reading, ret);
-	judge_time(reading, reception, ret);
-	judge_operator(config, reading, reception, ret);
+	flag_times(reception, ret);
+	judge_operator(config, reading, ret);
 }

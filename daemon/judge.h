@@ -11,8 +11,8 @@
  * The item is what the instrument says, else the instrument's configured `item`, else what its driver can only mean: an
  * inhibition reader (seven-e-aa) measures PR-OPCB, or PR-OPCB-NY where it names NY/T 448.
  *
- * Limits: the item's rule uses the station's limit (limits.csv by sample, else items.csv), and the instrument's own
- * where the station has none. The record shows the limit that belongs to its verdict.
+ * Limits: the item's rule uses the station's limit (limits.csv by sample and the day of the test, else items.csv), and
+ * the instrument's own where the station has none. The record shows the limit that belongs to its verdict.
  *
  * Flags, each with its only cause (those marked + extend the contract's list):
  *   inhibition_disagrees  inhibition recomputed from the signals differs from the value by more than 0.5 points:
@@ -21,8 +21,9 @@
  *   control_low           delta A of the control is below the item's control_min
  *   verdict_disagrees +   the instrument's verdict is not the rule's
  *   limit_disagrees +     the instrument's limit is not the station's
- *   unmapped_item         no item of items.csv has this code, name or alias; or nobody said what was tested
- *   unmapped_unit         the unit has no UCUM code here; it is kept as sent
+ *   limit_ended +         the station's limit for this sample was no longer in force when it was tested, and none
+ * follows it: the rule was not applied by another unmapped_item         no item of items.csv has this code, name or
+ * alias; or nobody said what was tested unmapped_unit         the unit has no UCUM code here; it is kept as sent
  *   unmapped_basis +      an inhibition tested by a standard for which items.csv has no item: no rule applies
  *   unmapped_value +      the value is no decimal number, or its qualifier no sign; it is kept as sent only
  *   unit_differs +        the value's unit cannot be told in the limit's without guessing: the rule was not applied
@@ -47,6 +48,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "clock.h"
 #include "config.h"
 #include "items.h"
 #include "operators.h"
@@ -70,6 +72,8 @@ struct judgement {               /* pointers are into the configuration, the rea
 	const char *rule;              /* of the item, when it was applied; "" otherwise */
 	const struct operator* person; /* NULL: unknown, or not said */
 	bool certified;
+	char day[CLOCK_TEXT_MAX]; /* when it was tested, or received where the instrument's time is not to be trusted */
+	bool clock_suspect;
 	bool tested;       /* tested_at is a time that exists */
 	int64_t tested_ms; /* Unix ms, where `tested` */
 	bool skew_known;

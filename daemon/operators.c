@@ -38,47 +38,11 @@ static char *copied(const char *text)
 	return copy;
 }
 
-/* Reads "2026-03-05", or as spreadsheets rewrite it: "2026/3/5". */
-static bool read_day(const char *text, char out[static 11])
-{
-	static const unsigned days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	unsigned year, month, day;
-	char sign, other, rest;
-	if (sscanf(text, "%4u%c%2u%c%2u%c", &year, &sign, &month, &other, &day, &rest) != 5)
-		return false;
-	if ((sign != '-' && sign != '/') || other != sign || year < 1900 || year > 9999)
-		return false;
-	if (month < 1 || month > 12 || day < 1 || day > days[month - 1])
-		return false;
-	if (month == 2 && day == 29 && (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0)))
-		return false;
-	snprintf(out, 11, "%04u-%02u-%02u", year % 10000, month % 100, day % 100);
-	return true;
-}
-
-static bool read_days(const struct csv_row *row, struct operator* person)
-{
-	bool good = true;
-	for (enum column column = FROM; column <= UNTIL; column++) {
-		const char *text = row->field[column];
-		if (*text && !read_day(text, column == FROM ? person->from : person->until)) {
-			csv_fault(
-				row, _("%s \"%.30s\" is no day; write it like 2026-03-05"), columns[column].name, text);
-			good = false;
-		}
-	}
-	if (good && *person->from && *person->until && strcmp(person->from, person->until) > 0) {
-		csv_fault(row, _("valid_until %s is before valid_from %s; exchange them"), person->until, person->from);
-		good = false;
-	}
-	return good;
-}
-
 static void take_operator(void *context, const struct csv_row *row)
 {
 	struct operator_table *table = context;
 	struct operator person = { 0 };
-	bool good = read_days(row, &person);
+	bool good = csv_days(row, columns, FROM, UNTIL, person.from, person.until);
 	for (enum column column = ID; column <= CERTIFICATE; column++)
 		if (column != ALIASES && strlen(row->field[column]) > TEXT_MAX) {
 			csv_fault(row, _("%s is longer than %d bytes; is a comma missing before it?"),
@@ -102,7 +66,7 @@ static void take_operator(void *context, const struct csv_row *row)
 	person.certificate = copied(row->field[CERTIFICATE]);
 	spellings_add(&table->spellings, person.id, table->count, row->line);
 	spellings_add(&table->spellings, person.name, table->count, row->line);
-	spellings_add_list(&table->spellings, row->field[ALIASES], table->count, row->line);
+	spellings_add_list(&table->spellings, "", row->field[ALIASES], table->count, row->line);
 	table->list[table->count++] = person;
 }
 

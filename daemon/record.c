@@ -160,6 +160,7 @@ static void put_verdict(struct json *record, const struct making *making)
 	js_put_text_if(limit, "value", judgement->limit.value);
 	js_put_text_if(limit, "unit", judgement->limit.unit);
 	js_put_text_if(limit, "source", judgement->limit.source);
+	js_put_text_if(limit, "edition", judgement->limit.edition);
 	put_filled(record, "limit", limit);
 	js_put_text(record, "verdict", verdict_name(judgement->verdict));
 	js_put_text_if(record, "verdict_by", judgement->verdict_by);

@@ -1,12 +1,14 @@
 /* Rules: how a verdict follows from a value or from a strip's lines; the text in the `rule` column of items.csv.
  *
- *   inhibition>=50               positive from this inhibition on, else negative (GB/T 5009.199-2003: 50, NY/T
- * 448-2001: 70) limit                        negative when the value keeps the item's limit, else positive not-detected
- * positive when anything was found, negative at 0, below 0 or "<" a detection limit detected>=0.3 positive from this
- * value (the limit of detection) on, else negative elimination c=100 t=200..400 strip by its T line: C of at most 100
- * is invalid; T over 400 negative, under 200 positive, between suspect (a competitive strip: the stronger T, the
- * cleaner) ratio c=100 tc=0.4..0.8      the same by T/C two-limits 10..30            up to 10 negative (pass), over 30
- * positive (fail), between suspect (caution)
+ *   inhibition>=50               positive from this inhibition on, else negative (GB/T 5009.199-2003: 50,
+ *                                NY/T 448-2001: 70); inhibition>50: 50 itself is negative
+ *   limit                        negative when the value keeps the item's limit, else positive
+ *   not-detected                 positive when anything was found, negative at 0, below 0 or "<" a detection limit
+ *   detected>=0.3                positive from this value (the limit of detection) on, else negative
+ *   elimination c=100 t=200..400 strip by its T line: C of at most 100 is invalid; T over 400 negative, under 200
+ *                                positive, between suspect (a competitive strip: the stronger T, the cleaner)
+ *   ratio c=100 tc=0.4..0.8      the same by T/C
+ *   two-limits 10..30            up to 10 negative (pass), over 30 positive (fail), between suspect (caution)
  *
  * Everything is compared as exact decimals; a value with a qualifier ("<0.3") is judged only where every number it may
  * stand for gives the same answer. Pure; any thread may call.
@@ -39,6 +41,8 @@ struct rule {
 
 struct limit { /* what is allowed: "<" "50" "%" "GB/T 5009.199-2003" */
 	char op[4], value[DECIMAL_MAX], unit[24], source[64];
+	char edition[32];         /* of the source, where its name does not tell: "2022 No. 1" */
+	char from[11], until[11]; /* first and last day it is in force; "" for no bound */
 };
 
 /* Reads a rule. "" is RULE_NONE. */

@@ -73,13 +73,9 @@ bool spelling_holds(const char *text, const char *part)
 	return holds;
 }
 
-void spellings_add(struct spellings *spellings, const char *text, size_t meaning, int line)
+/* Takes `key` over. */
+static void add_folded(struct spellings *spellings, char *key, size_t meaning, int line)
 {
-	char *key = folded(text);
-	if (!*key) {
-		free(key);
-		return;
-	}
 	if (spellings->count == spellings->room) {
 		size_t room = spellings->room ? 2 * spellings->room : 64;
 		struct spelling *list = realloc(spellings->list, room * sizeof(*list));
@@ -91,7 +87,28 @@ void spellings_add(struct spellings *spellings, const char *text, size_t meaning
 	spellings->list[spellings->count++] = (struct spelling){ .folded = key, .meaning = meaning, .line = line };
 }
 
-void spellings_add_list(struct spellings *spellings, const char *list, size_t meaning, int line)
+void spellings_add(struct spellings *spellings, const char *text, size_t meaning, int line)
+{
+	char *key = folded(text);
+	if (*key)
+		add_folded(spellings, key, meaning, line);
+	else
+		free(key);
+}
+
+static void add_prefixed(struct spellings *spellings, const char *prefix, const char *text, size_t meaning, int line)
+{
+	char *key = malloc(strlen(prefix) + strlen(text) + 1);
+	if (!key)
+		abort();
+	spelling_fold(key, prefix);
+	if (*spelling_fold(key + strlen(key), text))
+		add_folded(spellings, key, meaning, line);
+	else
+		free(key);
+}
+
+void spellings_add_list(struct spellings *spellings, const char *prefix, const char *list, size_t meaning, int line)
 {
 	char *copy = strdup(list);
 	if (!copy)
@@ -102,7 +119,7 @@ void spellings_add_list(struct spellings *spellings, const char *list, size_t me
 		char *next = end ? end + (end == half ? 1 : strlen("；")) : NULL;
 		if (end)
 			*end = '\0';
-		spellings_add(spellings, at, meaning, line);
+		add_prefixed(spellings, prefix, at, meaning, line);
 		at = next;
 	}
 	free(copy);

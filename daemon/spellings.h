@@ -31,8 +31,8 @@ struct spellings {
 
 /* Adds one spelling; empty ones are skipped. */
 void spellings_add(struct spellings *spellings, const char *text, size_t meaning, int line);
-/* Adds each of the spellings in a list separated by `;` (half or full width). */
-void spellings_add_list(struct spellings *spellings, const char *list, size_t meaning, int line);
+/* Adds each of the spellings in a list separated by `;` (half or full width), with `prefix` before it ("" for none). */
+void spellings_add_list(struct spellings *spellings, const char *prefix, const char *list, size_t meaning, int line);
 /* To be called once after the last add: by folded text, then in the order of meanings. */
 void spellings_sort(struct spellings *spellings);
 /* The spellings equal to `text`, next to each other; NULL and 0 when there is none. */

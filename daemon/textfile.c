@@ -240,9 +240,11 @@ static int make_utf8(struct file *file)
 		file->length -= 3;
 		memmove(file->data, file->data + 3, file->length + 1);
 	}
-	enum encoding encoding = marked ? ENCODING_UTF8 : guess_encoding(file);
-	int result = check_nul(file, encoding);
-	int decoded = encoding == ENCODING_UTF8 ? check_utf8(file) : decode_gb18030(file);
+	bool sound = text_is_utf8(file->data, file->length); /* in one go: nearly every file is */
+	enum encoding encoding = marked || sound ? ENCODING_UTF8 : guess_encoding(file);
+	int result = check_nul(file, encoding), decoded = 0;
+	if (!sound)
+		decoded = encoding == ENCODING_UTF8 ? check_utf8(file) : decode_gb18030(file);
 	use_lf_line_ends(file);
 	return result ? result : decoded;
 }

@@ -13,11 +13,12 @@ import evidence
 import peers
 import rooms
 import store
+import tables
 from measure import FIGURES, QUICK, harness
 
 SECTIONS = {"push": store.push, "poll": rooms.polled_latency, "cpu": rooms.thousand, "resident": rooms.small_rooms,
             "peers": peers.collectd, "drain": store.drain_and_start, "wear": store.wear, "readers": store.readers,
-            "evidence": evidence.evidence}
+            "evidence": evidence.evidence, "tables": tables.tables}
 
 
 def wanted():

@@ -30,8 +30,11 @@ static const char items_text[] =
 	"STRIP,消线,,colloidal-gold,,,elimination c=100 t=200..400,,,,,,\n"
 	"RATIO,比色,,colloidal-gold,,,ratio c=100 tc=0.4..0.8,,,,,,\n"
 	"ATP,洁净度,,luminometry,,RLU,two-limits 10..30,,,,,,\n";
-static const char limits_text[] = "item,samples,op,value,unit,source\n"
-				  "TET,鸡蛋;蛋,<=,200,ug/kg,GB 31650-2019\nTET,肉,<=,100,ug/kg,GB 31650-2019\n";
+static const char limits_text[] = "item,samples,op,value,unit,source,valid_from,valid_until\n"
+				  "TET,鸡蛋;蛋,<=,200,ug/kg,GB 31650-2019\nTET,肉,<=,100,ug/kg,GB 31650-2019\n"
+				  "TET,奶,<=,100,ug/kg,GB 31650,2020-04-01,2026-03-04\n"
+				  "TET,奶,<=,50,ug/kg,GB 31650,2026-03-05,\n"
+				  "TET,虾,<=,100,ug/kg,GB 31650,,2026-03-04\n";
 static const char operators_text[] = "id,name,aliases,certificate,valid_from,valid_until\n"
 				     "01,张三,ZS,A-1,2024-03-01,2027-02-28\n02,李四,,A-2,2024-03-01,2026-03-04\n";
 
@@ -216,6 +219,15 @@ static const struct one value_cases[] = {
 		GATEWAY, .rule = "limit" },
 	{ "the limit of meat (GB 31650)", .item = "TET", .value = "150", .unit = "ug/kg", .sample = "肉", POSITIVE,
 		GATEWAY, .rule = "limit" },
+	{ "an edition's last day", .item = "TET", .value = "75", .unit = "ug/kg", .sample = "奶",
+		.tested = "2026-03-04T23:59:59", NEGATIVE, GATEWAY, .rule = "limit" },
+	{ "the next edition's first day", .item = "TET", .value = "75", .unit = "ug/kg", .sample = "奶",
+		.tested = "2026-03-05T00:00:00", POSITIVE, GATEWAY, .rule = "limit" },
+	{ "a suspect clock does not choose the edition: the day of receipt does", .item = "TET", .value = "75",
+		.unit = "ug/kg", .sample = "奶", .tested = "2012-01-01T00:00:00", POSITIVE, GATEWAY, .rule = "limit",
+		.flags = "clock_suspect" },
+	{ "a limit that ended and has no successor judges nothing", .item = "TET", .value = "1", .unit = "ug/kg",
+		.sample = "虾", .flags = "limit_ended" },
 	{ "no limit, no verdict", .item = "TET", .value = "150", .unit = "ug/kg" },
 	{ "the instrument's own limit where the station has none", .item = "PCM", .value = "6", .unit = "mg/kg",
 		.limit = "<=5 mg/kg", POSITIVE, GATEWAY, .rule = "limit" },

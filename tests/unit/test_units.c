@@ -217,7 +217,7 @@ static void a_spelling_finds_all_it_stands_for(void **state)
 	(void)state;
 	struct spellings spellings = { 0 };
 	size_t count;
-	spellings_add_list(&spellings, "b; a；；c ;", 7, 1);
+	spellings_add_list(&spellings, "", "b; a；；c ;", 7, 1);
 	spellings_add(&spellings, "A", 3, 2);
 	spellings_sort(&spellings);
 	assert_int_equal(spellings.count, 4);
@@ -226,6 +226,14 @@ static void a_spelling_finds_all_it_stands_for(void **state)
 	assert_int_equal(count, 2);
 	assert_int_equal(found[0].meaning, 3);
 	assert_int_equal(found[1].meaning, 7);
+	assert_null(spellings_find(&spellings, "d", &count));
+	struct spellings prefixed = { 0 };
+	spellings_add_list(&prefixed, "ＣＯＤＥ:", "a;;B", 1, 1);
+	spellings_sort(&prefixed);
+	assert_int_equal(prefixed.count, 2);
+	assert_string_equal(prefixed.list[0].folded, "code:a");
+	assert_string_equal(prefixed.list[1].folded, "code:b");
+	spellings_free(&prefixed);
 	assert_null(spellings_find(&spellings, "d", &count));
 	assert_int_equal(count, 0);
 	spellings_free(&spellings);
