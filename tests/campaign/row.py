@@ -15,33 +15,43 @@ def size(whole, smoke):
     return smoke if SMOKE else whole
 
 
+def name():
+    """S1 in s01_kill.py."""
+    group = os.path.basename(sys.argv[0])
+    return f"{group[0].upper()}{int(group[1:3])}"
+
+
 def explain(*lines):
-    """What a person who reads a FAIL wants to know."""
+    """What a person who reads a FAIL wants to know; rows run side by side, so each line names its own."""
     for line in lines:
-        print(f"  {line}", file=sys.stderr, flush=True)
+        print(f"{name()}  {line}", file=sys.stderr, flush=True)
 
 
-def end(name, figures, passed):
+def end(row, figures, passed):
     """The row's one line, and its end."""
-    print(f"{name}: {figures} {'PASS' if passed else 'FAIL'}", flush=True)
+    print(f"{row}: {figures} {'PASS' if passed else 'FAIL'}", flush=True)
     sys.exit(0 if passed else 1)
 
 
-def skip(name, why):
+def skip(row, why):
     """This machine cannot run the row: said aloud, never passed over."""
-    print(f"{name}: {why} SKIP", flush=True)
+    print(f"{row}: {why} SKIP", flush=True)
     sys.exit(77)
+
+
+def unit(program, **environment):
+    """Runs a cmocka program: (what it printed, passed, failed)."""
+    done = subprocess.run([os.path.join(ROOT, BUILD, "tests/unit", program)], cwd=ROOT, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **environment}, check=False)
+    text = done.stdout.decode(errors="replace")
+    if done.returncode != 0:
+        explain(*text.splitlines()[-30:])
+    return text, text.count("[       OK ]"), 0 if done.returncode == 0 else max(1, text.count("[  FAILED  ]"))
 
 
 def units(program):
     """Runs a cmocka program: (passed, failed)."""
-    done = subprocess.run([os.path.join(ROOT, BUILD, "tests/unit", program)], cwd=ROOT, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    text = done.stdout.decode(errors="replace")
-    passed = text.count("[       OK ]")
-    if done.returncode != 0:
-        explain(*text.splitlines()[-30:])
-    return passed, 0 if done.returncode == 0 else max(1, text.count("[  FAILED  ]"))
+    return unit(program)[1:]
 
 
 def end_to_end(*arguments):
