@@ -284,8 +284,11 @@ static void look_at(struct worker *worker)
 		worker->counts->superseded++;
 		return;
 	}
+	struct reading before;
+	redecode_before(worker->old, &before);
 	if (read_raw(worker))
-		redecode_raw(&worker->instrument, worker->raw, worker->raw_length, make_readings, worker);
+		redecode_raw(&worker->instrument, worker->event ? NULL : &before, worker->raw, worker->raw_length,
+			make_readings, worker);
 	if (worker->event)
 		compare_event(worker);
 	else

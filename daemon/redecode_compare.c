@@ -1,4 +1,5 @@
 /* What of two records is the instrument's word, and whether it is the same. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,8 @@ static void take_frames(struct decoding *decoding, const uint8_t *raw, size_t le
 	cutter_reset(&cutter);
 }
 
-void redecode_raw(const struct instrument_config *config, const uint8_t *raw, size_t length,
+void redecode_raw(const struct instrument_config *config, const struct reading *before, const uint8_t *raw,
+	size_t length,
 	void (*each)(void *context, const struct instrument *instrument, const struct readings *readings),
 	void *context)
 {
@@ -67,7 +69,7 @@ void redecode_raw(const struct instrument_config *config, const uint8_t *raw, si
 	struct reading *list = decoding.readings.list;
 	if (driver->setup(&decoding.instrument, NULL) == 0) {
 		if (driver->take_raw) {
-			driver->take_raw(&decoding.instrument, raw, length, &decoding.readings);
+			driver->take_raw(&decoding.instrument, before, raw, length, &decoding.readings);
 			hand_on(&decoding);
 		} else if (driver->raw_alone && driver->frame) {
 			take_frames(&decoding, raw, length);
@@ -75,6 +77,17 @@ void redecode_raw(const struct instrument_config *config, const uint8_t *raw, si
 	}
 	free(list);
 	free(decoding.instrument.state);
+}
+
+void redecode_before(const struct json *record, struct reading *ret_before)
+{
+	const struct json *said = js_get(record, "said");
+	const char *unit = text_of(record, "unit_as_sent"), *key;
+	*ret_before = (struct reading){ .channel = -1 };
+	snprintf(ret_before->item, sizeof(ret_before->item), "%s", text_of(js_get(record, "item"), "as_sent"));
+	snprintf(ret_before->unit, sizeof(ret_before->unit), "%s", *unit ? unit : text_of(record, "unit"));
+	for (size_t i = 0; js_member(said, i, &key); i++)
+		reading_said(ret_before, key, text_of(said, key));
 }
 
 /* --- comparing -----------------------------------------------------------------------------------------------------
@@ -92,10 +105,11 @@ bool redecode_people_named_it(const struct json *record)
 static const char *const members[] = { "kind", "instrument_seq", "channel", "value", "qualifier", "unit",
 	"value_as_sent", "unit_as_sent", "signals", "verdict_as_sent", "tested_at" };
 
-/* In `said` these depend on the station's tables: whether another member shows them. */
-static bool by_the_tables(const char *key)
+/* In `said` these depend on the station's tables: whether another member shows them; and those of a driver are for
+ * reading the bytes again, no word of the instrument. */
+static bool no_word_of_its_own(const char *key)
 {
-	return strcmp(key, "limit") == 0 || strncmp(key, "operator_", 9) == 0;
+	return strcmp(key, "limit") == 0 || strncmp(key, "operator_", 9) == 0 || strncmp(key, "raw_", 4) == 0;
 }
 
 static struct json *sample_of(const struct json *record)
@@ -121,7 +135,7 @@ static struct json *word_of(const struct json *record, bool with_sample)
 		js_put_text_if(word, "verdict", text_of(record, "verdict"));
 	const char *key;
 	for (size_t i = 0; js_member(js_get(record, "said"), i, &key); i++)
-		if (!by_the_tables(key))
+		if (!no_word_of_its_own(key))
 			js_put(said, key, js_copy(js_get(js_get(record, "said"), key)));
 	js_put(word, "said", said);
 	return word;

@@ -6,10 +6,14 @@
 #include "json.h"
 
 /* Runs the raw bytes of one reading, or of bytes that could not be read, through the instrument's driver; `each` gets
- * what each frame gave, good until it returns. */
-void redecode_raw(const struct instrument_config *config, const uint8_t *raw, size_t length,
+ * what each frame gave, good until it returns. `before` as for take_raw() in drivers/driver.h. */
+void redecode_raw(const struct instrument_config *config, const struct reading *before, const uint8_t *raw,
+	size_t length,
 	void (*each)(void *context, const struct instrument *instrument, const struct readings *readings),
 	void *context);
+
+/* What take_raw() may know of the record's reading. */
+void redecode_before(const struct json *record, struct reading *ret_before);
 
 /* Which of these records is the old one decoded again: one frame may hold several. `count` when none is, or it cannot
  * be told. */

@@ -307,8 +307,10 @@ static int setup(struct instrument *instrument, struct fault *fault)
 }
 
 /* Alone, a result is known by its length: its first byte is only relied on among other bytes. */
-static void take_raw(struct instrument *instrument, const uint8_t *raw, size_t length, struct readings *readings)
+static void take_raw(struct instrument *instrument, const struct reading *before, const uint8_t *raw, size_t length,
+	struct readings *readings)
 {
+	(void)before;
 	struct reply reply = { .kind = REPLY_FRAME, .bytes = raw, .length = length, .offline = true };
 	if (length == RECORD_LENGTH)
 		take_result(instrument->state, &reply, readings);

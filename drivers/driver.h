@@ -151,8 +151,12 @@ struct driver {
 	/* The raw bytes of a reading, cut and taken offline right after setup(), give that reading again; false where
 	 * it takes what the instrument said before. Then nothing is decoded again: nothing is guessed. */
 	bool raw_alone;
-	/* ... or this decodes them, where they are no frames or may be refused. May be NULL. */
-	void (*take_raw)(struct instrument *instrument, const uint8_t *raw, size_t length, struct readings *readings);
+	/* ... or this decodes them, where they are no frames or may be refused. May be NULL. `before` is the reading
+	 * they were kept with, of which only item, unit and `said` are filled in; NULL where they could not be read.
+	 * What the bytes need to be read again and do not hold a driver keeps in `said`, by a name that begins with
+	 * "raw_". */
+	void (*take_raw)(struct instrument *instrument, const struct reading *before, const uint8_t *raw, size_t length,
+		struct readings *readings);
 };
 
 #define FRAME_MAX 65536 /* the longest real frame seen is an ASTM message of 26 kB; longer ones are not frames */

@@ -382,12 +382,15 @@ static void ask(struct instrument *instrument, struct request *request)
 	}
 }
 
-/* A group alone does not tell its layout: the reader's model did, at the hello. Nothing is guessed, `layout` must say
- * it. */
-static void take_raw(struct instrument *instrument, const uint8_t *raw, size_t length, struct readings *readings)
+/* A group alone does not tell its layout: the reader's model did, at the hello. `layout` says it, or the reading that
+ * came of the group; nothing is guessed. */
+static void take_raw(struct instrument *instrument, const struct reading *before, const uint8_t *raw, size_t length,
+	struct readings *readings)
 {
 	const struct dump8_options *options = instrument->options;
 	enum dump8_layout layout = (enum dump8_layout)options->layout;
+	if (layout == DUMP8_AUTO)
+		layout = dump8_group_said(before);
 	if (layout == DUMP8_AUTO || length != dump8_group_size(layout) ||
 		dump8_group_layout(layout, raw, length) != layout)
 		readings->rejected++;

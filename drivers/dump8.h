@@ -25,6 +25,9 @@ enum dump8_layout dump8_group_layout(enum dump8_layout wanted, const uint8_t *da
 
 size_t dump8_group_size(enum dump8_layout layout);
 
+/* The layout in which a reading was taken, by its own word; DUMP8_AUTO when it has none. */
+enum dump8_layout dump8_group_said(const struct reading *reading);
+
 /* The layout of the model byte with which the reader answers a hello; DUMP8_AUTO when nobody knows it. */
 enum dump8_layout dump8_model_layout(uint8_t model);
 

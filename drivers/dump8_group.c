@@ -31,6 +31,19 @@ size_t dump8_group_size(enum dump8_layout layout)
 	return layout == DUMP8_Z24 ? DUMP8_Z24_GROUP : DUMP8_GROUP;
 }
 
+#define RAW_LAYOUT "raw_layout" /* of a reading: the group would not tell */
+
+static const char *const layout_names[] = { "", "8", "16", "multi", "z24" };
+
+enum dump8_layout dump8_group_said(const struct reading *reading)
+{
+	const char *said = reading_has_said(reading, RAW_LAYOUT);
+	for (size_t i = DUMP8_8; i <= DUMP8_Z24; i++)
+		if (strcmp(said, layout_names[i]) == 0)
+			return (enum dump8_layout)i;
+	return DUMP8_AUTO;
+}
+
 enum dump8_layout dump8_model_layout(uint8_t model)
 {
 	if (model == 0x01)
@@ -382,8 +395,11 @@ void dump8_group_take(const struct dump8_options *options, enum dump8_layout lay
 	const struct group group = { options, layout, data, length, repeat, readings };
 	if (length < dump8_group_size(layout))
 		return;
+	size_t first = readings->count;
 	if (layout == DUMP8_Z24)
 		take_z24(&group);
 	else
 		take_wells(&group);
+	for (size_t i = first; i < readings->count; i++)
+		reading_said(&readings->list[i], RAW_LAYOUT, layout_names[layout]);
 }

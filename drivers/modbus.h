@@ -361,7 +361,8 @@ void modbus_page_record(struct instrument *instrument, struct readings *readings
 
 /* modbus_offline.c */
 int modbus_frame(const struct instrument *instrument, const uint8_t *data, size_t length);
-void modbus_take_raw(struct instrument *instrument, const uint8_t *raw, size_t length, struct readings *readings);
+void modbus_take_raw(struct instrument *instrument, const struct reading *before, const uint8_t *raw, size_t length,
+	struct readings *readings);
 enum next modbus_take_offline(struct instrument *instrument, const struct reply *reply, struct readings *readings);
 
 #endif

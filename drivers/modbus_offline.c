@@ -162,12 +162,17 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	}
 }
 
-/* The record's registers as they were kept, block after block; another profile may want others. */
-void modbus_take_raw(struct instrument *instrument, const uint8_t *raw, size_t length, struct readings *readings)
+/* The record's registers as they were kept, block after block, or its page; another profile may want others. */
+void modbus_take_raw(struct instrument *instrument, const struct reading *before, const uint8_t *raw, size_t length,
+	struct readings *readings)
 {
+	(void)before;
+	const struct modbus_profile *profile = instrument->profile;
 	struct modbus_state *state = instrument->state;
 	char reason[MODBUS_SENTENCE_MAX] = "";
-	if (length != MODBUS_BYTES(state->plans[MODBUS_RECORD].registers)) {
+	size_t wanted = profile->pages.given ? (size_t)profile->pages.record
+	                                     : MODBUS_BYTES(state->plans[MODBUS_RECORD].registers);
+	if (length != wanted) {
 		readings->rejected++;
 		return;
 	}

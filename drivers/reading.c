@@ -139,3 +139,11 @@ void reading_said(struct reading *reading, const char *name, const char *value)
 {
 	add_named(reading->said, &reading->said_count, name, value);
 }
+
+const char *reading_has_said(const struct reading *reading, const char *name)
+{
+	for (size_t i = 0; reading && i < reading->said_count; i++)
+		if (strcmp(reading->said[i].name, name) == 0)
+			return reading->said[i].value;
+	return "";
+}

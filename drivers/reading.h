@@ -177,5 +177,7 @@ struct scan *readings_scan(struct readings *readings, enum scan_kind kind);
 /* Adds a raw signal or another word; silently full after READING_NAMED_MAX, which no driver reaches. */
 void reading_signal(struct reading *reading, const char *name, const char *value);
 void reading_said(struct reading *reading, const char *name, const char *value);
+/* What was said by that name; "" when nothing was, or there is no reading. */
+const char *reading_has_said(const struct reading *reading, const char *name);
 
 #endif

@@ -399,6 +399,26 @@ static enum recognition recognised(const struct instrument *instrument)
 	return !options->identify ? RECOGNISED_NEVER : state->met ? RECOGNISED : RECOGNISED_NOT_YET;
 }
 
+/* A record in text says everything; one in numbers names its item by its place in a table, whose row the reading
+ * keeps. */
+static void take_raw(struct instrument *instrument, const struct reading *before, const uint8_t *raw, size_t length,
+	struct readings *readings)
+{
+	struct zero3_state *state = instrument->state;
+	const struct zero3_options *options = instrument->options;
+	struct reply reply = { .kind = REPLY_FRAME, .bytes = raw, .length = length, .offline = true };
+	struct zero3_frame frame;
+	if (zero3_frame(instrument, raw, length) == (int)length)
+		frame = zero3_open(raw, length);
+	else
+		frame = (struct zero3_frame){ .whole = false };
+	bool text = options->records == ZERO3_TEXT || (options->records == ZERO3_AUTO && zero3_is_text(frame.data));
+	if (!frame.whole || !frame.from_instrument || frame.part != ZERO3_RECORD ||
+		!(text || zero3_row_said(options, before, &state->tables[frame.family])) ||
+		zero3_take_record(options, &state->tables[frame.family], &frame, &reply, readings) == ZERO3_SENSELESS)
+		readings->rejected++;
+}
+
 const struct driver zero3_ff_driver = {
 	.name = "zero3-ff",
 	.title = N_("Multi-parameter analyzers and strip readers with 03-FF frames, asked by date and index"),
@@ -414,4 +434,5 @@ const struct driver zero3_ff_driver = {
 	.take = take,
 	.scan_lines = "9600/8n1 115200/8n1",
 	.recognised = recognised,
+	.take_raw = take_raw,
 };

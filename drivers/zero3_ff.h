@@ -69,6 +69,10 @@ enum zero3_outcome {
 	ZERO3_SENSELESS, /* not to be decoded */
 };
 
+/* The row of the table that named the reading's item, as the reading keeps it: alone in the `table`. False where it
+ * keeps none: then its record cannot be read again, unless it is text. */
+bool zero3_row_said(const struct zero3_options *options, const struct reading *reading, struct zero3_table *table);
+
 enum zero3_outcome zero3_take_record(const struct zero3_options *options, const struct zero3_table *table,
 	const struct zero3_frame *frame, const struct reply *reply, struct readings *readings);
 

@@ -1,5 +1,6 @@
 /* Records of "03-FF" analyzers: numbers by channel, and gold strips; the transcript stands in zero3_ff.c. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "calendar.h"
@@ -50,6 +51,43 @@ static const struct zero3_item *find_item(const struct record *record, const str
 	if (place < 0 || place >= (long)table->count || table->items[place].name[0] == 0)
 		return NULL;
 	return &table->items[place];
+}
+
+/* Of a reading, "PLACE:HEX": the row of the table that named its item, name, unit and method as sent; "PLACE:" where
+ * the table had none. */
+#define RAW_ITEM "raw_item"
+
+static void keep_row(const struct record *record, struct reading *reading)
+{
+	char row[64];
+	int used = snprintf(row, sizeof(row), "%d:", (int)record->item_no - (int)record->options->first_item);
+	const uint8_t *bytes = (const uint8_t *)record->item;
+	for (size_t i = 0; record->item && i < sizeof(*record->item); i++)
+		used += snprintf(row + used, sizeof(row) - (size_t)used, "%02X", bytes[i]);
+	reading_said(reading, RAW_ITEM, row);
+}
+
+bool zero3_row_said(const struct zero3_options *options, const struct reading *reading, struct zero3_table *table)
+{
+	const char *said = reading_has_said(reading, RAW_ITEM);
+	int place, used = 0;
+	if (sscanf(said, "%d:%n", &place, &used) != 1 || used == 0)
+		return false;
+	const char *number = reading_has_said(reading, "item_no");
+	bool same = atoi(number) - options->first_item == place; /* else the setting is another now: another row */
+	if (!same || place < -1 || place >= ZERO3_ITEMS_MAX)
+		return false;
+	table->count = 0;
+	if (said[used] == '\0')
+		return true;
+	if (place < 0)
+		return false;
+	uint8_t *bytes = (uint8_t *)&table->items[place];
+	for (size_t i = 0; i < sizeof(*table->items); i++)
+		if (sscanf(said + used + 2 * i, "%2hhx", &bytes[i]) != 1)
+			return false;
+	table->count = (unsigned)place + 1;
+	return true;
 }
 
 /* The item's number is what the record itself says; its name was looked up and may be another tomorrow. */
@@ -289,5 +327,10 @@ enum zero3_outcome zero3_take_record(const struct zero3_options *options, const 
 	if (data.failed)
 		return ZERO3_SENSELESS;
 	record.item = find_item(&record, table);
-	return layout == ZERO3_GOLD ? take_gold(&record, data, readings) : take_numeric(&record, data, readings);
+	size_t first = readings->count;
+	enum zero3_outcome outcome =
+		layout == ZERO3_GOLD ? take_gold(&record, data, readings) : take_numeric(&record, data, readings);
+	for (size_t i = first; i < readings->count; i++)
+		keep_row(&record, &readings->list[i]);
+	return outcome;
 }

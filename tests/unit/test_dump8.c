@@ -230,7 +230,8 @@ static void the_published_groups_say_what_the_ticket_says(void **state)
 	assert_string_equal(reading->item, "2");
 	assert_string_equal(reading->instrument_seq, "16");
 	assert_string_equal(reading->signals[0].value, "1.932");
-	assert_int_equal(reading->said_count, 2);
+	assert_int_equal(reading->said_count, 3);
+	assert_string_equal(reading_has_said(reading, "raw_layout"), "multi");
 }
 
 static void layout_16_counts_in_the_last_two_bytes(void **state)

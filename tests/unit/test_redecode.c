@@ -18,6 +18,8 @@
 #include "../../daemon/profile.h"
 #include "../../daemon/redecode_parts.h"
 #include "../../daemon/settings.h"
+#include "../../drivers/checksum.h"
+#include "../../drivers/zero3_ff.h"
 
 /* ---- every driver's raw bytes ---- */
 
@@ -64,8 +66,10 @@ static unsigned check_capture(
 			for (size_t i = 0; i < readings.count; i++, count++) {
 				const struct reading *reading = &readings.list[i];
 				struct again again = { .wanted = reading };
-				redecode_raw(config, reading->raw, reading->raw_length, look, &again);
-				if (again.found == 0 && again.others > 0) /* refused is well, guessed is not */
+				redecode_raw(config, reading, reading->raw, reading->raw_length, look, &again);
+				/* a row of a file is its first line here, which a profile may skip as heading */
+				bool row = config->driver == driver_by_name("text") && again.others == 0;
+				if (again.found == 0 && !row)
 					fail_msg("%s: reading %u (%s %s) does not come out of its own bytes", path,
 						count, reading->item, reading->value);
 			}
@@ -120,6 +124,78 @@ static void the_raw_bytes_of_every_capture_decode_to_the_same_again(void **state
 	assert_true(count > 100);
 }
 
+/* ---- what a reading keeps for that ---- */
+
+static struct instrument_config configured(const char *driver, void *options)
+{
+	struct instrument_config config = { .driver = driver_by_name(driver), .options = options };
+	settings_defaults(&(struct settings_table){ config.driver->options, options });
+	return config;
+}
+
+/* Bytes of a frame and the words kept with them; without the words, or with a table that is counted otherwise now,
+ * nothing is guessed. */
+static void expect_again(struct instrument_config *config, struct reading *kept, unsigned found)
+{
+	struct again again = { .wanted = kept };
+	redecode_raw(config, kept, kept->raw, kept->raw_length, look, &again);
+	assert_int_equal(again.found, found);
+	assert_int_equal(again.others, found);
+}
+
+static void a_record_in_numbers_is_read_again_with_the_row_that_named_its_item(void **state)
+{
+	static const uint8_t frame[] = "\x03\xFE\x45\x00\x11\x00\x00\x00\x10\x00\xB9\x3C"
+				       "\x01\x00\x00\x00\x2A\x4D\x65\x34"
+				       "\x02\x80\x00\x00\x7B\x02\x00\x00";
+	char options[4096] = "";
+	struct instrument_config config = configured("zero3-ff", options);
+	struct reading kept = { .channel = 2, .raw = frame, .raw_length = sizeof(frame) - 1 };
+	uint8_t fixed[sizeof(frame) - 1];
+	(void)state;
+	memcpy(fixed, frame, sizeof(fixed));
+	fixed[10] = checksum_xor8(fixed, 10);
+	fixed[11] = checksum_xor8(fixed + 12, sizeof(fixed) - 12);
+	kept.raw = fixed;
+	strcpy(kept.value, "63.5");
+	strcpy(kept.unit, "%");
+	strcpy(kept.item, "农药");
+	strcpy(kept.tested_at, "2026-03-05T09:41:20");
+	expect_again(&config, &kept, 0);
+	reading_said(&kept, "item_no", "0");
+	reading_said(&kept, "raw_item", "0:C5A9D2A9000000000000000000000000250000000000000001");
+	expect_again(&config, &kept, 1);
+	((struct zero3_options *)(void *)options)->first_item = 1;
+	expect_again(&config, &kept, 0);
+	((struct zero3_options *)(void *)options)->first_item = 0;
+	strcpy(kept.said[1].value, "0:C5A9");
+	expect_again(&config, &kept, 0);
+	strcpy(kept.said[1].value, "999:");
+	expect_again(&config, &kept, 0);
+	((struct zero3_options *)(void *)options)->first_item = 1;
+	strcpy(kept.said[1].value, "-1:C5A9D2A9000000000000000000000000250000000000000001");
+	expect_again(&config, &kept, 0);
+}
+
+static void a_group_is_read_again_in_the_layout_its_reading_was_taken_in(void **state)
+{
+	uint8_t group[73] = { 17, 20, 41, 9, 5, 3, 1, 26, 0, 0x3F, 0x11, 0xEB, 0x85, 0x42, 0x0B, 0x33, 0x33 };
+	char options[4096] = "";
+	struct instrument_config config = configured("dump8", options);
+	struct reading kept = { .channel = 1, .raw = group, .raw_length = sizeof(group) };
+	(void)state;
+	strcpy(kept.value, "34.8");
+	strcpy(kept.unit, "%");
+	strcpy(kept.tested_at, "2026-03-05T09:41:20");
+	expect_again(&config, &kept, 0);
+	reading_said(&kept, "raw_layout", "8");
+	expect_again(&config, &kept, 1);
+	strcpy(kept.said[0].value, "z24");
+	expect_again(&config, &kept, 0);
+	strcpy(kept.said[0].value, "9");
+	expect_again(&config, &kept, 0);
+}
+
 /* ---- comparing and matching ---- */
 
 static struct json *record(const char *text)
@@ -142,6 +218,21 @@ static void expect_changes(const char *old, const char *new, const char *wanted)
 	js_free(b);
 }
 
+static void what_a_record_says_becomes_what_the_driver_may_know(void **state)
+{
+	struct reading before;
+	struct json *one = record("{\"item\":{\"as_sent\":\"a\"},\"unit\":\"ug/kg\",\"unit_as_sent\":\"ppb\","
+				  "\"said\":{\"raw_layout\":\"8\",\"lot\":\"1\"}}");
+	(void)state;
+	redecode_before(one, &before);
+	assert_string_equal(before.item, "a");
+	assert_string_equal(before.unit, "ppb");
+	assert_string_equal(reading_has_said(&before, "raw_layout"), "8");
+	assert_string_equal(reading_has_said(&before, "none"), "");
+	assert_string_equal(reading_has_said(NULL, "lot"), "");
+	js_free(one);
+}
+
 static void only_the_instruments_own_word_counts_as_a_change(void **state)
 {
 	(void)state;
@@ -156,6 +247,7 @@ static void only_the_instruments_own_word_counts_as_a_change(void **state)
 	expect_changes("{\"sample\":{\"no\":\"A\"}}", "{\"sample\":{\"no\":\"A\",\"bound_by\":\"instrument\"}}", "");
 	expect_changes("{\"sample\":{\"no\":\"A\",\"bound_by\":\"scanner\"}}", "{\"sample\":{\"no\":\"B\"}}", "");
 	expect_changes("{\"said\":{\"limit\":\"< 60\",\"lot\":\"1\"}}", "{\"said\":{\"lot\":\"1\"}}", "");
+	expect_changes("{\"said\":{\"lot\":\"1\"}}", "{\"said\":{\"lot\":\"1\",\"raw_layout\":\"8\"}}", "");
 	expect_changes("{\"said\":{\"lot\":\"1\"},\"item\":{\"as_sent\":\"a\",\"code\":\"X\"}}",
 		"{\"said\":{},\"item\":{\"as_sent\":\"a\"}}",
 		"{\"was\":{\"said\":{\"lot\":\"1\"}},\"is\":{\"said\":{}}}");
@@ -195,6 +287,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_raw_bytes_of_every_capture_decode_to_the_same_again),
+		cmocka_unit_test(a_record_in_numbers_is_read_again_with_the_row_that_named_its_item),
+		cmocka_unit_test(a_group_is_read_again_in_the_layout_its_reading_was_taken_in),
+		cmocka_unit_test(what_a_record_says_becomes_what_the_driver_may_know),
 		cmocka_unit_test(only_the_instruments_own_word_counts_as_a_change),
 		cmocka_unit_test(of_several_readings_the_one_that_is_meant_is_found_or_none),
 		cmocka_unit_test(a_successor_has_one_id),

@@ -112,10 +112,10 @@ static void q7_tenths_and_thousandths_are_told_apart_by_the_items_unit(void **st
 	assert_string_equal(channel(1, 0x80, 0x80000001)->value, "-0.001");
 	table("x", "\xA3\xA5"); /* a full-width percent sign */
 	assert_string_equal(channel(1, 0x80, 635)->value, "63.5");
-	assert_int_equal(channel(1, 0x80, 635)->said_count, 2); /* item and method, nothing assumed */
+	assert_int_equal(channel(1, 0x80, 635)->said_count, 3); /* item, method and row, nothing assumed */
 	table("", "");
 	assert_string_equal(channel(1, 0x80, 635)->value, "63.5");
-	assert_string_equal(line->list[0].said[line->list[0].said_count - 1].name, "assumed");
+	assert_string_equal(line->list[0].said[line->list[0].said_count - 2].name, "assumed");
 	assert_string_equal(channel(1, 0x80, 65635)->value, "65.635");
 }
 
@@ -130,7 +130,7 @@ static void q8_sentinels_are_invalid_results_and_not_dropped(void **state)
 			const struct reading *reading = channel(1, 0x80, unit ? longs[i] : shorts[i]);
 			assert_string_equal(reading->value, "");
 			assert_int_equal(reading->verdict, VERDICT_INVALID);
-			assert_string_equal(reading->said[reading->said_count - 1].name, "no_value");
+			assert_string_equal(reading->said[reading->said_count - 2].name, "no_value");
 		}
 	}
 	assert_string_equal(channel(1, 0x80, 0x7FFE)->value, "32.766"); /* a number like any other here */
