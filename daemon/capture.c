@@ -229,8 +229,8 @@ void capture_write_head(FILE *file, const struct capture_head *head)
 		fprintf(file, "# unit: %d\n", head->unit);
 	write_text(file, "wire", wires[head->wire]);
 	if (head->wire != CAPTURE_BYTES)
-		fputs("# only this unit's questions, and the answers that libmodbus let pass: one that broke off or had a "
-		      "wrong checksum is a comment\n",
+		fputs("# only this unit's questions, and what was read in answer, wrong checksums too; an answer that broke "
+		      "off is a comment\n",
 			file);
 }
 

@@ -230,6 +230,29 @@ static bool libmodbus_knows(uint8_t function)
 	}
 }
 
+/* How much libmodbus read before it looked at checksum and unit, which it does not say. */
+static size_t read_by_libmodbus(const uint8_t *answer)
+{
+	switch (answer[1]) {
+	case MODBUS_FC_READ_COILS:
+	case MODBUS_FC_READ_DISCRETE_INPUTS:
+	case MODBUS_FC_READ_HOLDING_REGISTERS:
+	case MODBUS_FC_READ_INPUT_REGISTERS:
+	case MODBUS_FC_REPORT_SLAVE_ID:
+	case MODBUS_FC_WRITE_AND_READ_REGISTERS:
+		return 5u + answer[2]; /* MODBUS_MAX_ADU_LENGTH at most */
+	case MODBUS_FC_WRITE_SINGLE_COIL:
+	case MODBUS_FC_WRITE_SINGLE_REGISTER:
+	case MODBUS_FC_WRITE_MULTIPLE_COILS:
+	case MODBUS_FC_WRITE_MULTIPLE_REGISTERS:
+		return 8;
+	case MODBUS_FC_MASK_WRITE_REGISTER:
+		return 10;
+	default:
+		return 5; /* a refusal, or a function code that the line spoiled */
+	}
+}
+
 /* The first byte of the answer is waited for here, so that a stop is heard; the rest is libmodbus' within its bound. */
 static int receive(struct modbus_link *modbus, uint8_t function, long until_ms, struct adu *adu, struct fault *fault)
 {
@@ -246,10 +269,15 @@ static int receive(struct modbus_link *modbus, uint8_t function, long until_ms, 
 	if (!libmodbus_knows(function))
 		return receive_user_function(modbus, adu, fault);
 	int got = modbus_receive_confirmation(modbus->modbus, adu->bytes);
-	if (got >= 0) {
+	int cause = errno;
+	bool ignored = got == 0 || (got < 0 && cause == EMBBADCRC); /* whole, but for another unit, or spoiled */
+	if (ignored && !is_tcp(&modbus->link))
+		adu->length = read_by_libmodbus(adu->bytes);
+	if (got > 0)
 		adu->length = (size_t)got;
-		return 0;
-	}
+	if (got > 0 || (ignored && adu->length > 0))
+		return 0; /* check_frame() says what is wrong with it */
+	errno = cause;
 	if (errno == ECONNRESET || errno == EIO || errno == EBADF || errno == EPIPE || errno == ENOTCONN)
 		return link_lost(&modbus->link, errno, fault);
 	return fault_set(fault, errno == ETIMEDOUT ? EBADMSG : errno,

@@ -5,7 +5,8 @@
  * driver that asks gets the answer to its question. Questions the recording holds before that one and the line never
  * asked are passed over with it; their answers are not withheld. With `any` every question opens the next gate,
  * whatever it says: for drivers that ask by date. A capture without anything sent to the instrument is played from
- * beginning to end. A Modbus exchange takes the next recorded question that is the same, and the answer behind it.
+ * beginning to end. A Modbus exchange takes the next recorded question that is the same, and the answer behind it; one
+ * with a wrong checksum, or of another question (Modbus TCP), is the fault that it was.
  *
  * At its end the recording is silent. A question that stands nowhere in the rest of it is remarked once.
  */
@@ -146,6 +147,21 @@ static int replay_write(struct link *link, const uint8_t *data, size_t length, s
 	return 0;
 }
 
+static bool spoiled(const struct replay_link *replay, size_t index)
+{
+	const struct capture_item *item = &replay->capture.items[index];
+	return replay->capture.head.wire != CAPTURE_TCP &&
+	       checksum_crc16(replay->capture.bytes + item->offset, item->length) != 0;
+}
+
+/* Modbus TCP: question and answer have the same number. */
+static bool belongs_to(const struct replay_link *replay, size_t question, size_t answer)
+{
+	const struct capture *capture = &replay->capture;
+	return capture->head.wire != CAPTURE_TCP || memcmp(capture->bytes + capture->items[question].offset,
+							    capture->bytes + capture->items[answer].offset, 2) == 0;
+}
+
 /* The PDU of a recorded Modbus message and its unit; false where it is none, or its checksum is wrong. */
 static bool unwrap(const struct replay_link *replay, size_t index, int *ret_unit, struct bytes *ret_pdu)
 {
@@ -155,7 +171,7 @@ static bool unwrap(const struct replay_link *replay, size_t index, int *ret_unit
 	size_t head = tcp ? MBAP_SIZE : 1, tail = tcp ? 0 : 2;
 	if (item->length < head + 2 + tail || item->length - head - tail > PDU_MAX)
 		return false;
-	if (!tcp && checksum_crc16(adu, item->length) != 0)
+	if (spoiled(replay, index))
 		return false;
 	*ret_unit = adu[head - 1];
 	*ret_pdu = bytes_of(adu + head, item->length - head - tail);
@@ -201,9 +217,14 @@ static int replay_exchange(struct link *link, int unit, const struct request *re
 		struct bytes answer;
 		size_t index = replay->at++;
 		replay->played_ms = clock_ms();
-		if (ready && unwrap(replay, index, &from, &answer) && from == unit)
-			return pdu_take(
-				request, pdu[0], answer.at, bytes_left(&answer), reply, registers, bytes, fault);
+		if (ready && spoiled(replay, index))
+			return fault_set(
+				fault, EBADMSG, _("answer with a wrong checksum; check wiring and line settings"));
+		if (!ready || !unwrap(replay, index, &from, &answer) || from != unit)
+			continue;
+		if (!belongs_to(replay, question, index))
+			return fault_set(fault, EBADMSG, _("the recording holds the answer to another question here"));
+		return pdu_take(request, pdu[0], answer.at, bytes_left(&answer), reply, registers, bytes, fault);
 	}
 	return silent(replay, until_ms, fault);
 }

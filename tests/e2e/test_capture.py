@@ -87,6 +87,40 @@ def test_a_session_recorded_and_played_gives_the_same_records(how):
             assert records_of(second) == wanted
 
 
+def crc16(frame):
+    crc = 0xFFFF
+    for byte in frame:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+    return crc
+
+
+def bytes_of(line):
+    return bytes.fromhex("".join(re.match(r"[<>] \+\S+((?: [0-9a-f]{2})+)", line)[1].split()))
+
+
+def test_spoiled_answers_are_recorded_as_they_were_and_played_as_the_faults_they_are():
+    archetype, kind, settings, port, _ = ROOMS["modbus-rtu"]
+    settings += "lateness = 100ms\n"
+    count = "12"
+    with harness.Room() as room:
+        address = free_address(kind, room)
+        daemon = room.daemon(instrument(settings, port.format(address))).start()
+        recording = room.add(Recording(daemon, room.path("a.capture"), "--results", count)).start()
+        room.sim("pr-1", archetype, (kind, address), "--seed", "5", "--rate", "40", "--results", count, "--bad-crc", "0.06")
+        harness.wait_for(lambda: not recording.alive(), 60, "the end of the recording")
+        wanted, lines = records_of(daemon), [line for line in recording.lines() if line[0] in "<>"]
+        spoiled = 0
+        for question, answer in zip(lines, lines[1:]):
+            if (question[0], answer[0]) == (">", "<"):
+                spoiled += crc16(bytes_of(answer)) != 0
+        assert spoiled > 0, lines
+        with second_room(settings, f"replay:{recording.path}") as second:
+            harness.wait_for(lambda: len(records_of(second)) >= len(wanted), 40, "the records of the replay")
+            assert records_of(second) == wanted
+
+
 def test_decode_reads_what_capture_wrote_for_bytes_and_registers():
     for how in ("tcp", "modbus-tcp"):
         archetype, kind, settings, port, _ = ROOMS[how]

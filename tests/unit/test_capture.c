@@ -244,6 +244,26 @@ static void a_modbus_replay_answers_the_same_question_in_both_wrappings(void **s
 	}
 }
 
+static void a_modbus_replay_holds_the_faults_that_were_recorded(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+		"# wire: modbus-rtu\n> 03 03 01 00 00 01 84 14\n< 03 03 02 12 35 cc f3\n"
+		"> 03 03 01 00 00 01 84 14\n< 03 03 02 56 78 fe 06\n",
+		"# wire: modbus-tcp\n> 0001 0000 0006 03 03 0100 0001\n< 0007 0000 0005 03 03 02 1234\n"
+		"> 0002 0000 0006 03 03 0100 0001\n< 0002 0000 0005 03 03 02 5678\n",
+	};
+	for (size_t i = 0; i < 2; i++) {
+		struct player player;
+		uint16_t value = 0;
+		play(&player, texts[i], false, false);
+		assert_int_equal(exchange(&player, 0x100, &value), -EBADMSG);
+		assert_int_equal(exchange(&player, 0x100, &value), 0);
+		assert_int_equal(value, 0x5678);
+		stop(&player);
+	}
+}
+
 static void a_file_that_is_no_capture_is_refused_with_its_line(void **state)
 {
 	(void)state;
@@ -269,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_replay_answers_the_question_that_was_recorded),
 		cmocka_unit_test(a_timed_replay_keeps_the_pauses),
 		cmocka_unit_test(a_modbus_replay_answers_the_same_question_in_both_wrappings),
+		cmocka_unit_test(a_modbus_replay_holds_the_faults_that_were_recorded),
 		cmocka_unit_test(a_file_that_is_no_capture_is_refused_with_its_line),
 	};
 	stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
