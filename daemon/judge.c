@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "../drivers/text.h"
+#include "signals.h"
 #include "spellings.h"
 #include "units.h"
 
-#define DAY_MS           (24 * 60 * 60 * INT64_C(1000))
-#define SKEW_SUSPECT_S   600
-#define FIRST_YEAR       "2015" /* no instrument of this trade was tested before; "2011-01-02" is a dead battery */
-#define INHIBITION_SLACK "0.5"  /* points; covers rounding of three-digit absorbances, not an added random amount */
+#define DAY_MS         (24 * 60 * 60 * INT64_C(1000))
+#define SKEW_SUSPECT_S 600
+#define FIRST_YEAR     "2015" /* no instrument of this trade was tested before; "2011-01-02" is a dead battery */
 
 static void flag(struct judgement *to, const char *name)
 {
@@ -24,15 +24,6 @@ bool judgement_has(const struct judgement *judgement, const char *name)
 		if (strcmp(judgement->flags[i], name) == 0)
 			return true;
 	return false;
-}
-
-/* A raw signal as a valid decimal, or "". */
-static const char *signal_of(const struct reading *reading, const char *name)
-{
-	for (size_t i = 0; i < reading->signal_count; i++)
-		if (strcmp(reading->signals[i].name, name) == 0 && decimal_valid(reading->signals[i].value))
-			return reading->signals[i].value;
-	return "";
 }
 
 static const char *said_by(const struct reading *reading, const char *name)
@@ -65,6 +56,29 @@ static void judge_item(const struct config *config, const struct instrument_conf
 		to->basis = to->item->basis;
 }
 
+/* Words in a value's place that say whether anything was found. */
+static enum word word_of(const char *value)
+{
+	static const struct {
+		const char *spelling;
+		enum word word;
+	} words[] = {
+		{ "未检出", WORD_NOT_DETECTED },
+		{ "未檢出", WORD_NOT_DETECTED },
+		{ "低于检出限", WORD_NOT_DETECTED },
+		{ "not detected", WORD_NOT_DETECTED },
+		{ "ND", WORD_NOT_DETECTED },
+		{ "N.D.", WORD_NOT_DETECTED },
+		{ "检出", WORD_DETECTED },
+		{ "檢出", WORD_DETECTED },
+		{ "detected", WORD_DETECTED },
+	};
+	for (size_t i = 0; *value && i < sizeof(words) / sizeof(*words); i++)
+		if (spelling_same(words[i].spelling, value))
+			return words[i].word;
+	return WORD_NONE;
+}
+
 static void judge_value(const struct reading *reading, struct judgement *to)
 {
 	const char *ucum = units_ucum(reading->unit);
@@ -76,7 +90,9 @@ static void judge_value(const struct reading *reading, struct judgement *to)
 		to->value = reading->value + (*reading->value == '+');
 		to->qualifier = sign ? sign : "";
 	} else if (*reading->value || *reading->qualifier) {
-		flag(to, "unmapped_value");
+		to->word = *reading->qualifier ? WORD_NONE : word_of(reading->value);
+		if (to->word == WORD_NONE)
+			flag(to, "unmapped_value");
 	}
 }
 
@@ -114,15 +130,49 @@ static const char *rule_unit(const struct item *item, const struct limit *limit)
 	}
 }
 
-static enum verdict value_verdict(const struct reading *reading, const struct limit *limit, struct judgement *to)
+/* Not detected keeps every limit; detected, without a number, breaks only a ban. */
+static enum verdict word_verdict(enum word word, enum rule_kind kind)
 {
-	const struct rule *rule = &to->item->rule;
-	bool beyond = (reading->marks & READING_OUT_OF_RANGE) && !*to->qualifier;
-	if (!*to->value || beyond || !*to->unit)
+	bool about_finding = kind == RULE_NOT_DETECTED || kind == RULE_DETECTED;
+	if (word == WORD_NOT_DETECTED && (about_finding || kind == RULE_LIMIT))
+		return VERDICT_NEGATIVE;
+	return word == WORD_DETECTED && about_finding ? VERDICT_POSITIVE : VERDICT_NONE;
+}
+
+/* What the rule is applied to, and in which unit: the value, or the inhibition that the signals make where the
+ * instrument displays none (and says nothing in its place). */
+static bool subject(const struct reading *reading, struct judgement *to, const char **ret_value, const char **ret_unit)
+{
+	*ret_value = to->value;
+	*ret_unit = to->unit;
+	if (*to->value)
+		return true;
+	if (to->item->rule.kind != RULE_INHIBITION || *reading->value || *reading->value_as_sent ||
+		!signals_inhibition(reading, to->judged_value))
+		return false;
+	text_copy(to->judged_unit, sizeof(to->judged_unit), "%");
+	*ret_value = to->judged_value;
+	*ret_unit = "%";
+	flag(to, "value_recomputed");
+	return true;
+}
+
+static enum verdict value_verdict(
+	const struct reading *reading, const struct rule *rule, const struct limit *limit, struct judgement *to)
+{
+	const char *value, *unit, *wanted = rule_unit(to->item, limit);
+	if ((reading->marks & READING_OUT_OF_RANGE) && !*to->qualifier)
 		return VERDICT_NONE;
-	const char *wanted = rule_unit(to->item, limit), *value = to->value;
-	if (wanted && strcmp(wanted, to->unit) != 0) {
-		if (!units_convert(to->judged_value, to->value, to->unit, wanted)) {
+	if (to->word != WORD_NONE)
+		return word_verdict(to->word, rule->kind);
+	if (!subject(reading, to, &value, &unit))
+		return VERDICT_NONE;
+	if (!*unit) {
+		flag(to, "unit_missing");
+		return VERDICT_NONE;
+	}
+	if (wanted && strcmp(wanted, unit) != 0) {
+		if (!units_convert(to->judged_value, value, unit, wanted)) {
 			flag(to, "unit_differs");
 			return VERDICT_NONE;
 		}
@@ -132,19 +182,35 @@ static enum verdict value_verdict(const struct reading *reading, const struct li
 	return rule_value(rule, to->qualifier, value, limit);
 }
 
+/* The rule with the two limits that the instrument sent with this result, where the item's rule has none of its own. */
+static struct rule rule_of(const struct reading *reading, struct judgement *to)
+{
+	struct rule rule = to->item->rule;
+	const char *low = said_by(reading, "limit_low"), *high = said_by(reading, "limit_up");
+	bool said = decimal_valid(low) && decimal_valid(high) && decimal_compare(low, high) <= 0;
+	if (rule.kind != RULE_TWO_LIMITS || !said)
+		return rule;
+	if (!*rule.low)
+		rule_between(&rule, low, high);
+	else if (decimal_compare(rule.low, low) != 0 || decimal_compare(rule.high, high) != 0)
+		flag(to, "limit_disagrees");
+	return rule;
+}
+
 /* The verdict of the item's rule; NONE when it cannot tell. */
 static enum verdict rule_verdict(const struct reading *reading, const struct limit *limit, struct judgement *to)
 {
 	enum verdict verdict;
 	if (!to->item || reading->kind != KIND_SAMPLE || reading->verdict == VERDICT_INVALID)
 		return VERDICT_NONE;
-	switch (to->item->rule.kind) {
+	const struct rule rule = rule_of(reading, to);
+	switch (rule.kind) {
 	case RULE_NONE:
 		return VERDICT_NONE;
 	case RULE_ELIMINATION:
 	case RULE_RATIO:
 		verdict = rule_strip(
-			&to->item->rule, signal_of(reading, "c"), signal_of(reading, "t"), signal_of(reading, "tc"));
+			&rule, signals_of(reading, "c"), signals_of(reading, "t"), signals_of(reading, "tc"));
 		break;
 	case RULE_INHIBITION: /* the threshold belongs to the standard: 50 of one says nothing about another */
 		if (*to->item->basis && !basis_same(to->item->basis, to->basis)) {
@@ -153,10 +219,10 @@ static enum verdict rule_verdict(const struct reading *reading, const struct lim
 		}
 		/* fall through */
 	default:
-		verdict = value_verdict(reading, limit, to);
+		verdict = value_verdict(reading, &rule, limit, to);
 	}
 	if (verdict != VERDICT_NONE)
-		to->rule = to->item->rule.text;
+		text_copy(to->rule, sizeof(to->rule), rule.text);
 	return verdict;
 }
 
@@ -197,41 +263,43 @@ static void judge_verdict(const struct config *config, const struct reading *rea
 	judge_limit(station, &said, to);
 }
 
-/* ---- inhibition: GB/T 5009.199-2003, inhibition % = (dA0 - dA) / dA0 * 100 ---- */
+/* ---- what the signals say ---- */
 
-/* True when (control - sample) / control * 100 is over INHIBITION_SLACK away from `value`. Nothing is divided:
- * |value * control - (control - sample) * 100| > slack * control. */
-static bool disagrees(const char *value, const char *control, const char *sample)
+static void judge_control(const struct reading *reading, struct judgement *to)
 {
-	char told[DECIMAL_MAX], change[DECIMAL_MAX], slack[DECIMAL_MAX], apart[DECIMAL_MAX];
-	if (!*control || !*sample || decimal_compare(control, "0") <= 0)
-		return false;
-	if (!decimal_multiply(told, value, control) || !decimal_subtract(change, control, sample) ||
-		!decimal_multiply(change, change, "100") || !decimal_multiply(slack, INHIBITION_SLACK, control) ||
-		!decimal_subtract(apart, told, change))
-		return false;
-	return decimal_compare(apart[0] == '-' ? apart + 1 : apart, slack) > 0;
-}
-
-static void judge_inhibition(const struct reading *reading, struct judgement *to)
-{
-	const char *control = signal_of(reading, "delta_a_control");
-	if (!to->item)
-		return;
+	const char *control = signals_of(reading, "delta_a_control");
 	if (!*control && (reading->kind == KIND_CONTROL || reading->kind == KIND_BLANK))
-		control = signal_of(reading, "delta_a");
+		control = signals_of(reading, "delta_a");
 	if (*control && *to->item->control_min && decimal_compare(control, to->item->control_min) < 0)
 		flag(to, "control_low");
-	if (to->item->rule.kind != RULE_INHIBITION)
-		return;
-	const char *sample = *signal_of(reading, "delta_a") ? signal_of(reading, "delta_a") : signal_of(reading, "abs");
-	if (!*control)
-		control = signal_of(reading, "abs_control");
+}
+
+static void judge_signals(const struct reading *reading, struct judgement *to)
+{
 	char percent[DECIMAL_MAX];
-	if (reading->kind == KIND_SAMPLE && *to->value && !*to->qualifier &&
-		units_convert(percent, to->value, to->unit, "%") && disagrees(percent, control, sample))
-		flag(to, "inhibition_disagrees");
-	if (reading->kind != KIND_SAMPLE || to->verdict != VERDICT_POSITIVE)
+	const char *displayed = signals_of(reading, "tc");
+	bool strip = *displayed || (to->item && to->item->rule.kind == RULE_RATIO);
+	if (reading->kind != KIND_SAMPLE)
+		return;
+	if (to->item && to->item->rule.kind == RULE_INHIBITION && signals_inhibition(reading, to->recomputed)) {
+		to->recomputed_name = "inhibition";
+		to->compared = *to->value && !*to->qualifier && units_convert(percent, to->value, to->unit, "%");
+		to->agrees = to->compared && signals_agree(reading, percent);
+		if (to->compared && !to->agrees)
+			flag(to, "inhibition_disagrees");
+	} else if (strip && signals_ratio(reading, to->recomputed)) {
+		to->recomputed_name = "tc";
+		to->compared = *displayed;
+		to->agrees = to->compared && signals_ratio_agrees(reading, displayed);
+		if (to->compared && !to->agrees)
+			flag(to, "ratio_disagrees");
+	}
+}
+
+/* A positive by inhibition is repeated (GB/T 5009.199-2003), all the more where the plant itself inhibits. */
+static void judge_positive(const struct reading *reading, struct judgement *to)
+{
+	if (to->item->rule.kind != RULE_INHIBITION || reading->kind != KIND_SAMPLE || to->verdict != VERDICT_POSITIVE)
 		return;
 	flag(to, "retest_required");
 	char *samples = strdup(to->item->interfering), *rest = NULL;
@@ -337,12 +405,16 @@ void judge(const struct config *config, const struct instrument_config *instrume
 		.value = "",
 		.qualifier = "",
 		.verdict_by = "",
-		.rule = "" };
+		.recomputed_name = "" };
 	judge_clock(reading, reception, ret);
 	judge_item(config, instrument, reading, ret);
 	judge_value(reading, ret);
 	judge_verdict(config, reading, ret);
-	judge_inhibition(reading, ret);
+	if (ret->item)
+		judge_control(reading, ret);
+	judge_signals(reading, ret);
+	if (ret->item)
+		judge_positive(reading, ret);
 	judge_marks(reading, ret);
 	flag_times(reception, ret);
 	judge_operator(config, reading, ret);

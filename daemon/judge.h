@@ -15,30 +15,27 @@
  * the instrument's own where the station has none. The record shows the limit that belongs to its verdict.
  *
  * Flags, each with its only cause (those marked + extend the contract's list):
- *   inhibition_disagrees  inhibition recomputed from the signals differs from the value by more than 0.5 points:
- *                         (control - sample) / control * 100, of delta_a_control (else abs_control) and delta_a
- *                         (else abs)
+ *   inhibition_disagrees  inhibition recomputed from the signals (signals.h) differs from the value by over 0.5 points
+ *   ratio_disagrees +     the T/C an instrument displays is not that of the C and T it sends
+ *   value_recomputed +    no inhibition was displayed: the rule was applied to the one recomputed from the signals
  *   control_low           delta A of the control is below the item's control_min
  *   verdict_disagrees +   the instrument's verdict is not the rule's
- *   limit_disagrees +     the instrument's limit is not the station's
+ *   limit_disagrees +     the instrument's limit, or one of its two, is not the station's
  *   limit_ended +         the station's limit for this sample was no longer in force when it was tested, and none
  * follows it: the rule was not applied by another unmapped_item         no item of items.csv has this code, name or
  * alias; or nobody said what was tested unmapped_unit         the unit has no UCUM code here; it is kept as sent
  *   unmapped_basis +      an inhibition tested by a standard for which items.csv has no item: no rule applies
- *   unmapped_value +      the value is no decimal number, or its qualifier no sign; it is kept as sent only
- *   unit_differs +        the value's unit cannot be told in the limit's without guessing: the rule was not applied
- *   operator_unknown      the operator is not in operators.csv (only where the station keeps that file)
- *   operator_expired      the certificate does not cover the day of the test
- *   calibration_due       the instrument says so
- *   clock_suspect         the instrument's time is no time, before 2015, over 24 h ahead, or over 10 min askew
- *   clock_unsynced        the box's clock was not synchronised
- *   late                  received over 24 h after a test whose time is not suspect
- *   retest_required       positive by inhibition: the standard wants it repeated
- *   matrix_interference   the same for a sample known to give false positives
- *   out_of_range          the instrument says the value is beyond its range
- *   text_cut +            a text field ended inside a character
- *   text_bad +            a text field held bytes that are no character
- *   overrun +             the instrument says its memory overflowed
+ *   unmapped_value +      the value is no decimal number nor a word for (not) detected, or its qualifier no sign; it is
+ * kept as sent only unit_missing +        a value without a unit: the rule was not applied unit_differs +        the
+ * value's unit cannot be told in the limit's without guessing: the rule was not applied operator_unknown      the
+ * operator is not in operators.csv (only where the station keeps that file) operator_expired      the certificate does
+ * not cover the day of the test calibration_due       the instrument says so clock_suspect         the instrument's
+ * time is no time, before 2015, over 24 h ahead, or over 10 min askew clock_unsynced        the box's clock was not
+ * synchronised late                  received over 24 h after a test whose time is not suspect retest_required positive
+ * by inhibition: the standard wants it repeated matrix_interference   the same for a sample known to give false
+ * positives out_of_range          the instrument says the value is beyond its range text_cut +            a text field
+ * ended inside a character text_bad +            a text field held bytes that are no character overrun + the instrument
+ * says its memory overflowed
  *
  * Pure but for the time zone; any thread may call.
  */
@@ -56,6 +53,8 @@
 
 #define JUDGE_FLAGS_MAX 24
 
+enum word { WORD_NONE, WORD_NOT_DETECTED, WORD_DETECTED }; /* in a value's place */
+
 struct judgement {               /* pointers are into the configuration, the reading, or static */
 	const struct item *item; /* NULL: unknown */
 	const char *item_name;   /* configured for the instrument but unknown; "" otherwise */
@@ -63,13 +62,17 @@ struct judgement {               /* pointers are into the configuration, the rea
 	const char *unit;      /* UCUM, or as sent when unknown */
 	const char *value;     /* a decimal, or "" when there is none or it cannot be read */
 	const char *qualifier; /* "<", ">", "<=", ">=" or "" */
+	enum word word;
 	/* the value in the rule's unit, where that is another; "" where it is the same or no rule was applied */
 	char judged_value[DECIMAL_MAX], judged_unit[24];
 	struct limit limit; /* op and value "" for none */
 	bool limit_said;    /* `limit` is the instrument's own */
 	enum verdict verdict;
-	const char *verdict_by;        /* "instrument", "gateway", or "" */
-	const char *rule;              /* of the item, when it was applied; "" otherwise */
+	const char *verdict_by;                      /* "instrument", "gateway", or "" */
+	char rule[sizeof(((struct rule *)0)->text)]; /* as it was applied; "" when it was not */
+	const char *recomputed_name;                 /* what the signals make: "inhibition", "tc" or "" */
+	char recomputed[DECIMAL_MAX];
+	bool compared, agrees;         /* with what the instrument displays */
 	const struct operator* person; /* NULL: unknown, or not said */
 	bool certified;
 	char day[CLOCK_TEXT_MAX]; /* when it was tested, or received where the instrument's time is not to be trusted */

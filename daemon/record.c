@@ -150,6 +150,12 @@ static void put_value(struct json *record, const struct making *making)
 	for (size_t i = 0; i < reading->signal_count; i++)
 		js_put_text_too(signals, reading->signals[i].name, reading->signals[i].value);
 	put_filled(record, "signals", signals);
+	struct json *recomputed = js_new_object();
+	if (*judgement->recomputed_name)
+		js_put_text(recomputed, judgement->recomputed_name, judgement->recomputed);
+	if (judgement->compared)
+		js_put_bool(recomputed, "agrees", judgement->agrees);
+	put_filled(record, "recomputed", recomputed);
 }
 
 static void put_verdict(struct json *record, const struct making *making)

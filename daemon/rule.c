@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../drivers/text.h"
 #include "spellings.h"
 
 const char *rule_sign(const char *text)
@@ -75,7 +76,7 @@ static bool strip(const char **at, struct rule *rule, const char *line)
 	return literal(at, "c=") && number(at, rule->least) && literal(at, line) && range(at, rule);
 }
 
-enum shape { SHAPE_WORD, SHAPE_THRESHOLD, SHAPE_RANGE, SHAPE_T, SHAPE_TC };
+enum shape { SHAPE_WORD, SHAPE_THRESHOLD, SHAPE_RANGE_OR_WORD, SHAPE_T, SHAPE_TC };
 
 static const struct {
 	const char *word;
@@ -88,7 +89,7 @@ static const struct {
 	{ "detected", RULE_DETECTED, SHAPE_THRESHOLD },
 	{ "elimination", RULE_ELIMINATION, SHAPE_T },
 	{ "ratio", RULE_RATIO, SHAPE_TC },
-	{ "two-limits", RULE_TWO_LIMITS, SHAPE_RANGE },
+	{ "two-limits", RULE_TWO_LIMITS, SHAPE_RANGE_OR_WORD },
 };
 
 static bool shaped(const char **at, enum shape shape, struct rule *rule)
@@ -98,8 +99,8 @@ static bool shaped(const char **at, enum shape shape, struct rule *rule)
 		return true;
 	case SHAPE_THRESHOLD:
 		return threshold(at, rule);
-	case SHAPE_RANGE:
-		return range(at, rule);
+	case SHAPE_RANGE_OR_WORD:
+		return !**at || range(at, rule);
 	case SHAPE_T:
 		return strip(at, rule, "t=");
 	case SHAPE_TC:
@@ -144,9 +145,19 @@ static void write_text(struct rule *rule)
 		snprintf(rule->text, size, "ratio c=%s tc=%s..%s", rule->least, rule->low, rule->high);
 		break;
 	case RULE_TWO_LIMITS:
-		snprintf(rule->text, size, "two-limits %s..%s", rule->low, rule->high);
+		if (*rule->low)
+			snprintf(rule->text, size, "two-limits %s..%s", rule->low, rule->high);
+		else
+			snprintf(rule->text, size, "two-limits");
 		break;
 	}
+}
+
+void rule_between(struct rule *rule, const char *low, const char *high)
+{
+	text_copy(rule->low, sizeof(rule->low), low);
+	text_copy(rule->high, sizeof(rule->high), high);
+	write_text(rule);
 }
 
 int rule_parse(const char *text, struct rule *ret, struct fault *fault)
@@ -223,7 +234,9 @@ enum verdict rule_value(const struct rule *rule, const char *qualifier, const ch
 		}
 	case RULE_NOT_DETECTED: /* "<0.3": the instrument found nothing down to where it can see */
 		return qualifier[0] == '<' || decimal_compare(value, "0") <= 0 ? VERDICT_NEGATIVE : VERDICT_POSITIVE;
-	case RULE_TWO_LIMITS:
+	case RULE_TWO_LIMITS: /* without limits of its own, and none sent, it cannot tell */
+		if (!*rule->low)
+			return VERDICT_NONE;
 		return between(qualifier, value, rule);
 	default:
 		return VERDICT_NONE;

@@ -9,6 +9,7 @@
  *                                positive, between suspect (a competitive strip: the stronger T, the cleaner)
  *   ratio c=100 tc=0.4..0.8      the same by T/C
  *   two-limits 10..30            up to 10 negative (pass), over 30 positive (fail), between suspect (caution)
+ *   two-limits                   the same by the two limits that the instrument sends with each result
  *
  * Everything is compared as exact decimals; a value with a qualifier ("<0.3") is judged only where every number it may
  * stand for gives the same answer. Pure; any thread may call.
@@ -47,6 +48,9 @@ struct limit { /* what is allowed: "<" "50" "%" "GB/T 5009.199-2003" */
 
 /* Reads a rule. "" is RULE_NONE. */
 int rule_parse(const char *text, struct rule *ret, struct fault *fault);
+
+/* Gives a rule of two limits these. */
+void rule_between(struct rule *rule, const char *low, const char *high);
 
 /* Reads a comparison sign, also as one character or in full width ("≤", "＜"), into "<", "<=", ">" or ">="; NULL when
  * it is none. */

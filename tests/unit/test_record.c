@@ -149,7 +149,7 @@ static void a_record_says_everything_in_the_contracts_order(void **state)
 		"\"item\":{\"code\":\"PR-OPCB\",\"name\":\"有机磷和氨基甲酸酯类农药残留\",\"as_sent\":\"农药残留\"},"
 		"\"method\":\"抑制率法\",\"basis\":\"GB/T 5009.199-2003\","
 		"\"value\":\"63.50\",\"qualifier\":\">\",\"unit\":\"%\",\"value_as_sent\":\"6350\",\"unit_as_sent\":\"％\","
-		"\"signals\":{\"delta_a_control\":\"0.914\",\"abs\":\"0.570\",\"abs_2\":\"0.571\"},"
+		"\"signals\":{\"delta_a_control\":\"0.914\",\"abs\":\"0.570\",\"abs_2\":\"0.571\"},\"recomputed\":{\"inhibition\":\"37.64\"},"
 		"\"limit\":{\"op\":\"<\",\"value\":\"50\",\"unit\":\"%\",\"source\":\"GB/T 5009.199-2003\"},"
 		"\"verdict\":\"positive\",\"verdict_by\":\"gateway\",\"verdict_as_sent\":\"2\",\"rule\":\"inhibition>=50\","
 		"\"operator\":{\"id\":\"01\",\"name\":\"张三\",\"certificate\":\"浙农检2024-0117\",\"valid\":true},"
