@@ -41,7 +41,8 @@ struct caretaker {
 	int64_t first_received_ms;   /* of the oldest entry when we started */
 	uint64_t started_seq;
 	long started_ms;
-	struct complaint mute, blind;
+	struct complaint mute, blind, failing;
+	unsigned long failures_said, failures_told; /* in the log; as an event */
 };
 
 /* --- the clock */
@@ -122,6 +123,7 @@ static int look_at_disk(struct caretaker *caretaker, const struct config *config
 	report.bytes_a_day = bytes_a_day(caretaker, &report.space);
 	uint64_t days = (report.disk.free + report.space.free_bytes) / report.bytes_a_day;
 	report.autonomy_days = days < DAYS_MAX ? (int64_t)days : DAYS_MAX;
+	report.failures = journal_failures(caretaker->journal, &fault);
 	pthread_mutex_lock(&caretaker->lock);
 	caretaker->report = report;
 	pthread_mutex_unlock(&caretaker->lock);
@@ -175,6 +177,27 @@ static void tell_disk(struct caretaker *caretaker, const char *directory)
 		caretaker->told = now;
 }
 
+/* The failure is told even where nobody waited for its outcome, and when the retry went well: the next may not. */
+static void tell_failures(struct caretaker *caretaker)
+{
+	struct fault last, fault;
+	unsigned long count = journal_failures(caretaker->journal, &last);
+	if (count != caretaker->failures_said && complaint_due(&caretaker->failing)) {
+		log_error(_("the journal's disk failed, %lu times since this was last said: %s"),
+			count - caretaker->failures_said, last.text);
+		caretaker->failures_said = count;
+	}
+	if (caretaker->failures_told == caretaker->failures_said)
+		return;
+	struct json *details = js_new_object();
+	js_put_integer(details, "times", (int64_t)(caretaker->failures_said - caretaker->failures_told));
+	js_put_text(details, "reason", last.text);
+	if (intake_alarm(caretaker->intake, "store_failed", details, &fault) == 0)
+		caretaker->failures_told = caretaker->failures_said;
+	else if (complaint_due(&caretaker->mute))
+		log_error(_("the event %s cannot be stored: %s"), "store_failed", fault.text);
+}
+
 /* A clock that nobody set decides over no entry's end. */
 static void tell_journal(struct caretaker *caretaker, const struct config *config)
 {
@@ -203,6 +226,7 @@ static void look(struct caretaker *caretaker)
 	caretaker->beat++;
 	look_at_clock(caretaker);
 	tell_jump(caretaker);
+	tell_failures(caretaker);
 	if (look_at_disk(caretaker, config) == 0)
 		tell_disk(caretaker, config->journal.directory);
 	tell_journal(caretaker, config);

@@ -4,9 +4,11 @@
  *     store_low        the disk is 80 or 95 percent full: `level`, and the figures below
  *     store_full       results are refused, and wait at their instruments, until there is room
  *     store_recovered  none of these any more
+ *     store_failed     reading or writing failed `times` since it was told last: the disk may be dying
  *     clock_jump       the wall clock was set: `by_ms` (negative: back), `before`, `after`, `synced`
  *
- * Each is told once, and again when it comes again; what could not be stored is tried every second.
+ * Each is told once, and again when it comes again (a failing disk ever more rarely, at last once in an hour); what
+ * could not be stored is tried every second.
  */
 #ifndef ASSAYD_CARETAKER_H
 #define ASSAYD_CARETAKER_H
@@ -20,9 +22,10 @@ struct caretaker;
 struct caretaker_report {
 	struct disk disk;
 	struct journal_space space;
-	const char *level;     /* "fine", "low", "short", "full" */
-	uint64_t bytes_a_day;  /* measured, or assumed until there is something to measure */
-	int64_t autonomy_days; /* until the disk is full if nothing could be sent */
+	const char *level;      /* "fine", "low", "short", "full" */
+	uint64_t bytes_a_day;   /* measured, or assumed until there is something to measure */
+	int64_t autonomy_days;  /* until the disk is full if nothing could be sent */
+	unsigned long failures; /* of the disk, since the start */
 };
 
 /* Holds `config`. */

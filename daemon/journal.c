@@ -253,6 +253,15 @@ const char *journal_path(const struct journal *journal)
 	return journal->path;
 }
 
+unsigned long journal_failures(struct journal *journal, struct fault *ret_last)
+{
+	pthread_mutex_lock(&journal->lock);
+	unsigned long count = journal->failures;
+	*ret_last = journal->failure;
+	pthread_mutex_unlock(&journal->lock);
+	return count;
+}
+
 bool journal_is_damaged(const struct journal *journal)
 {
 	return journal->damaged;

@@ -92,6 +92,10 @@ bool journal_is_damaged(const struct journal *journal);
 /* True while the disk is full: appending answers -ENOSPC at once, but for alarms, until there is room again. */
 bool journal_is_full(const struct journal *journal);
 
+/* How often the disk failed the journal since it was opened (not for want of room); fills in the last failure's text.
+ * What waited then is not stored; what was stored is safe. */
+unsigned long journal_failures(struct journal *journal, struct fault *ret_last);
+
 struct journal_space {
 	uint64_t first;         /* the oldest entry that is kept */
 	uint64_t bytes;         /* of the file, as of the last look within 10 s */

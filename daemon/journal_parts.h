@@ -178,6 +178,8 @@ struct journal {
 	enum digest_kind new_digest; /* of an epoch that has no entries yet */
 	bool doubtful;               /* a commit failed: what the log holds may not be on the disk */
 	_Atomic bool damaged;        /* found while in use: only a new start helps */
+	unsigned long failures;      /* of the disk, since it was opened; guarded by the lock */
+	struct fault failure;        /* the last of them; guarded by the lock */
 	int lock_fd;
 	struct store store;
 

@@ -145,6 +145,18 @@ static void nothing_saved(struct journal *journal)
 	pthread_mutex_unlock(&journal->lock);
 }
 
+/* Counted, so that it is told even where nobody waits for the outcome. What passes by itself is no failure of the disk,
+ * and damage is told by the end of the daemon. */
+static void note_failure(struct journal *journal, int error, const struct fault *fault)
+{
+	if (error == -ENOSPC || error == -EBUSY || error == -EUCLEAN)
+		return;
+	pthread_mutex_lock(&journal->lock);
+	journal->failures++;
+	journal->failure = *fault;
+	pthread_mutex_unlock(&journal->lock);
+}
+
 /* After a failed commit nothing in memory is trusted: the connection is opened anew before the next one, which reads
  * from the file how far the chain really is. */
 static void give_up(struct journal *journal, int error)
@@ -193,12 +205,14 @@ static int reopen(struct journal *journal, struct fault *fault)
 static int write_batch(struct journal *journal, struct caller *batch, struct fault *fault)
 {
 	int error = journal->store.db ? 0 : reopen(journal, fault);
+	if (!error) {
+		struct chain before = journal->store.chain;
+		error = commit(journal, batch, fault);
+		if (error)
+			step_back(journal, &before, error);
+	}
 	if (error)
-		return error;
-	struct chain before = journal->store.chain;
-	error = commit(journal, batch, fault);
-	if (error)
-		step_back(journal, &before, error);
+		note_failure(journal, error, fault);
 	return error;
 }
 
@@ -208,8 +222,10 @@ static void prune(struct journal *journal)
 	long due_ms;
 	struct chain before = journal->store.chain;
 	int error = prune_step(journal, &due_ms, &fault);
-	if (error && error != -EBUSY)
+	if (error && error != -EBUSY) {
 		step_back(journal, &before, error);
+		note_failure(journal, error, &fault);
+	}
 	pthread_mutex_lock(&journal->lock);
 	journal->prune_due_ms = due_ms;
 	pthread_mutex_unlock(&journal->lock);
@@ -282,10 +298,13 @@ static void tidy_log(struct journal *journal, int *limit)
 		*limit = LOG_PAGES_MAX; /* the log began anew */
 	if (pages < *limit)
 		return;
-	int error = db_checkpoint(store->db, false, NULL);
+	struct fault fault;
+	int error = db_checkpoint(store->db, false, &fault);
 	*limit = pages + LOG_PAGES_RETRY;
-	if (error && error != -ENOSPC && error != -EBUSY) /* those pass, and the log has them all meanwhile */
-		give_up(journal, error);
+	if (!error || error == -ENOSPC || error == -EBUSY) /* those pass, and the log has them all meanwhile */
+		return;
+	give_up(journal, error);
+	note_failure(journal, error, &fault);
 }
 
 /* With the lock held; returns with it. True when the writer is to go on. */

@@ -120,6 +120,7 @@ static struct json *store_status(const struct caretaker_report *report)
 	js_put_integer(it, "reserve_bytes", (int64_t)report->space.reserve_bytes);
 	js_put_integer(it, "bytes_a_day", (int64_t)report->bytes_a_day);
 	js_put_integer(it, "first_seq", (int64_t)report->space.first);
+	js_put_integer(it, "failures", (int64_t)report->failures);
 	return it;
 }
 

@@ -38,6 +38,7 @@ static int cannot_open(sqlite3 *handle, const char *path, struct fault *fault)
 static int explain(sqlite3 *handle, int code, struct fault *fault)
 {
 	const char *path = handle ? sqlite3_db_filename(handle, "main") : NULL;
+	int error = handle ? sqlite3_system_errno(handle) : 0;
 	const char *said = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
 	if (!path)
 		path = "journal";
@@ -54,10 +55,10 @@ static int explain(sqlite3 *handle, int code, struct fault *fault)
 		return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
 	case SQLITE_IOERR:
 		/* the index of the log beside it could not grow: the library keeps no errno for that */
-		if (code == SQLITE_IOERR_SHMSIZE || sqlite3_system_errno(handle) == ENOSPC)
+		if (code == SQLITE_IOERR_SHMSIZE || error == ENOSPC)
 			return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
 		return fault_set(fault, EIO, _("%s: reading or writing failed (%s); the kernel's log says more"), path,
-			strerror(sqlite3_system_errno(handle)));
+			strerror(error ? error : EIO)); /* it looks only after its own clearing up */
 	case SQLITE_READONLY:
 		return fault_set(fault, EROFS, _("%s: is read-only; it and its file system must be writable"), path);
 	case SQLITE_CANTOPEN:
