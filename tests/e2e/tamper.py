@@ -145,6 +145,27 @@ def edit_seal(chance, lines, _):
     return lines
 
 
+def edit_manifest(chance, lines, _):
+    """A day's own content: a count, a digest, what it counts from and to, when, or the signature."""
+    where = [i for i, line in enumerate(lines) if b'"sig":' in line and b'"day":' in line]
+    if not where:
+        return edit_seal(chance, lines, _)
+    index = chance.choice(where)
+    manifest = json.loads(lines[index])
+    key = chance.choice(["first", "last", "events", "hash", "digest", "at", "sig", "day", "instruments"])
+    if key == "instruments":
+        about = manifest[key].setdefault(chance.choice([*manifest[key], "another-1"]), {})
+        kind = chance.choice([*about, "control"])
+        about[kind] = about[kind] + "1" if isinstance(about.get(kind), str) else about.get(kind, 0) + chance.randint(1, 3)
+    elif isinstance(manifest[key], int):
+        manifest[key] += chance.randint(1, 3)
+    else:
+        at = chance.choice([i for i, char in enumerate(manifest[key]) if char.isdigit()] or [0])
+        manifest[key] = manifest[key][:at] + chance.choice([c for c in "0123456789" if c != manifest[key][at]]) + manifest[key][at + 1:]
+    lines[index] = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False).encode()
+    return lines
+
+
 def rechain(chance, lines, _):
     """A forger who knows how: an edit, and every digest after it made to fit. Only the seals are left to tell."""
     where = places(lines)
@@ -158,7 +179,25 @@ def rechain(chance, lines, _):
 
 
 WAYS = (edit, edit_value, delete, delete_several, insert, insert_again, reorder, renumber, truncate, replay, replay_all, swap_raw,
-        edit_seal, rechain)
+        edit_seal, edit_manifest, rechain)
+
+# A copy may be in any order, with repetitions, and may end anywhere behind a seal.
+WAYS_OF_COPIES = (edit, edit_value, delete, delete_several, insert, renumber, replay, replay_all, swap_raw, edit_seal, edit_manifest,
+                  rechain)
+
+
+def copy_of(data):
+    """An export's lines as a platform keeps them."""
+    return whole(lines_of(data)[1:-1])
+
+
+def tampered_copy(seed, copy, other):
+    """(what was done, the bytes): a platform's copy tampered with and shuffled; `other` is one of another station."""
+    chance = random.Random(seed)
+    way = WAYS_OF_COPIES[seed % len(WAYS_OF_COPIES)]
+    lines = way(chance, lines_of(copy), lines_of(other))
+    chance.shuffle(lines)
+    return f"{seed} {way.__name__} of a copy", whole(lines)
 
 
 def tampered(seed, data, other):

@@ -53,6 +53,7 @@ class Station:
         self.daemon.start()
         harness.wait_for(lambda: len(sim.truth()) > results // 2, 30, "half of the results")
         self.daemon.kill()
+        self.make_yesterday()
         self.daemon.start()
         harness.wait_for(lambda: len(sim.truth()) >= results, 30, "all results")
         harness.wait_for(lambda: self.last_number() == int(sim.truth()[-1]["instrument_seq"]), 30, "the last result stored")
@@ -63,6 +64,19 @@ class Station:
         assert self.daemon.stop() == 0
         sim.stop()
         self.all = self.export()
+
+    def make_yesterday(self):
+        """What is stored becomes of a day that is over: the next start makes its manifest."""
+        with sqlite3.connect(os.path.join(self.daemon.state, "journal.db")) as journal:
+            journal.execute("UPDATE entry SET received_ms = received_ms - 86400000")
+        journal.close()
+
+    def bundles(self, count):
+        """Of records with some entries between them and the next seal: small exports worth tampering with."""
+        lines = tamper.lines_of(self.all)
+        wanted = [i for i in tamper.places(lines) if b'"raw":"' in lines[i] and all(map(tamper.is_entry, lines[i:i + 8]))]
+        chosen = [json.loads(lines[i])["id"] for i in wanted[::max(1, len(wanted) // count)][:count]]
+        return [self.export("--bundle", record, name="bundle.jsonl") for record in chosen]
 
     def last_number(self):
         records = [entry for entry in self.daemon.entries() if "instrument_seq" in entry]
@@ -115,14 +129,29 @@ def test_an_export_proves_itself_to_both_verifiers(stations, tmp_path):
 def test_tamperings_are_found_by_both_verifiers(stations, tmp_path):
     station, other = stations
     missed = []
-    for seed in range(TAMPERINGS):
-        what, data = tamper.tampered(seed, station.all, other.all)
+    bundles = station.bundles(4)
+    assert len(bundles) == 4 and b'"day":' in station.all + bundles[0]
+    for seed in range(TAMPERINGS):  # 15 ways: every third lot of them done to evidence of one record
+        lot = seed // len(tamper.WAYS)
+        whole = bundles[lot // 3 % 4] if lot % 3 == 2 else station.all
+        what, data = tamper.tampered(seed, whole, other.all)
         path = write(tmp_path / "tampered", data)
         code, faults, _ = verify(path, station.key)
         if code != 1 or not faults:
             missed.append(f"assayctl: {what}")
         if seed < TAMPERINGS_INDEPENDENT and not independent.judge(station.key, path):
             missed.append(f"verify.py: {what}")
+    assert missed == []
+
+
+def test_tamperings_of_a_platform_s_copy_are_found(stations, tmp_path):
+    station, other = stations
+    missed = []
+    for seed in range(TAMPERINGS // 5):
+        what, data = tamper.tampered_copy(seed, tamper.copy_of(station.all), tamper.copy_of(other.all))
+        code, faults, _ = verify(write(tmp_path / "tampered", data), station.key)
+        if code != 1 or not faults:
+            missed.append(what)
     assert missed == []
 
 
@@ -142,7 +171,7 @@ def test_honest_exports_are_found_honest(stations, tmp_path):
 
 @pytest.mark.parametrize("way,kind", [
     ("edit_value", "edited"), ("delete", "missing"), ("insert", "inserted"), ("reorder", "reordered"), ("truncate", "truncated"),
-    ("replay", "foreign"), ("swap_raw", "edited"), ("edit_seal", "seal"), ("rechain", "edited")])
+    ("replay", "foreign"), ("swap_raw", "edited"), ("edit_seal", "seal"), ("edit_manifest", "seal"), ("rechain", "edited")])
 def test_verify_says_what_was_done(stations, tmp_path, way, kind):
     station, other = stations
     kinds = set()
@@ -160,9 +189,10 @@ def test_an_edited_entry_is_named_and_the_others_stay_proven(stations, tmp_path)
     seq = json.loads(lines[index])["seq"]
     lines[index] = lines[index].replace(b'"verdict":"', b'"verdict":"n', 1)
     _, faults, epochs = verify(write(tmp_path / "x", tamper.mended(lines)), station.key)
-    edited = [fault for fault in faults if fault["fault"] == "edited"]
-    assert [(fault["seq"], fault["line"]) for fault in edited] == [(seq, index + 1)]
-    assert all(fault["fault"] in ("edited", "unsealed") and fault["seq"] <= seq for fault in faults)
+    day = next(i for i, line in enumerate(lines) if b'"day":' in line)  # its manifest counts another entry, and says so
+    edited = [(fault["seq"], fault["line"]) for fault in faults if fault["fault"] == "edited"]
+    assert edited == [(seq, index + 1), (json.loads(lines[day])["last"], day + 1)]
+    assert all(fault["fault"] == "unsealed" and fault["seq"] <= seq for fault in faults if fault["fault"] != "edited")
     assert epochs[0]["proven"] == epochs[0]["last"]
 
 

@@ -1,6 +1,9 @@
 """The whole way, from the instrument to the platform's database, with receipts: a broker's acknowledgement is none."""
 import json
 import os
+import shutil
+import sqlite3
+import subprocess
 import sys
 import time
 
@@ -123,3 +126,52 @@ def test_a_forged_entry_is_an_alarm_and_changes_nothing():
         assert [entry for entry in stored(platform) if entry in before] == before
         daemon.stop()
         platform.stop()
+
+
+def verified(room, station_key, database):
+    """(exit code, kinds of faults) of what the platform's program exports of its database."""
+    copy = subprocess.run([sys.executable, county.__file__, "--database", database, "--export", harness.STATION], capture_output=True,
+                          check=True).stdout
+    with open(room.path("copy"), "wb") as file:
+        file.write(copy)
+    done = subprocess.run([os.path.join(harness.BUILD, "assayctl"), "--json", "verify", "--key", station_key, "--station", harness.STATION,
+                           room.path("copy")], capture_output=True, text=True, check=False)
+    return done.returncode, {line["fault"] for line in map(json.loads, done.stdout.splitlines()) if "fault" in line}
+
+
+def changed(old, new):
+    return f"CAST(replace(payload, '{old}', '{new}') AS BLOB)"
+
+
+def test_what_the_platform_keeps_is_proven_and_what_is_changed_there_is_found():
+    with harness.Room() as room:
+        broker = room.broker()
+        database = room.path("platform.db")
+        platform = county.Platform("127.0.0.1", broker.port, database, receipt_every=0.2).start()
+        sim = reader(room, "--results", "40")
+        daemon = daemon_of(room, broker)
+        harness.wait_for(lambda: len(sim.truth()) == 40 and not lost(sim, platform), 30, "40 results at the platform")
+        key = room.path("station.pem")
+        with open(key, "w", encoding="utf-8") as file:
+            file.write(json.loads(daemon.ctl("--json", "identity").stdout)["pem"])
+
+        def sealed():
+            with platform.lock:
+                return max((json.loads(p)["seq"] for (p,) in platform.store.proofs(harness.STATION)), default=0) >= daemon.status()["seq"]
+        harness.wait_for(sealed, 15, "the last seal at the platform")
+        platform.stop()
+        assert verified(room, key, database) == (0, set())
+        changes = {  # what somebody with access to the county's database may try
+            "edited": "UPDATE entry SET payload = {} WHERE seq = 9".format(changed('"verdict":"', '"verdict":"x')),
+            "missing": "DELETE FROM entry WHERE seq = 9",
+            "truncated": "DELETE FROM entry WHERE seq = (SELECT max(seq) FROM entry)",
+            "inserted": "INSERT INTO entry SELECT 'x', station, epoch || 'x', seq, kind, {}, at FROM entry WHERE seq = 9".format(
+                changed('"value":"', '"value":"9')),
+            "seal": "UPDATE proof SET payload = {}".format(changed('"at":"2', '"at":"3'))}
+        for fault, change in changes.items():
+            shutil.copy(database, room.path("changed.db"))
+            with sqlite3.connect(room.path("changed.db")) as store:
+                assert store.execute(change).rowcount > 0
+            store.close()
+            code, faults = verified(room, key, room.path("changed.db"))
+            assert code == 1 and fault in faults, (fault, faults)

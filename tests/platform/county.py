@@ -2,7 +2,7 @@
 """county.py: a county's side of the contract, small enough to read in one sitting and to start from.
 
     county.py --broker HOST:PORT --database FILE [--county 330421] [--receipt-every 1.0] [--protocol 5|3.1.1]
-    county.py --database FILE --export STATION [--epoch EPOCH]      stored payloads, one a line, for `assayctl verify`
+    county.py --database FILE --export STATION [--epoch EPOCH]      all it has of a station, for `assayctl verify`
 
 It stores every entry by id, as the bytes it received, in SQLite; tells each station by receipts what it has for good and
 what it lacks; and writes down what contradicts the contract. Needs python3-paho-mqtt. What it does, and why:
@@ -16,6 +16,7 @@ what it lacks; and writes down what contradicts the contract. Needs python3-paho
 """
 import argparse
 import hashlib
+import itertools
 import json
 import re
 import sqlite3
@@ -107,6 +108,12 @@ class Store:
     def entries(self, station, epoch=None):
         return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) ORDER BY epoch, seq",
                                (station, epoch, epoch))
+
+    def proofs(self, station, epoch=None):
+        """Seals and manifests; they come from outside, and whether they are right is for the verifier to say."""
+        for (payload,) in self.db.execute("SELECT payload FROM proof WHERE station = ? ORDER BY at", (station,)):
+            if epoch is None or f'"epoch":"{epoch}"'.encode() in payload:
+                yield (payload,)
 
 
 class Platform:
@@ -222,7 +229,8 @@ def main():
     parser.add_argument("--epoch")
     wanted = parser.parse_args()
     if wanted.export:
-        for (payload,) in Store(wanted.database).entries(wanted.export, wanted.epoch):
+        store = Store(wanted.database)
+        for (payload,) in itertools.chain(store.entries(wanted.export, wanted.epoch), store.proofs(wanted.export, wanted.epoch)):
             sys.stdout.buffer.write(payload + b"\n")
         return
     host, _, port = wanted.broker.rpartition(":")
