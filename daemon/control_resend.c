@@ -49,7 +49,9 @@ static int check_range(struct journal_reader *reader, int64_t from, int64_t *to,
 	if (from > *to)
 		return fault_set(fault, EINVAL, _("entry %lld comes after %lld; the first one goes first"),
 			(long long)from, (long long)*to);
-	if ((uint64_t)from < first)
+	uint64_t end = (uint64_t)*to;
+	struct journal_run gone;
+	if ((uint64_t)from < first && journal_gaps(reader, (uint64_t)from, &end, &gone, 1, fault) != 0)
 		return fault_set(fault, ENOENT, _("the oldest entry that is kept is %llu"), (unsigned long long)first);
 	return 0;
 }

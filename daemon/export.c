@@ -71,7 +71,7 @@ static int settle_range(struct exporting *exporting)
 	}
 	if (error)
 		return error;
-	if (run->first < first)
+	if (run->first < first && !run->subject) /* one that stays because a target refused it is proven, too */
 		run->first = first;
 	if (run->last == 0 || run->last > last)
 		run->last = last;

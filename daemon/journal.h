@@ -97,7 +97,7 @@ bool journal_is_full(const struct journal *journal);
 unsigned long journal_failures(struct journal *journal, struct fault *ret_last);
 
 struct journal_space {
-	uint64_t first;         /* the oldest entry that is kept */
+	uint64_t first;         /* the oldest entry that is kept, but for such as a target refused */
 	uint64_t bytes;         /* of the file, as of the last look within 10 s */
 	uint64_t free_bytes;    /* within it: new entries go there first */
 	uint64_t reserve_bytes; /* 0: none is laid down */
@@ -167,6 +167,8 @@ long journal_parked(struct journal_reader *reader, const char *target, uint64_t 
 /* How far a target had everything when that was last stored; 0: nothing is known of it. */
 int journal_reader_target(
 	struct journal_reader *reader, const char *target, uint64_t *ret_through, struct fault *fault);
+/* The first and the last entry of the run without a hole. Older ones that a target refused may stand alone before it.
+ */
 int journal_reader_head(struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
 
 /* The runs of `from`..`*to` that are not in the journal, in order: they were removed after their time, or lost with a

@@ -55,7 +55,8 @@ struct store {
 	struct db_query *begin, *commit, *rollback;
 	struct db_query *find, *insert, *head, *instrument, *target, *park, *unpark, *seal, *manifest, *know;
 	/* of journal_prune.c */
-	struct db_query *figures, *times, *first_parked, *remember, *remove, *forget_parked, *forget_seals, *pruned;
+	struct db_query *figures, *times, *sealed, *left, *remember, *remove, *forget_parked, *forget_seals, *pruned;
+	uint64_t swept;     /* islands up to there have been looked at */
 	struct chain chain; /* as of the open transaction */
 	char *buffer;       /* for one payload */
 	size_t room;
@@ -169,6 +170,7 @@ struct keep {                  /* as journal_keep() said it */
 	struct places targets; /* their names */
 	int64_t before_ms;
 	bool short_of_space;
+	bool others; /* than before: what they refused is to be looked through */
 };
 
 struct journal {

@@ -2,9 +2,12 @@
  *
  * An entry goes when every target has it and it is older than the retention age; when the disk runs short the oldest
  * delivered ones go before their age. Never one that a target lacks or refused, and never the last: from the first that
- * is kept, whose `prev` stays, the chain is verifiable. Entries go from the oldest on without a hole, a few in one
- * transaction, while nobody waits to append. The file does not shrink: its free pages are used again, and nobody else
- * can take them.
+ * is kept, whose `prev` stays, the chain is verifiable. Entries go from the oldest on, a few in one transaction, while
+ * nobody waits to append. The file does not shrink: its free pages are used again, and nobody else can take them.
+ *
+ * What a target refused stays where it is while those around it go, for years perhaps: an island, from the refused
+ * entry up to the next one with a seal, so that it can still be proven. It goes when the target has taken it, or is no
+ * target any more. `pruned` in the file, and the first entry that is kept, are those of the run without islands.
  *
  * An instrument may hold a result longer than we do. The ids of removed results that can be read again (UUIDv8, see
  * ident.h) stay in the table `known`, 16 bytes each: such a result is known for ever, and gives no second record.
@@ -18,6 +21,7 @@
 
 #include "clock.h"
 #include "disk.h"
+#include "json.h"
 
 enum {
 	REMOVED_AT_ONCE = 32,  /* entries: some milliseconds, the longest an append waits for it */
@@ -82,16 +86,25 @@ void journal_space(const struct journal *journal, struct journal_space *ret)
 
 /* --- what may go */
 
+static bool same_names(const struct places *one, const struct places *other)
+{
+	for (size_t i = 0; i < one->count; i++)
+		if (!place_find(other, one->list[i].name))
+			return false;
+	return one->count == other->count;
+}
+
 void journal_keep(struct journal *journal, const struct journal_keep *keep)
 {
 	struct places targets = { 0 };
 	for (size_t i = 0; i < keep->target_count; i++)
 		place_add(&targets, keep->targets[i]);
 	pthread_mutex_lock(&journal->lock);
-	bool news = (keep->before_ms && !journal->keep.before_ms) ||
+	bool others = !same_names(&targets, &journal->keep.targets); /* some may have held what they refused */
+	bool news = others || (keep->before_ms && !journal->keep.before_ms) ||
 	            (keep->short_of_space && !journal->keep.short_of_space);
 	places_free(&journal->keep.targets);
-	journal->keep = (struct keep){ targets, keep->before_ms, keep->short_of_space };
+	journal->keep = (struct keep){ targets, keep->before_ms, keep->short_of_space, others || journal->keep.others };
 	if (news && journal->running) {
 		journal->prune_due_ms = clock_ms();
 		pthread_cond_signal(&journal->work);
@@ -113,25 +126,21 @@ static bool target_at(struct journal *journal, size_t index, char name[static NA
 	return there;
 }
 
-/* Up to where every target has everything. Without a target nobody has anything. */
+/* Up to where every target has everything, or refused it. Without a target nobody has anything. The chain's end stays,
+ * and so does what the newest seal in the file does not cover: one that is refused needs the next. */
 static int delivered(struct journal *journal, uint64_t *ret, struct fault *fault)
 {
-	struct store *store = &journal->store;
 	char name[NAME_ROOM];
-	uint64_t through = 0, has;
-	for (size_t i = 0; target_at(journal, i, name, &has); i++) {
-		db_put_text(store->first_parked, 1, name);
-		int row = db_step(store->first_parked, fault);
-		if (row < 0)
-			return row;
-		uint64_t parked = row ? (uint64_t)db_integer(store->first_parked, 0) : 0;
-		db_reset(store->first_parked);
-		if (parked && parked <= has)
-			has = parked - 1;
+	uint64_t through = 0, has, most = journal->store.chain.seq;
+	int row = db_step(journal->store.sealed, fault);
+	if (row < 0)
+		return row;
+	if (row && db_integer(journal->store.sealed, 0) > 0) /* no seal: an older assayd's journal */
+		most = (uint64_t)db_integer(journal->store.sealed, 0);
+	db_reset(journal->store.sealed);
+	for (size_t i = 0; target_at(journal, i, name, &has); i++)
 		through = i == 0 || has < through ? has : through;
-	}
-	/* the chain's end stays */
-	*ret = through < store->chain.seq || through == 0 ? through : store->chain.seq - 1;
+	*ret = through < most || through == 0 ? through : most - 1;
 	return 0;
 }
 
@@ -145,6 +154,7 @@ static int old_enough(struct journal *journal, uint64_t through, int64_t before_
 	*ret = 0;
 	db_put_integer(times, 1, (int64_t)through);
 	db_put_integer(times, 2, LOOKED_AT_ONCE);
+	db_put_integer(times, 3, (int64_t)journal->first_kept);
 	for (uint64_t seen = 0; (row = db_step(times, fault)) == 1; seen++) {
 		int64_t received_ms = db_integer(times, 1);
 		bool believed = received_ms >= PLAUSIBLE_MS && received_ms <= now_ms;
@@ -177,6 +187,9 @@ static int choose(struct journal *journal, bool *ret_pressed, uint64_t *ret, str
 	pthread_mutex_lock(&journal->lock);
 	int64_t before_ms = journal->keep.before_ms;
 	bool short_of_space = journal->keep.short_of_space;
+	if (journal->keep.others)
+		journal->store.swept = 0;
+	journal->keep.others = false;
 	pthread_mutex_unlock(&journal->lock);
 	*ret = 0;
 	int error = delivered(journal, &through, fault);
@@ -206,19 +219,84 @@ int space_figures(struct journal *journal, struct fault *fault)
 	return db_reset(figures);
 }
 
+/* The names of the targets whose refused entries stay, as the queries want them; free() it. */
+static char *holders(struct journal *journal)
+{
+	struct json *names = js_new_array();
+	char name[NAME_ROOM];
+	uint64_t has;
+	for (size_t i = 0; target_at(journal, i, name, &has); i++)
+		js_append(names, js_new_text(name));
+	char *text = js_dump(names);
+	js_free(names);
+	return text;
+}
+
+/* Removes what is no island of the entries behind `after` up to `last`, with what was said of them. */
+static int remove_run(struct journal *journal, uint64_t after, uint64_t last, struct fault *fault)
+{
+	struct store *store = &journal->store;
+	struct db_query *const steps[] = { store->remember, store->remove, store->forget_parked, store->forget_seals };
+	char *names = holders(journal);
+	int error = 0;
+	for (size_t i = 0; !error && i < sizeof(steps) / sizeof(steps[0]); i++) {
+		db_put_integer(steps[i], 1, (int64_t)after);
+		db_put_integer(steps[i], 2, (int64_t)last);
+		db_put_text(steps[i], 3, names);
+		error = db_step(steps[i], fault);
+	}
+	free(names);
+	return error;
+}
+
 static int remove_through(struct journal *journal, uint64_t last, struct fault *fault)
 {
 	struct store *store = &journal->store;
-	struct db_query *const steps[] = { store->remember, store->remove, store->forget_parked, store->forget_seals,
-		store->pruned };
 	int error = db_step(store->begin, fault);
 	if (!error)
 		error = store_progress(journal, fault); /* what is removed is delivered on paper too */
-	for (size_t i = 0; !error && i < sizeof(steps) / sizeof(steps[0]); i++) {
-		db_put_integer(steps[i], 1, (int64_t)last);
-		error = db_step(steps[i], fault);
-	}
+	if (!error)
+		error = remove_run(journal, journal->first_kept - 1, last, fault);
+	db_put_integer(store->pruned, 1, (int64_t)last);
+	if (!error)
+		error = db_step(store->pruned, fault);
 	return error ? error : db_step(store->commit, fault);
+}
+
+/* The last of the next few entries left behind `after`, below the first that is kept; 0: there are none. */
+static int next_left(struct journal *journal, uint64_t after, uint64_t *ret, struct fault *fault)
+{
+	struct db_query *left = journal->store.left;
+	int row;
+	*ret = 0;
+	db_put_integer(left, 1, (int64_t)after);
+	db_put_integer(left, 2, (int64_t)journal->first_kept);
+	db_put_integer(left, 3, REMOVED_AT_ONCE);
+	while ((row = db_step(left, fault)) == 1)
+		*ret = (uint64_t)db_integer(left, 0);
+	return row;
+}
+
+/* Looks through a part of the islands for entries that nobody refuses any more. */
+static int sweep(struct journal *journal, long *ret_due_ms, struct fault *fault)
+{
+	struct store *store = &journal->store;
+	uint64_t last;
+	int error = next_left(journal, store->swept, &last, fault);
+	if (error || last == 0) {
+		store->swept = UINT64_MAX;
+		return error;
+	}
+	error = db_step(store->begin, fault);
+	if (!error)
+		error = remove_run(journal, store->swept, last, fault);
+	if (!error)
+		error = db_step(store->commit, fault);
+	if (error)
+		return error;
+	store->swept = last;
+	*ret_due_ms = clock_ms() + PAUSE_MS;
+	return space_figures(journal, fault);
 }
 
 /* What can be done without more room on the disk: the log's pages go into the file, and the log begins anew. */
@@ -244,6 +322,8 @@ int prune_step(struct journal *journal, long *ret_due_ms, struct fault *fault)
 		error = space_figures(journal, fault);
 	if (!error)
 		error = choose(journal, &hurry, &last, fault);
+	if (!error && last == 0 && journal->store.swept < journal->first_kept)
+		return sweep(journal, ret_due_ms, fault);
 	if (error || last == 0)
 		return error;
 	error = remove_through(journal, last, fault);

@@ -58,7 +58,8 @@ static int prepare(struct journal_reader *reader, const char *path, struct fault
 		error = db_prepare(reader->db, COLUMNS "WHERE id = ?1", &reader->by_id, fault);
 	if (!error)
 		error = db_prepare(reader->db,
-			"SELECT ifnull((SELECT min(seq) FROM entry), 0),"
+			"SELECT ifnull((SELECT min(seq) FROM entry WHERE seq >"
+			" ifnull((SELECT number FROM state WHERE kind = 'pruned'), 0)), 0),"
 			" ifnull((SELECT max(seq) FROM entry), 0)",
 			&reader->ends, fault);
 	if (!error)

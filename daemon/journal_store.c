@@ -36,6 +36,12 @@ void places_free(struct places *places)
 	*places = (struct places){ 0 };
 }
 
+/* The entry is one that a target of those in ?3 refused, or stands between such a one and the next seal. */
+#define IS_ISLAND                                                                                                      \
+	"EXISTS (SELECT 1 FROM (SELECT (SELECT max(parked.seq) FROM parked WHERE target = name.value"                  \
+	" AND parked.seq <= entry.seq) AS refused FROM json_each(?3) AS name) WHERE entry.seq <= ifnull("              \
+	"(SELECT min(seal.seq) FROM seal WHERE seal.seq >= refused), refused))"
+
 static int prepare_queries(struct store *store, struct fault *fault)
 {
 	const struct {
@@ -56,15 +62,25 @@ static int prepare_queries(struct store *store, struct fault *fault)
 		{ &store->know, "INSERT OR IGNORE INTO known VALUES(?1, 0)" },
 		{ &store->figures,
 			"SELECT (SELECT page_count FROM pragma_page_count),"
-			" (SELECT freelist_count FROM pragma_freelist_count), (SELECT min(seq) FROM entry)" },
-		{ &store->times, "SELECT seq, received_ms FROM entry WHERE seq <= ?1 ORDER BY seq LIMIT ?2" },
-		{ &store->first_parked, "SELECT min(seq) FROM parked WHERE target = ?1" },
+			" (SELECT freelist_count FROM pragma_freelist_count), (SELECT min(seq) FROM entry WHERE seq >"
+			" ifnull((SELECT number FROM state WHERE kind = 'pruned'), 0))" },
+		{ &store->times,
+			"SELECT seq, received_ms FROM entry WHERE seq BETWEEN ?3 AND ?1 ORDER BY seq LIMIT ?2" },
+		{ &store->sealed, "SELECT ifnull(max(seq), 0) FROM seal" },
+		{ &store->left, "SELECT seq FROM entry WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3" },
 		{ &store->remember, /* what can be read again: UUIDv8 */
-			"INSERT OR IGNORE INTO known SELECT id, seq FROM entry WHERE seq <= ?1 AND kind <> 2"
-			" AND substr(id, 7, 1) BETWEEN x'80' AND x'8f'" },
-		{ &store->remove, "DELETE FROM entry WHERE seq <= ?1" },
-		{ &store->forget_parked, "DELETE FROM parked WHERE seq <= ?1 AND instr(target, '/') = 0" },
-		{ &store->forget_seals, "DELETE FROM seal WHERE seq <= ?1" }, /* a later one covers what they did */
+			"INSERT OR IGNORE INTO known SELECT id, seq FROM entry WHERE seq > ?1 AND seq <= ?2 AND kind <> 2"
+			" AND substr(id, 7, 1) BETWEEN x'80' AND x'8f' AND NOT " IS_ISLAND },
+		{ &store->remove, "DELETE FROM entry WHERE seq > ?1 AND seq <= ?2 AND NOT " IS_ISLAND },
+		{ &store->forget_parked, /* by targets that are no more; each name is looked up in the index */
+			"WITH RECURSIVE t(target) AS (SELECT min(target) FROM parked UNION ALL"
+			" SELECT (SELECT min(target) FROM parked WHERE target > t.target) FROM t WHERE t.target IS NOT NULL)"
+			" DELETE FROM parked WHERE target IN (SELECT target FROM t WHERE instr(target, '/') = 0"
+			" AND target NOT IN (SELECT value FROM json_each(?3))) AND seq > ?1 AND seq <= ?2"
+			" AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.seq = parked.seq)" },
+		{ &store->forget_seals, /* a later one covers what they did */
+			"DELETE FROM seal WHERE seq > ?1 AND seq <= ?2"
+			" AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.seq = seal.seq)" },
 		{ &store->pruned, "REPLACE INTO state VALUES('pruned', '', ?1, CAST(?1 AS TEXT))" },
 		{ &store->unpark, "DELETE FROM parked WHERE target = ?1 AND seq = ?2" },
 		{ &store->manifest, "REPLACE INTO manifest(last_seq, day, payload) VALUES(?1, ?2, ?3)" },

@@ -51,8 +51,11 @@ static int store_parked(struct journal *journal, const struct caller *caller, st
 	struct db_query *query = caller->reason ? store->park : store->unpark;
 	db_put_text(query, 1, caller->target);
 	db_put_integer(query, 2, (int64_t)caller->seq);
-	if (!caller->reason)
+	if (!caller->reason) {
+		if (store->swept >= caller->seq)
+			store->swept = caller->seq - 1; /* it need not stay for this target any more */
 		return db_step(query, fault);
+	}
 	db_put_integer(store->park, 3, clock_wall_ms());
 	db_put_text(store->park, 4, caller->reason);
 	return db_step(store->park, fault);

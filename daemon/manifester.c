@@ -176,6 +176,12 @@ int manifester_turn(
 	day_of(today, clock_wall_ms() - AFTER_MIDNIGHT_MS);
 	while (!*stop && journal_head(manifester->journal) >= manifester->next) {
 		if (!*manifester->open_day) {
+			uint64_t first, last;
+			int error = journal_reader_head(manifester->reader, &first, &last, fault);
+			if (error)
+				return error;
+			if (manifester->next < first) /* what is left before it is no run */
+				manifester->next = first;
 			long given = journal_read(manifester->reader, manifester->next, 1, take_day, manifester, fault);
 			if (given <= 0)
 				return (int)given;
