@@ -257,6 +257,9 @@ static bool take_quirk_option(struct options *options, int choice, const char *o
 	case OPTION_SUSPECTS:
 		options->suspects = share(option, value);
 		return true;
+	case OPTION_APP_OFFSET:
+		options->app_offset = number(option, value, 0, 100);
+		return true;
 	case OPTION_FIRST_DUMMY:
 		options->first_dummy = true;
 		return true;

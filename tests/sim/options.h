@@ -66,6 +66,7 @@ struct options {
 	double blank_wells;           /* A6b: share of places that hold nothing */
 	double at_limit;              /* share of inhibitions of exactly 50.00 % */
 	double suspects;              /* A3: share of suspect results */
+	double app_offset;            /* A1, A6b: points at most that the app adds to an inhibition */
 	double sentinels;             /* A2b, A3: share of results without a value */
 	bool first_dummy;             /* A6b: the first place of the memory is all FF */
 	bool low_word_first;          /* A6b: CDAB */

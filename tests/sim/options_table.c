@@ -53,6 +53,8 @@ const char options_help[] =
 	"  --sentinels P            a2b, a3: share of results without a value, 7FFE or 7FFF (default 0.05)\n"
 	"  --at-limit P             a1, a2, a2b, a3, a6b: share of inhibitions of exactly 50.00 % (default 0.02)\n"
 	"  --suspects P             a3: share of suspect results, which have a value all the same (default 0.05)\n"
+	"  --app-offset P           a1, a6b: the app displays up to P points more or less inhibition than was measured,\n"
+	"                           at random; the truth says by how much (app_offset)\n"
 	"  --gold                   a3: gold strips instead of channels with numbers\n"
 	"  --one-frame              a7: a message is one frame, not one for each record\n"
 	"  --no-enq                 a7: it begins without ENQ\n"
@@ -127,6 +129,7 @@ const struct option options_names[] = {
 	{ "memory-first-dummy", no_argument, NULL, OPTION_FIRST_DUMMY },
 	{ "at-limit", required_argument, NULL, OPTION_AT_LIMIT },
 	{ "suspects", required_argument, NULL, OPTION_SUSPECTS },
+	{ "app-offset", required_argument, NULL, OPTION_APP_OFFSET },
 	{ "gold", no_argument, NULL, OPTION_GOLD },
 	{ "signals", no_argument, NULL, OPTION_SIGNALS },
 	{ "one-frame", no_argument, NULL, OPTION_ONE_FRAME },

@@ -60,6 +60,13 @@ static void signals_for(struct instrument *instrument, struct result *result, in
 	result->signal = (uint16_t)(signal < 0 ? 0 : signal);
 }
 
+/* The app displays something else than its sensor measured: so much, in hundredths of a point. */
+static int32_t app_offset(struct instrument *instrument)
+{
+	int32_t most = (int32_t)(100 * instrument->options->app_offset);
+	return most > 0 ? dice_between(&instrument->dice, -most, most) : 0;
+}
+
 /* Without quirk 7 there is nothing behind the point. */
 static int32_t whole(const struct instrument *instrument, int32_t value, int32_t scale)
 {
@@ -137,7 +144,8 @@ static void produce_a1(struct instrument *instrument, struct result *out)
 	out->item = 1;
 	out->unit = UNIT_PERCENT;
 	out->decimals = 1;
-	out->value = percent / 10;
+	out->app_offset = control ? 0 : app_offset(instrument) / 10;
+	out->value = percent / 10 + out->app_offset;
 	out->kind = control ? RESULT_NEGATIVE_CONTROL : RESULT_SAMPLE;
 	/* one control for the wells of a group */
 	out->control = (uint16_t)(400 + instrument->batch * 37 % 550);
@@ -312,7 +320,8 @@ static void produce_a6b(struct instrument *instrument, struct result *out)
 	out->item = test->code;
 	out->unit = test->unit;
 	out->decimals = test->decimals;
-	out->value = value;
+	out->app_offset = test->unit == UNIT_PERCENT ? app_offset(instrument) : 0;
+	out->value = value + out->app_offset;
 	out->channel = take_channel(instrument);
 	give_verdict(instrument, test, out);
 	signals_for(instrument, out, test->unit == UNIT_PERCENT ? value : 2500);

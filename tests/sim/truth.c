@@ -121,7 +121,7 @@ static const char *kind_of(const struct truth_place *place, const struct result 
 size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, const struct result *result)
 {
 	char at[48], tested[48], number[16], name[64], value[24] = "", channel[8] = "null", item[8] = "", port[24] = "";
-	char temperature[48] = "", degrees[24];
+	char more[64] = "", digits[24];
 	int64_t at_ns;
 
 	now_text(at, &at_ns);
@@ -136,8 +136,10 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 	if (result->item > 0)
 		snprintf(item, sizeof item, "%u", result->item);
 	if (place->archetype == ARCHETYPE_A6A)
-		snprintf(temperature, sizeof temperature, ",\"temperature\":\"%s\"",
-			truth_number(degrees, result->signal, 1, false));
+		snprintf(more, sizeof more, ",\"temperature\":\"%s\"", truth_number(digits, result->signal, 1, false));
+	else if (result->app_offset != 0)
+		snprintf(more, sizeof more, ",\"app_offset\":\"%s\"",
+			truth_number(digits, result->app_offset, result->decimals, false));
 	if (place->port > 0)
 		snprintf(port, sizeof port, ",\"port\":%d", place->port);
 	int length = snprintf(out, TRUTH_MAX,
@@ -148,7 +150,7 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 		at, (long long)at_ns, archetype_names[place->archetype], place->unit, port, place->serial, number,
 		channel, place->archetype == ARCHETYPE_A2 ? number : result->sample_no, name, item, value,
 		unit_names[result->unit], verdict_names[result->verdict], tested, kind_of(place, result),
-		result->operator_name ? result->operator_name : "", temperature);
+		result->operator_name ? result->operator_name : "", more);
 	return (size_t)length;
 }
 
