@@ -154,6 +154,7 @@ static int prepare_streams(struct publisher *publisher, struct fault *fault)
 	publisher->reported = publisher->receipts.covered = through;
 	publisher->stats.through = through;
 	window_init(&publisher->outbox.window, publisher->outbox.ring, OUTBOX_MAX, 0);
+	pace_init(&publisher->answer_pace, ANSWER_RATE, clock_ms());
 	return rc;
 }
 

@@ -25,7 +25,8 @@
 #include "request.h"
 #include "stream.h"
 
-#define OUTBOX_MAX 16
+#define OUTBOX_MAX  16
+#define ANSWER_RATE 10 /* answers to the platform a second */
 
 struct outgoing { /* a status or an answer to the platform, waiting for its turn */
 	char *topic, *payload;
@@ -132,6 +133,7 @@ struct publisher {
 	struct old_journal old;
 	uint64_t reported; /* the `through` last given to the journal */
 	struct outbox outbox;
+	struct pace answer_pace;
 	struct receipts receipts;
 	struct proof_stream seals, manifests;
 	struct pace proof_pace;
@@ -140,7 +142,7 @@ struct publisher {
 	struct platform_range retry_asked; /* by another thread; under fault_lock */
 	struct platform_range resend;      /* not begun yet of what another thread asked for; likewise */
 
-	struct complaint down, unexamined, refused, unread, odd, uncovered;
+	struct complaint down, unexamined, refused, unread, odd, flooded, uncovered;
 };
 
 /* publisher_broker.c */

@@ -26,16 +26,11 @@ static void outgoing_free(struct outgoing *outgoing)
 	*outgoing = (struct outgoing){ 0 };
 }
 
-/* Takes `payload` over. When the platform asks faster than the link carries answers, the newest question gets none. */
+/* Takes `payload` over. There is room: take_request() has seen to it. */
 static void answer(struct publisher *publisher, const struct mqtt_incoming *message, const char *name, char *payload)
 {
 	struct outbox *outbox = &publisher->outbox;
 	char topic[160];
-	if (outbox->count == OUTBOX_MAX) {
-		publisher->stats.requests_refused++;
-		free(payload);
-		return;
-	}
 	struct outgoing *outgoing = &outbox->list[(outbox->first + outbox->count++) % OUTBOX_MAX];
 	snprintf(topic, sizeof(topic), "%s/response/%s", publisher->root, name);
 	outgoing->payload = payload;
@@ -105,8 +100,9 @@ bool platform_send(struct publisher *publisher, long now_ms)
 		if (sent)
 			return true;
 	}
-	if (outbox->count == 0)
+	if (outbox->count == 0 || pace_wait_ms(&publisher->answer_pace, now_ms) > 0)
 		return false;
+	pace_spend(&publisher->answer_pace);
 	struct outgoing *outgoing = &outbox->list[outbox->first];
 	bool sent = outgoing->topic && publish(publisher, outgoing, false, &token);
 	outgoing_free(outgoing);
@@ -196,11 +192,18 @@ static void take_request(struct publisher *publisher, const char *name, const st
 	struct platform_request request;
 	struct fault fault;
 	publisher->stats.requests++;
+	if (publisher->outbox.count == OUTBOX_MAX) { /* whoever asks this often may do without an answer */
+		publisher->stats.requests_refused++;
+		if (complaint_due(&publisher->flooded))
+			log_warning(_("target %s: requests come faster than %d a second; those beyond get no answer"),
+				publisher->target->name, ANSWER_RATE);
+		return;
+	}
 	if (message->retained) {
 		complain(publisher, message->topic, _("a request must not be retained"));
 		return;
 	}
-	if (message->response_topic && !request_topic_allowed(message->response_topic, publisher->root)) {
+	if (message->response_topic && !request_topic_allowed(message->response_topic)) {
 		complain(publisher, message->topic, _("no answer may be sent to its response topic"));
 		return;
 	}

@@ -236,7 +236,7 @@ void send_report_progress(struct publisher *publisher)
 int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms)
 {
 	struct pace *paces[] = { &publisher->backlog_pace, &publisher->replay_pace, &publisher->proof_pace,
-		&publisher->old_pace };
+		&publisher->old_pace, &publisher->answer_pace };
 	long wait = most_ms;
 	if (publisher->paused_until_ms > now_ms)
 		return (int)earlier(publisher->paused_until_ms - now_ms, wait);

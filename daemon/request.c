@@ -155,14 +155,24 @@ int receipt_parse(const char *payload, size_t length, struct platform_receipt *r
 	return rc;
 }
 
-bool request_topic_allowed(const char *topic, const char *root)
+/* Whether a topic is one of a station's, ours or another's: assay/v1/<county>/<station>... What follows the station, or
+ * NULL where it is none. */
+static const char *behind_station(const char *topic)
 {
-	size_t length = strlen(topic), root_length = strlen(root);
+	static const char contract[] = "assay/v1/";
+	if (strncmp(topic, contract, sizeof(contract) - 1) != 0)
+		return NULL;
+	const char *station = strchr(topic + sizeof(contract) - 1, '/');
+	return station ? station + 1 + strcspn(station + 1, "/") : NULL;
+}
+
+bool request_topic_allowed(const char *topic)
+{
+	size_t length = strlen(topic);
 	if (length == 0 || length > TOPIC_LENGTH_MAX || topic[0] == '$' || strpbrk(topic, "+#"))
 		return false;
 	if (!text_is_utf8(topic, length))
 		return false;
-	if (strncmp(topic, root, root_length) == 0 && (topic[root_length] == '/' || topic[root_length] == '\0'))
-		return strncmp(topic + root_length, "/response/", 10) == 0;
-	return true;
+	const char *behind = behind_station(topic);
+	return !behind || strncmp(behind, "/response/", 10) == 0;
 }

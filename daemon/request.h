@@ -43,8 +43,8 @@ int request_parse(
 	const char *name, const char *payload, size_t length, struct platform_request *ret, struct fault *fault);
 int receipt_parse(const char *payload, size_t length, struct platform_receipt *ret, struct fault *fault);
 
-/* True when an answer may be published there: a proper topic name that is none of the station's own topics under
- * `root`, apart from root/response/... */
-bool request_topic_allowed(const char *topic, const char *root);
+/* True when an answer may be published there: a proper topic name that is none of a station's own, this one's or
+ * another's, apart from assay/v1/<county>/<station>/response/... */
+bool request_topic_allowed(const char *topic);
 
 #endif

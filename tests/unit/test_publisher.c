@@ -411,6 +411,42 @@ static void a_flood_of_requests_delays_no_record(void **state)
 	stage_free(stage);
 }
 
+static bool ask_for_status_a_thousand_times(struct stage *stage)
+{
+	char port[8];
+	snprintf(port, sizeof(port), "%d", stage->port);
+	pid_t asker = start_program(stage, "mosquitto_pub", "-V", "5", "-q", "1", "-p", port, "-t",
+		ROOT_TOPIC "/request/status", "-m", "{}", "--repeat", "1000", NULL);
+	int status;
+	return waitpid(asker, &status, 0) == asker && status == 0;
+}
+
+static bool some_are_refused(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->requests_refused > 100;
+}
+
+static void answers_have_a_rate(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	assert_true(broker_start(stage) && ear_start(stage));
+	assert_true(stage_publish(stage));
+	append(stage, 1, 1, false);
+	wanted = 1;
+	assert_true(eventually(all_delivered, stage, 5000)); /* subscribed by then, too */
+	long begun_ms = clock_ms();
+	assert_true(ask_for_status_a_thousand_times(stage));
+	assert_true(eventually(some_are_refused, stage, 10000));
+	unsigned most = 16 + 10 * (unsigned)(clock_ms() - begun_ms + 999) / 1000; /* those that wait, and 10 a second */
+	unsigned answers = count_of(stage, "/response/status");
+	if (answers > most)
+		fail_msg("%u answers, at most %u were due", answers, most);
+	wanted = 1;
+	assert_true(eventually(answered, stage, 5000));
+	stage_free(stage);
+}
+
 static bool has_receipt(struct stage *stage)
 {
 	return publisher_stats(stage->publisher)->receipts >= wanted;
@@ -544,6 +580,7 @@ int main(void)
 		cmocka_unit_test(a_broker_that_falls_silent_is_left),
 		cmocka_unit_test(the_platforms_requests_are_answered_and_nonsense_is_survived),
 		cmocka_unit_test(a_flood_of_requests_delays_no_record),
+		cmocka_unit_test(answers_have_a_rate),
 		cmocka_unit_test(a_record_counts_as_delivered_when_a_receipt_covers_it),
 		cmocka_unit_test(behind_a_long_backlog_new_entries_go_first),
 		cmocka_unit_test(another_client_with_our_name_is_not_fought),
