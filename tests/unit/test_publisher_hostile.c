@@ -101,6 +101,49 @@ static void a_packet_of_256_megabytes_is_survived(void **state)
 	stage_free(deliver("huge", 60000));
 }
 
+static void acknowledgements_of_what_was_never_sent_deliver_nothing(void **state)
+{
+	(void)state;
+	struct stage *stage = hostile_stage("wrong-ids");
+	stage->target.ack_timeout_ms = 1000;
+	assert_true(stage_publish(stage));
+	assert_true(eventually(is_lost, stage, 5000));
+	assert_int_equal(publisher_stats(stage->publisher)->through, 0);
+	assert_true(eventually(all_delivered, stage, 15000));
+	stage_free(stage);
+}
+
+static void a_connack_full_of_properties_is_survived(void **state)
+{
+	(void)state;
+	stage_free(deliver("properties", 30000));
+}
+
+static bool is_past_all_codes(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->losses >= 8 && all_delivered(stage);
+}
+
+static void whatever_reason_the_broker_gives_nothing_is_set_aside(void **state)
+{
+	(void)state;
+	struct stage *stage = hostile_stage("codes");
+	stage->target.reconnect_max_ms = 200;
+	assert_true(stage_publish(stage));
+	assert_true(eventually(is_past_all_codes, stage, 60000));
+	assert_int_equal(publisher_stats(stage->publisher)->refused, 0);
+	stage_free(stage);
+}
+
+static void a_flood_from_the_broker_is_survived(void **state)
+{
+	(void)state;
+	struct stage *stage = deliver("flood", 30000);
+	assert_true(publisher_stats(stage->publisher)->requests_refused > 0);
+	assert_int_equal(publisher_stats(stage->publisher)->refused, 0);
+	stage_free(stage);
+}
+
 static bool is_taken_over(struct stage *stage)
 {
 	struct fault fault;
@@ -161,6 +204,10 @@ int main(void)
 		cmocka_unit_test(a_receive_maximum_of_three_is_never_exceeded),
 		cmocka_unit_test(bytes_that_are_no_mqtt_are_survived),
 		cmocka_unit_test(a_packet_of_256_megabytes_is_survived),
+		cmocka_unit_test(acknowledgements_of_what_was_never_sent_deliver_nothing),
+		cmocka_unit_test(a_connack_full_of_properties_is_survived),
+		cmocka_unit_test(whatever_reason_the_broker_gives_nothing_is_set_aside),
+		cmocka_unit_test(a_flood_from_the_broker_is_survived),
 		cmocka_unit_test(a_takeover_is_named_and_answered_with_a_long_pause),
 		cmocka_unit_test(an_entry_the_broker_dies_of_is_set_aside_and_the_rest_goes_on),
 		cmocka_unit_test(no_entry_is_set_aside_for_a_network_that_comes_and_goes),
