@@ -62,8 +62,8 @@ def main(cable):
         port = harness.free_port()
         broker = room.broker(port=port, extra=f"listener {port} {net.COUNTY}")
         room.platform(broker.port)
-        room.reader(RESULTS, rate=RATE)
-        room.run(broker.port, host=net.COUNTY, wrapper=cable.inside, poll="1s", patience=PATIENCE,
+        room.pusher(RESULTS, rate=RATE)
+        room.run(broker.port, host=net.COUNTY, wrapper=cable.inside, patience=PATIENCE,
                  more=f"keepalive = {KEEPALIVE_S}s\nack-timeout = {ACK_TIMEOUT_S}s\n")
         harness.wait_for(lambda: arrived(room) > 0, 20, "the first result")
         for seconds in SECONDS:

@@ -93,15 +93,6 @@ def judge_pauses(kind, times):
     return f"{kind} {len(times)} attempts, longest pause {max(pauses, default=0):.0f} s", good and grown and not busy
 
 
-def lateness(room, subscriber):
-    """How long after it was finished each result had come to the live broker's subscriber; the worst."""
-    finished = {harness.key_of_truth(truth): truth["at_ns"] for truth in room.sim.truth()}
-    worst = 0
-    for record, at_ns in subscriber.records():
-        worst = max(worst, at_ns - finished.get(harness.key_of_record(record), at_ns))
-    return worst / 1e9
-
-
 def main(cable):
     with station.Station() as room:
         port, resetting = harness.free_port(), Resetting()
@@ -118,9 +109,9 @@ def main(cable):
         room.reader(results, rate=RATE)
         room.run(broker.port, host=net.COUNTY, receipts="none", more=more, wrapper=cable.inside, poll=f"{POLL_S}s")
         time.sleep(SECONDS)
-        verdict = harness.settle([room.sim], subscriber, 30)
+        verdict = harness.settle([room.simulator], subscriber, 30)
         faults = {name: target.get("fault", "") for name, target in room.assayd.status()["targets"].items()}
-        late = lateness(room, subscriber)
+        late = station.lateness(room.truth(), subscriber)
         begun = time.monotonic()
         room.assayd.stop(seconds=60)
         stopped = time.monotonic() - begun

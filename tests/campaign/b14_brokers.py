@@ -52,8 +52,8 @@ def rabbit():
 
 def under_load(room, number):
     """Waits until that many results more are finished, so that what follows happens while they are on their way."""
-    due = len(room.sim.truth()) + number
-    harness.wait_for(lambda: len(room.sim.truth()) >= due, 60, "load")
+    due = len(room.truth()) + number
+    harness.wait_for(lambda: len(room.truth()) >= due, 60, "load")
 
 
 def cluster():

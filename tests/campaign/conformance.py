@@ -47,6 +47,14 @@ class Ear:
         with self.changed:
             return self.changed.wait_for(condition, seconds)
 
+    def answer_at(self, topic):
+        """Properties of a request that is to be answered there; None with MQTT 3.1.1, which has no such thing."""
+        if not self.version5:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.ResponseTopic = topic
+        return properties
+
     def stop(self):
         self.client.disconnect()
         self.client.loop_stop()
@@ -84,7 +92,7 @@ class Check:
         self.room.run(self.broker.port, self.protocol, receipts)
 
     def outage(self):
-        harness.wait_for(lambda: len(self.room.sim.truth()) > self.results // 4, 30, "load")
+        harness.wait_for(lambda: len(self.room.truth()) > self.results // 4, 30, "load")
         self.broker.crash()
         time.sleep(1)
         self.broker.start()
@@ -124,19 +132,13 @@ class Check:
         status = self.room.assayd.status()
         before, journal = len(self.ear.of(*ENTRIES)), self.room.journal()
         question = {"epoch": status["epoch"], "from": 3, "to": 7}
-        self.ear.client.publish(f"{harness.PREFIX}/request/replay", json.dumps(question), qos=1, properties=self.answer_here())
+        self.ear.client.publish(f"{harness.PREFIX}/request/replay", json.dumps(question), qos=1,
+                                properties=self.ear.answer_at(f"{harness.PREFIX}/response/replay"))
         again = lambda: [message.payload for message in self.ear.of(*ENTRIES)[before:]]
         came = eventually(lambda: again()[:5] == [journal[seq] for seq in range(3, 8)], 10)
         self.promise(came, "a replay that the platform asks for comes")
         answers = lambda: [json.loads(message.payload) for message in self.ear.of("replay")]
         self.promise(eventually(lambda: any(answer.get("accepted") for answer in answers()), 10), "a request is answered")
-
-    def answer_here(self):
-        if self.protocol != "5":
-            return None
-        properties = Properties(PacketTypes.PUBLISH)
-        properties.ResponseTopic = f"{harness.PREFIX}/response/replay"
-        return properties
 
     def presence(self):
         """What a newcomer hears of the station while it is there, when it died, and when it left as planned."""
@@ -169,7 +171,7 @@ def check_unfaithful(broker, room, results):
     """The negative control: a broker known not to keep some of the promises. Returns (judgement, broken promises)."""
     it = Check(room, broker, "3.1.1", results)
     it.begin("none")
-    harness.wait_for(lambda: len(room.sim.truth()) >= results and room.receipted(), 30, "all acknowledged")
+    harness.wait_for(lambda: len(room.truth()) >= results and room.receipted(), 30, "all acknowledged")
     it.delivery(1)
     it.wire()
     it.promise(retained_status(broker.port, "3.1.1") is True, "the status is retained")

@@ -11,6 +11,7 @@ import harness
 import county
 
 READER = "[instrument reader-1]\ndriver = seven-e-aa\nport = {serial}\npoll = {poll}\n"
+PUSHER = "[instrument pusher-1]\ndriver = text\nprofile = push-a10\nport = {serial}\n"
 TARGET = "broker = {brokers}\nprotocol = {protocol}\nreceipts = {receipts}\n{more}"
 QUICK = "reconnect-min = 100ms\nreconnect-max = 1s\n"
 
@@ -23,7 +24,7 @@ class Station(harness.Room):
 
     def __init__(self):
         super().__init__()
-        self.sim = self.assayd = self.county = None
+        self.simulator = self.config = self.assayd = self.county = None
 
     def __exit__(self, *what):
         if self.county:
@@ -31,13 +32,17 @@ class Station(harness.Room):
         super().__exit__(*what)
 
     def reader(self, results, *more, rate=30):
-        """An instrument that finishes `results` results and then only answers."""
-        self.sim = self.sim_of("reader-1", "a2", ("--serial", self.path("reader")), "--seed", "3", "--rate", str(rate),
-                               "--results", str(results), *more)
-        return self.sim
+        """An instrument that finishes `results` results, and is asked for all of the day at each poll."""
+        self.instrument("reader-1", "a2", READER, results, rate, *more)
 
-    def sim_of(self, *arguments):
-        return super().sim(*arguments)
+    def pusher(self, results, *more, rate=30):
+        """One that says each result once, unasked: it costs the daemon next to nothing."""
+        self.instrument("pusher-1", "a10", PUSHER, results, rate, *more)
+
+    def instrument(self, name, archetype, config, results, rate, *more):
+        self.config = config
+        self.simulator = self.sim(name, archetype, ("--serial", self.path("line")), "--seed", "3", "--rate", str(rate),
+                                  "--results", str(results), *more)
 
     def run(self, port, protocol="5", receipts="required", more="", host="127.0.0.1", poll="200ms",
             patience=QUICK, **options):
@@ -45,7 +50,7 @@ class Station(harness.Room):
         ports = port if isinstance(port, (list, tuple)) else [port]
         target = TARGET.format(brokers=" ".join(f"mqtt://{host}:{each}" for each in ports), protocol=protocol,
                                receipts=receipts, more=patience + more)
-        self.assayd = self.daemon(READER.format(serial=self.path("reader"), poll=poll), target, **options)
+        self.assayd = self.daemon(self.config.format(serial=self.path("line"), poll=poll), target, **options)
         return self.assayd.start()
 
     def platform(self, port, protocol="5", asks=True, host="127.0.0.1", client_id="platform"):
@@ -58,6 +63,10 @@ class Station(harness.Room):
         """Its session stays with the broker, what it stored with it."""
         self.county.stop()
         self.county = None
+
+    def truth(self):
+        """What the instrument finished."""
+        return self.simulator.truth()
 
     def target(self):
         return self.assayd.status()["targets"]["county"]
@@ -77,10 +86,10 @@ class Station(harness.Room):
 
     def lost(self):
         entries = [json.loads(payload) for payload in self.stored()]
-        return harness.compare(self.sim.truth(), [entry for entry in entries if "kind" in entry]).lost
+        return harness.compare(self.truth(), [entry for entry in entries if "kind" in entry]).lost
 
     def all_there(self, results):
-        return len(self.sim.truth()) >= results and not self.lost()
+        return len(self.truth()) >= results and not self.lost()
 
     def wait_for_all(self, results, seconds):
         """True when everything the instrument finished came to the platform in time, and receipts for it came back."""
@@ -95,11 +104,19 @@ class Station(harness.Room):
     def judge(self):
         payloads, journal = self.stored(), self.journal()
         entries = [json.loads(payload) for payload in payloads]
-        verdict = harness.compare(self.sim.truth(), [entry for entry in entries if "kind" in entry])
+        verdict = harness.compare(self.truth(), [entry for entry in entries if "kind" in entry])
         altered = [entry["seq"] for entry, payload in zip(entries, payloads) if journal.get(entry["seq"]) != payload]
         with self.county.lock:
             alarms = [what for (what,) in self.county.store.db.execute("SELECT what FROM alarm")]
         return Judgement(verdict.finished, verdict.received, verdict.lost, verdict.doubled + verdict.invented, altered, alarms)
+
+
+def lateness(truth, subscriber):
+    """The worst of how long after it was finished a result was heard of for the first time, in seconds."""
+    first = {}
+    for record, at_ns in subscriber.records():
+        first.setdefault(harness.key_of_record(record), at_ns)
+    return max((first[key] - line["at_ns"] for line in truth if (key := harness.key_of_truth(line)) in first), default=0) / 1e9
 
 
 def sound(judgement):

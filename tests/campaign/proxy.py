@@ -1,0 +1,133 @@
+"""proxy: a cable of TCP between station and broker that can be slow, uneven, dead or a trickle, and counts what is in flight."""
+import queue
+import random
+import socket
+import threading
+import time
+
+import harness
+
+PUBLISH, PUBACK = 3, 4
+
+
+class Packets:
+    """Finds the MQTT packets in a stream of bytes."""
+
+    def __init__(self):
+        self.buffer = b""
+
+    def of(self, data):
+        """(kind, flags) of each packet that `data` completes."""
+        self.buffer += data
+        while (size := self.size()) and size <= len(self.buffer):
+            yield self.buffer[0] >> 4, self.buffer[0] & 15
+            self.buffer = self.buffer[size:]
+
+    def size(self):
+        value = 0
+        for at, byte in enumerate(self.buffer[1:5]):
+            value |= (byte & 0x7F) << 7 * at
+            if not byte & 0x80:
+                return 2 + at + value
+        return 0
+
+
+class Connection:
+    def __init__(self, proxy, client):
+        self.proxy, self.client, self.in_flight, self.over = proxy, client, 0, False
+        self.server = socket.create_connection(("127.0.0.1", proxy.to))
+        for source, sink, count in ((client, self.server, self.sent), (self.server, client, self.answered)):
+            waiting = queue.Queue()
+            threading.Thread(target=self.take, args=(source, waiting, Packets(), count if source is client else None), daemon=True).start()
+            threading.Thread(target=self.give, args=(sink, waiting, Packets(), count if sink is client else None), daemon=True).start()
+
+    def sent(self, kind, flags):
+        if kind == PUBLISH and flags & 6:
+            self.in_flight += 1
+            self.proxy.most_in_flight = max(self.proxy.most_in_flight, self.in_flight)
+
+    def answered(self, kind, _flags):
+        self.in_flight -= kind == PUBACK
+
+    def take(self, source, waiting, packets, count):
+        """Reads as fast as it comes: what waits is on the cable."""
+        due = 0
+        while data := self.read(source):
+            if count:
+                for kind, flags in packets.of(data):
+                    count(kind, flags)
+            due = max(due, time.monotonic() + self.proxy.delay())
+            waiting.put((due, data))
+        waiting.put((0, b""))
+
+    @staticmethod
+    def read(source):
+        try:
+            return source.recv(65536)
+        except OSError:
+            return b""
+
+    def give(self, sink, waiting, packets, count):
+        while not self.over:
+            due, data = waiting.get()
+            if not data:
+                break
+            time.sleep(max(0, due - time.monotonic()))
+            try:
+                for piece in self.proxy.pieces(data, self):
+                    if count: # before it is with the client, which may send the next at once
+                        for kind, flags in packets.of(piece):
+                            count(kind, flags)
+                    sink.sendall(piece)
+            except OSError:
+                break
+        self.close()
+
+    def close(self):
+        self.over = True
+        for end in (self.client, self.server):
+            end.close()
+
+
+class Proxy:
+    """`delay_s` (least, most) each way; `stalled`: the link stays and carries nothing; `trickle`: a byte a second."""
+
+    def __init__(self, to):
+        self.to, self.delay_s, self.stalled, self.trickle, self.most_in_flight = to, (0, 0), False, False, 0
+        self.random, self.connections = random.Random(1), []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            client, _ = self.listener.accept()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                self.connections.append(Connection(self, client))
+            except OSError:
+                client.close()
+
+    def delay(self):
+        return self.random.uniform(*self.delay_s)
+
+    def pieces(self, data, connection):
+        """What of `data` may be passed on next, as long as there is anything of it."""
+        while data and not connection.over:
+            if self.stalled:
+                time.sleep(0.05)
+            elif self.trickle:
+                time.sleep(1)
+                yield data[:1]
+                data = data[1:]
+            else:
+                yield data
+                return
+
+    def heal(self):
+        """As before; links that are in a bad state are cut, as the next router would."""
+        self.delay_s, self.stalled, self.trickle = (0, 0), False, False
+
+
+def wait_until_up(room, seconds):
+    harness.wait_for(lambda: room.target()["state"] == "up", seconds, "the link to come up")
