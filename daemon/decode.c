@@ -65,17 +65,23 @@ static void put_marks(struct json *line, unsigned marks)
 	js_put(line, "marks", names);
 }
 
-static void put_raw(struct json *line, const uint8_t *raw, size_t length)
+static char *put_hex(char *text, const uint8_t *bytes, size_t length)
 {
 	static const char digits[] = "0123456789abcdef";
-	char *text = raw ? malloc(2 * length + 1) : NULL;
+	for (size_t i = 0; i < length; i++) {
+		*text++ = digits[bytes[i] >> 4];
+		*text++ = digits[bytes[i] & 0x0F];
+	}
+	return text;
+}
+
+static void put_raw(struct json *line, const struct reading *reading)
+{
+	char *text = reading->raw ? malloc(2 * (reading->raw_head_length + reading->raw_length) + 1) : NULL;
 	if (!text)
 		return;
-	for (size_t i = 0; i < length; i++) {
-		text[2 * i] = digits[raw[i] >> 4];
-		text[2 * i + 1] = digits[raw[i] & 0x0F];
-	}
-	text[2 * length] = '\0';
+	char *end = put_hex(text, reading->raw_head, reading->raw_head_length);
+	*put_hex(end, reading->raw, reading->raw_length) = '\0';
 	js_put_text(line, "raw", text);
 	free(text);
 }
@@ -107,7 +113,7 @@ struct json *decode_line(const struct reading *reading)
 	put_operator(line, reading);
 	put_named(line, "said", reading->said, reading->said_count);
 	put_marks(line, reading->marks);
-	put_raw(line, reading->raw, reading->raw_length);
+	put_raw(line, reading);
 	return line;
 }
 

@@ -225,11 +225,17 @@ static void put_raw(struct json *record, const struct making *making)
 	js_put_text(record, "decoder", decoder);
 	if (!reading->raw_length)
 		return;
-	char *base64 = malloc(4 * ((reading->raw_length + 2) / 3) + 1);
-	if (!base64)
+	size_t head = reading->raw_head_length, length = head + reading->raw_length;
+	uint8_t *raw = malloc(length);
+	char *base64 = malloc(4 * ((length + 2) / 3) + 1);
+	if (!raw || !base64)
 		abort();
-	js_put_text(record, "raw", digest_base64(reading->raw, reading->raw_length, base64));
+	if (head > 0)
+		memcpy(raw, reading->raw_head, head);
+	memcpy(raw + head, reading->raw, reading->raw_length);
+	js_put_text(record, "raw", digest_base64(raw, length, base64));
 	free(base64);
+	free(raw);
 }
 
 static bool shown(const char *said, const struct json *object)

@@ -178,6 +178,7 @@ static void make_record(struct worker *worker, const struct maker *maker, const 
 	if (!worker->event) {
 		reading.raw = worker->raw;
 		reading.raw_length = worker->raw_length;
+		reading.raw_head_length = 0; /* it stands in `raw` */
 	}
 	const struct config *config = worker->wish->config;
 	record_identify(config, &worker->instrument, &known, &reading, &reception, &made->entry);

@@ -63,6 +63,8 @@ void redecode_raw(const struct instrument_config *config, const struct reading *
 	decoding.instrument =
 		(struct instrument){ .driver = driver, .options = config->options, .profile = config->profile };
 	decoding.instrument.state = calloc(1, driver_state_size(driver, config->profile));
+	const char *file = reading_has_said(before, "file");
+	decoding.instrument.file = *file ? file : NULL;
 	decoding.readings.list = calloc(READINGS_AT_ONCE, sizeof(struct reading));
 	if (!decoding.instrument.state || !decoding.readings.list)
 		abort();

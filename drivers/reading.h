@@ -85,6 +85,9 @@ struct reading {
 
 	const uint8_t *raw; /* the bytes it was decoded from; valid until the next frame */
 	size_t raw_length;
+	const uint8_t *raw_head; /* what stands before them and is needed to read them, a file's heading; kept with
+	                            them. Valid until the next file; NULL where there is none */
+	size_t raw_head_length;
 };
 
 /* Things that are not results but must not pass silently; each becomes an event of the same name. */

@@ -69,6 +69,7 @@ struct state {
 	unsigned told; /* of it, as undecodable */
 	bool inside;   /* a JSON document: its head was there, its tail was not */
 	struct text_record record;
+	struct text_heading heading; /* of the file, where the profile has one */
 };
 
 /* ---- frames ---- */
@@ -362,8 +363,16 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	struct reading made;
 	char reason[160] = "";
 	state->row++;
-	if ((instrument->file || reply->offline) && profile->header && state->row == 1)
+	if ((instrument->file || reply->offline) && profile->header && state->row == 1) {
+		if (!text_heading_read(profile, reply->bytes, reply->length, &state->heading))
+			tell_undecodable(instrument, readings, reply, state->heading.reason);
 		return;
+	}
+	if (profile->named && !state->heading.read) {
+		readings->rejected++; /* why was told of the heading */
+		return;
+	}
+	state->record.heading = profile->header && state->heading.length > 0 ? &state->heading : NULL;
 	state->record.file = instrument->file;
 	state->record.last = is_last(instrument);
 	switch (text_record_read(profile, reply->bytes, reply->length, &state->record, &made, reason, sizeof(reason))) {
@@ -380,6 +389,10 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	if (!reading)
 		return;
 	*reading = made;
+	if (state->record.heading) {
+		reading->raw_head = state->heading.bytes;
+		reading->raw_head_length = state->heading.length;
+	}
 	if (instrument->file)
 		identify_row(instrument, reading);
 	if (!profile->repeatable || instrument->file)
@@ -423,6 +436,8 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 	if (reply->kind == REPLY_FILE) {
 		memset(state->alike, 0, sizeof(state->alike));
 		state->row = state->told = 0;
+		state->heading.read = false;
+		state->heading.length = 0;
 		state->inside = false;
 	}
 	if (reply->kind == REPLY_SILENCE) {

@@ -1,9 +1,10 @@
 /* Inside the `text` driver: how a profile describes delimited lines, fixed blocks, printed tickets, JSON.
  *
  * text_driver.c cuts and asks, text_driver_profile.c, _field.c and _finish.c read profiles, text_driver_record.c makes
- * a reading of a frame, text_driver_value.c reads single texts, text_driver_ticket.c knows the printer's commands,
- * text_driver_json.c scans JSON, text_driver_document.c cuts its documents, text_driver_xml.c does both for XML. The
- * reference of profiles is config/profiles/README.md. Pure; any thread may call.
+ * a reading of a frame, text_driver_heading.c knows what columns are called, text_driver_value.c reads single texts,
+ * text_driver_ticket.c knows the printer's commands, text_driver_json.c scans JSON, text_driver_document.c cuts its
+ * documents, text_driver_xml.c does both for XML. The reference of profiles is config/profiles/README.md. Pure; any
+ * thread may call.
  */
 #ifndef ASSAYD_TEXT_DRIVER_H
 #define ASSAYD_TEXT_DRIVER_H
@@ -80,9 +81,9 @@ struct text_field {
 	enum text_source source;
 	enum text_type type;
 	char name[24];
-	long columns[2];     /* from 1; the second is 0 where there is one only */
+	long columns[2];     /* from 1; the second is 0 where there is one only; both where `text` names them */
 	long first, last;    /* bytes of the record, from 0; negative ones from its end, -1 the last */
-	char text[96];       /* labels separated by '|', or what `is` says */
+	char text[96];       /* labels or headings separated by '|', or what `is` says */
 	char format[40];     /* of a time */
 	size_t offset, size; /* TEXT_WORD: where in struct reading */
 };
@@ -114,6 +115,7 @@ struct text_profile {
 	struct text_literal separator;
 	bool separator_given, blanks, quotes; /* blanks: one or more of them separate */
 	bool header;                          /* the first line of a file names the columns */
+	bool named;                           /* ... and fields go by these names */
 	long columns_least, columns_most;     /* 0: any */
 	long last;                            /* bytes of the last column, where no `end` follows it */
 	struct text_literals ignored;
@@ -184,6 +186,15 @@ struct text_label { /* one line of a ticket, "label：value", as UTF-8 */
 	bool used;
 };
 
+struct text_heading {                     /* the first line of a file */
+	bool read;                        /* all columns that the profile names are there, once each */
+	enum text_encoding encoding;      /* that in which they were found; the whole file's */
+	long columns[TEXT_FIELDS_MAX][2]; /* of each field of the profile, as in struct text_field */
+	uint8_t bytes[TEXT_LINE_LONGEST]; /* as it stands there, its end too ... */
+	size_t length;                    /* ... 0: there was none, or it is longer */
+	char reason[160];                 /* not read: why */
+};
+
 struct text_record {           /* a frame opened up */
 	struct text_piece all; /* without what ends it */
 	/* of a line; of a JSON record the token of each field of the profile, `at` NULL where there is none */
@@ -191,14 +202,21 @@ struct text_record {           /* a frame opened up */
 	size_t column_count;
 	bool numbers[TEXT_FIELDS_MAX]; /* JSON: the token is a number */
 	/* the caller's: */
-	const char *file; /* the name of the file it stands in, or NULL */
-	bool last;        /* of a file: nothing need end it */
+	const struct text_heading *heading; /* NULL or not read: columns go by their numbers, and the encoding is the
+	                                     * profile's */
+	const char *file;                   /* the name of the file it stands in, or NULL */
+	bool last;                          /* of a file: nothing need end it */
 	struct text_label labels[TEXT_LABELS_MAX];
 	size_t label_count;
 };
 
 enum text_verdict_on_frame { TEXT_RESULT, TEXT_NOTHING, TEXT_FAULTY };
 
+/* Reads the first line of a file. False with a reason when a column that the profile names is missing in it. */
+bool text_heading_read(
+	const struct text_profile *profile, const uint8_t *data, size_t length, struct text_heading *heading);
+/* True when the first `length` bytes of "检测时间|读取时间" name this. */
+bool text_is_one_of(const char *names, size_t length, const char *name);
 /* True when the field's text names this label or member: "检测时间|读取时间" names two. */
 bool text_is_label(const struct text_field *field, const char *label);
 /* The bytes that separate columns at `at`, or 0. */

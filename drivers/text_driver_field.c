@@ -108,20 +108,44 @@ static struct word next_word(const char **rest)
 	return word;
 }
 
+/* With its quotes; as next_word() where there is no second one. */
+static struct word next_quoted(const char **rest)
+{
+	const char *at = *rest, *end = strchr(at + 1, '\'');
+	if (!end || end == at + 1)
+		return next_word(rest);
+	*rest = end + 1 + strspn(end + 1, BLANKS);
+	return (struct word){ at, (size_t)(end - at + 1) };
+}
+
 static bool is(struct word word, const char *text)
 {
 	return strlen(text) == word.length && strncmp(word.at, text, word.length) == 0;
 }
 
+static int parse_text(struct text_field *field, struct word word, struct fault *fault);
+
+/* 检测结果 or 检测结果|结果; two joined by a comma; in quotes where one has a blank in it, or is a number. */
+static int parse_headings(struct text_field *field, struct word word, struct fault *fault)
+{
+	struct word inside = word;
+	if (word.at[0] == '\'')
+		inside = (struct word){ word.at + 1, word.length - 2 };
+	return parse_text(field, inside, fault);
+}
+
 static int parse_columns(struct text_field *field, struct word word, struct fault *fault)
 {
+	if (word.length > 0 && !memchr("+-0123456789", word.at[0], 13)) /* a heading; 4 may be '4' */
+		return parse_headings(field, word, fault);
 	const char *comma = memchr(word.at, ',', word.length);
 	size_t first = comma ? (size_t)(comma - word.at) : word.length;
 	if (!text_parse_long(word.at, first, 1, TEXT_COLUMNS_MAX, &field->columns[0]) ||
 		(comma &&
 			!text_parse_long(comma + 1, word.length - first - 1, 1, TEXT_COLUMNS_MAX, &field->columns[1])))
 		return fault_set(fault, EINVAL,
-			_("'%.*s' is no column; they count from 1 to %d, and 4,5 joins two with a blank"),
+			_("'%.*s' is no column; they count from 1 to %d or are called as in the heading, and 4,5 joins two with a "
+			  "blank"),
 			(int)word.length, word.at, TEXT_COLUMNS_MAX);
 	return 0;
 }
@@ -167,9 +191,9 @@ static int parse_source(struct text_field *field, const char **rest, struct faul
 	bool member = is(source, "member");
 	if (!column && !bytes && !member && !is(source, "label"))
 		return fault_set(fault, EINVAL,
-			_("'%.*s' is no place; column 3, bytes 5..19, label 检测结果, member 检测结果, file or is TEXT would be"),
+			_("'%.*s' is no place; column 3, column 检测结果, bytes 5..19, label 检测结果, member 检测结果, file or is TEXT would be"),
 			(int)source.length, source.at);
-	struct word place = next_word(rest);
+	struct word place = column && **rest == '\'' ? next_quoted(rest) : next_word(rest);
 	field->source = column   ? TEXT_FROM_COLUMN
 	                : bytes  ? TEXT_FROM_BYTES
 	                : member ? TEXT_FROM_MEMBER

@@ -93,6 +93,10 @@ static int check_field(const struct text_profile *profile, const struct text_fie
 			_("[line] lacks separator, yet %s is a column; separator = comma, semicolon, tab, pipe or blanks would be "
 			  "right"),
 			field->name);
+	if (column && *field->text && profile->shape != TEXT_SHAPE_LINES)
+		return fault_set(fault, EINVAL,
+			_("[field] %s: only lines have a heading that names columns; column 3 would be right"),
+			field->name);
 	for (size_t i = 0; i < 2; i++)
 		if (column && profile->columns_most > 0 && field->columns[i] > profile->columns_most)
 			return fault_set(fault, EINVAL,
@@ -140,6 +144,9 @@ int text_profile_finish(void *data, struct fault *fault)
 	for (size_t i = 0; i < profile->field_count && error == 0; i++) {
 		enum text_role role = profile->fields[i].role;
 		result = result || role == TEXT_VALUE || role == TEXT_VERDICT;
+		bool named = profile->fields[i].source == TEXT_FROM_COLUMN && *profile->fields[i].text;
+		profile->named = profile->named || named;
+		profile->header = profile->header || named;
 		error = check_field(profile, &profile->fields[i], fault);
 	}
 	for (size_t i = 0; i < profile->map_count && error == 0; i++)

@@ -36,6 +36,11 @@ static void end_column(struct text_record *record, const uint8_t *from, const ui
 	record->column_count++;
 }
 
+static enum text_encoding encoding_of(const struct text_profile *profile, const struct text_record *record)
+{
+	return record->heading ? record->heading->encoding : profile->encoding;
+}
+
 /* Splits what stands in record->all, never inside a character. */
 void text_split(const struct text_profile *profile, struct text_record *record)
 {
@@ -51,7 +56,7 @@ void text_split(const struct text_profile *profile, struct text_record *record)
 				inside = !inside;
 			if (!inside && (apart = text_separation(profile, at, (size_t)(end - at))) > 0)
 				break;
-			size_t step = text_step(profile->encoding, at, (size_t)(end - at));
+			size_t step = text_step(encoding_of(profile, record), at, (size_t)(end - at));
 			at += step ? step : (size_t)(end - at);
 		}
 		end_column(record, from, at, profile->quotes);
@@ -74,15 +79,22 @@ static const uint8_t *span_of(const struct text_piece *all, long first, long las
 	return all->at + first;
 }
 
-bool text_is_label(const struct text_field *field, const char *label)
+bool text_is_one_of(const char *names, size_t length, const char *name)
 {
-	const char *at = field->text;
-	for (size_t length; *at; at += length + (at[length] == '|')) {
-		length = strcspn(at, "|");
-		if (strlen(label) == length && strncmp(at, label, length) == 0)
+	size_t wanted = strlen(name);
+	for (size_t at = 0; at < length;) {
+		const char *bar = memchr(names + at, '|', length - at);
+		size_t end = bar ? (size_t)(bar - names) : length;
+		if (end - at == wanted && strncmp(names + at, name, wanted) == 0)
 			return true;
+		at = end + 1;
 	}
 	return false;
+}
+
+bool text_is_label(const struct text_field *field, const char *label)
+{
+	return text_is_one_of(field->text, strlen(field->text), label);
 }
 
 static bool label_text(
@@ -115,15 +127,19 @@ static void single_quotes(char *text)
 static bool column_text(const struct text_profile *profile, const struct text_field *field,
 	const struct text_record *record, char *out, size_t size, unsigned *marks)
 {
+	const struct text_heading *heading = record->heading && record->heading->read ? record->heading : NULL;
+	const long *columns = heading ? heading->columns[field - profile->fields] : field->columns;
 	size_t used = 0;
-	for (size_t i = 0; i < 2 && field->columns[i] > 0; i++) {
-		size_t column = (size_t)field->columns[i];
+	if (columns[0] == 0)
+		return false; /* it goes by a name, and there is no heading */
+	for (size_t i = 0; i < 2 && columns[i] > 0; i++) {
+		size_t column = (size_t)columns[i];
 		if (column > record->column_count || column > TEXT_COLUMNS_MAX)
 			return false;
 		if (used > 0 && used + 1 < size)
 			out[used++] = ' ';
 		const struct text_piece *piece = &record->columns[column - 1];
-		*marks |= text_decode(profile->encoding, piece->at, piece->length, out + used, size - used);
+		*marks |= text_decode(encoding_of(profile, record), piece->at, piece->length, out + used, size - used);
 		if (profile->quotes)
 			single_quotes(out + used);
 		used += strlen(out + used);
@@ -161,7 +177,7 @@ static bool bytes_text(const struct text_profile *profile, const struct text_fie
 	if (!at)
 		return false;
 	if (field->type < TEXT_AS_U8) {
-		*marks |= text_decode(profile->encoding, at, length, out, size);
+		*marks |= text_decode(encoding_of(profile, record), at, length, out, size);
 		return true;
 	}
 	bool is_number = number_of(field->type, at, length, number);

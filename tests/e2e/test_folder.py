@@ -86,6 +86,27 @@ def test_files_written_at_once_renamed_in_and_appended_to_arrive_once():
         assert folder.events("undecodable") == []
 
 
+def test_columns_go_by_their_names_whatever_their_order_and_encoding():
+    with harness.Room() as room:
+        folder = Folder(room, profile="files-csv-names")
+        folder.write("a.csv", HEADING + rows(1))
+        folder.write("b.csv", "结论,检测时间,单位,备注,检测结果,检测项目,样品名称,样品编号,序号\r\n"
+                              "阴性,2026-03-05 09:41:20,mg/kg,,2.50,甲醛,菠菜,S0002,2\r\n")
+        folder.write("c.csv", ("\ufeff" + HEADING + rows(3)).encode())
+        folder.expect(1, 2, 3)
+        records = {record["instrument_seq"]: record for record, _ in folder.subscriber.records()}
+        assert {record["sample"]["name"] for record in records.values()} == {"菠菜"}
+        assert records["2"]["value"] == "2.50" and records["2"]["verdict"] == "negative"
+        assert [entry for entry in folder.daemon.entries() if "supersedes" in entry] == []
+        again = folder.daemon.ctl("redecode")
+        assert again.returncode == 0 and "3 say the same, 0 something else" in again.stderr, again.stderr
+        folder.write("d.csv", HEADING.replace("检测结果", "浓度") + rows(4, 5))
+        event = harness.wait_for(lambda: folder.events("undecodable"), 10, "what is wrong with d.csv")[0]
+        assert event["reason"].startswith("d.csv:1: no column is called 检测结果|检测值|结果, for value; there are 序号"), event
+        folder.write("d.csv", HEADING + rows(4, 5))
+        folder.expect(1, 2, 3, 4, 5)
+
+
 def test_a_file_that_is_half_written_waits_for_its_other_half():
     with harness.Room() as room:
         folder = Folder(room, options="settle=1s")

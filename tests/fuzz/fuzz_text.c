@@ -49,10 +49,15 @@ static const char *const rows[][3] = { { "frame", "kind", "lines" }, { "frame", 
 	{ "line", "separator", "comma" }, { "line", "quotes", "yes" }, { "line", "header", "yes" },
 	{ "field", "value", "column 2 decimal" }, { "field", "sequence", "column 1" }, { "said", "file", "file" },
 	{ NULL } };
+static const char *const named[][3] = { { "frame", "kind", "lines" }, { "frame", "end", "\\n" },
+	{ "line", "separator", "comma" }, { "line", "quotes", "yes" }, { "field", "value", "column 值|v decimal" },
+	{ "field", "sequence", "column 'a b',n" }, { "field", "sample-no", "column 4" }, { "said", "file", "file" },
+	{ NULL } };
 static const char *const xml[][3] = { { "frame", "kind", "xml" }, { "document", "records", "r" },
 	{ "field", "value", "member v" }, { "field", "unit", "member v.@u" }, { "field", "sample-no", "member @n|s.n" },
 	{ NULL } };
-static const char *const (*const shapes[])[3] = { lines, blocks, tickets, balance, loose, json, objects, rows, xml };
+static const char *const (*const shapes[])[3] = { lines, blocks, tickets, balance, loose, json, objects, rows, xml,
+	named };
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
 static struct text_profile *profile_of(const char *const each[][3])

@@ -66,10 +66,14 @@ static unsigned check_capture(
 			for (size_t i = 0; i < readings.count; i++, count++) {
 				const struct reading *reading = &readings.list[i];
 				struct again again = { .wanted = reading };
-				redecode_raw(config, reading, reading->raw, reading->raw_length, look, &again);
-				/* a row of a file is its first line here, which a profile may skip as heading */
-				bool row = config->driver == driver_by_name("text") && again.others == 0;
-				if (again.found == 0 && !row)
+				size_t head = reading->raw_head_length, whole = head + reading->raw_length;
+				uint8_t *raw = malloc(whole);
+				if (head > 0)
+					memcpy(raw, reading->raw_head, head);
+				memcpy(raw + head, reading->raw, reading->raw_length);
+				redecode_raw(config, reading, raw, whole, look, &again);
+				free(raw);
+				if (again.found == 0)
 					fail_msg("%s: reading %u (%s %s) does not come out of its own bytes", path,
 						count, reading->item, reading->value);
 			}

@@ -1,4 +1,5 @@
 /* Lines, blocks and tickets on paper: what is cut, asked and read. Whole captures are tested by test_decode. */
+#include <iconv.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -366,6 +367,16 @@ static void a_character_is_never_taken_apart(void **state)
 #define CSV           "config/profiles/files-csv.conf"
 #define ROW(no, time) no ",S1,\"a \"\"b\"\", c\",x,<1.50,mg/kg,\xD2\xF5\xD0\xD4," time
 
+static void text_in_gb18030(char *out, size_t size, const char *utf8)
+{
+	iconv_t converter = iconv_open("GB18030", "UTF-8");
+	char *from = (char *)(uintptr_t)utf8;
+	size_t left = strlen(utf8);
+	assert_int_equal(iconv(converter, &from, &left, &out, &size), 0);
+	*out = '\0';
+	iconv_close(converter);
+}
+
 static void begin_file(struct paper *paper, const char *name)
 {
 	struct reply begins = { .kind = REPLY_FILE };
@@ -409,6 +420,75 @@ static void a_row_has_the_same_identity_wherever_it_stands(void **state)
 	assert_int_equal(paper->list[1].repeat, 0);
 	assert_memory_equal(paper->list[1].identity, first, strlen(first));
 	assert_int_equal(paper->list[1].identity_length, strlen(first));
+	paper_free(paper);
+}
+
+static void expect_row(struct paper *paper, const char *name, const char *heading, const char *row)
+{
+	char text[512];
+	begin_file(paper, name);
+	snprintf(text, sizeof(text), "%s\r\n%s\r\n", heading, row);
+	hear_file(paper, text, true);
+	assert_int_equal(paper->readings.notice_count, 0);
+	assert_int_equal(paper->readings.count, 1);
+	const struct reading *reading = &paper->list[0];
+	assert_string_equal(reading->instrument_seq, "17");
+	assert_string_equal(reading->sample_no, "S1");
+	assert_string_equal(reading->sample_name, "菠菜");
+	assert_string_equal(reading->item, "甲醛");
+	assert_string_equal(reading->value, "0.05");
+	assert_string_equal(reading->unit, "mg/kg");
+	assert_int_equal(reading->verdict, VERDICT_NEGATIVE);
+	assert_string_equal(reading->tested_at, "2026-03-05T09:41:20");
+	/* the row alone would not tell which column is which */
+	assert_int_equal(reading->raw_head_length, strlen(heading) + 2);
+	assert_memory_equal(reading->raw_head, heading, strlen(heading));
+	assert_int_equal(reading->identity_length, strlen(row));
+}
+
+#define NAMES "config/profiles/files-csv-names.conf"
+
+/* A file in which neither a column stands where it stood nor the characters are the same. */
+static void columns_are_found_by_their_names_wherever_they_stand(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new(NAMES, "");
+	char heading[256], row[256];
+	text_in_gb18030(heading, sizeof(heading), "序号,样品编号,样品名称,检测项目,检测结果,单位,结论,检测时间");
+	text_in_gb18030(row, sizeof(row), "17,S1,菠菜,甲醛,0.05,mg/kg,阴性,2026-03-05 09:41:20");
+	expect_row(paper, "a.csv", heading, row);
+	text_in_gb18030(heading, sizeof(heading), "检测时间, 结果 ,单位,备注,\"项目\",样品,样品号,编号,判定");
+	text_in_gb18030(row, sizeof(row), "2026-03-05 09:41:20,0.05,mg/kg,x,甲醛,\"菠菜\",S1,17,合格");
+	expect_row(paper, "b.csv", heading, row);
+	expect_row(paper, "c.csv", "序号,结论,样品编号,样品名称,检测项目,检测结果,单位,检测时间",
+		"17,阴性,S1,菠菜,甲醛,0.05,mg/kg,2026-03-05 09:41:20");
+	paper_free(paper);
+}
+
+/* Which column, of which file and line, and what there is instead; the rows behind it are counted. */
+static void a_column_that_is_missing_or_there_twice_is_told_with_its_line(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *heading, *says;
+	} headings[] = {
+		{ "序号,样品编号,样品名称,检测项目,单位,结论,检测时间",
+			"d.csv:1: no column is called 检测结果|检测值|结果, for value; there are" },
+		{ "序号,样品编号,样品名称,检测项目,结果,检测结果,单位,结论,检测时间",
+			"d.csv:1: more than one column is called 检测结果|检测值|结果, for value" },
+		{ "", "d.csv:1: no column is called 序号|编号, for sequence" },
+	};
+	struct paper *paper = paper_new(NAMES, "");
+	char text[512];
+	for (size_t i = 0; i < 3; i++) {
+		begin_file(paper, "d.csv");
+		snprintf(text, sizeof(text), "%s\n1,2,3,4,5,6,7\n1,2,3,4,5,6,7\n", headings[i].heading);
+		hear_file(paper, text, true);
+		assert_int_equal(paper->readings.count, 0);
+		assert_int_equal(paper->readings.notice_count, 1);
+		assert_int_equal(paper->readings.rejected, 2);
+		assert_memory_equal(paper->readings.notices[0].reason, headings[i].says, strlen(headings[i].says));
+	}
 	paper_free(paper);
 }
 
@@ -484,6 +564,8 @@ int main(void)
 		cmocka_unit_test(times_follow_their_pattern_or_are_none),
 		cmocka_unit_test(a_character_is_never_taken_apart),
 		cmocka_unit_test(a_row_has_the_same_identity_wherever_it_stands),
+		cmocka_unit_test(columns_are_found_by_their_names_wherever_they_stand),
+		cmocka_unit_test(a_column_that_is_missing_or_there_twice_is_told_with_its_line),
 		cmocka_unit_test(rows_without_time_and_number_are_told_apart_by_file_and_place),
 		cmocka_unit_test(of_a_file_of_another_kind_ten_lines_are_told),
 		cmocka_unit_test(the_driver_asks_for_a_profile),

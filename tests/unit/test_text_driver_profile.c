@@ -21,7 +21,7 @@ static void every_shipped_profile_is_accepted(void **state)
 		const char *name;
 		long stars;
 	} shipped[] = { { "reader-a9", 3 }, { "push-a10", 3 }, { "ticket-a8", 2 }, { "balance-kern-ew", 4 },
-		{ "reader-dy6260-json", 3 }, { "files-csv", 2 }, { "files-xml", 2 } };
+		{ "reader-dy6260-json", 3 }, { "files-csv", 2 }, { "files-csv-names", 2 }, { "files-xml", 2 } };
 	for (size_t i = 0; i < sizeof(shipped) / sizeof(shipped[0]); i++) {
 		char path[128], complaints[2048] = "";
 		snprintf(path, sizeof(path), "config/profiles/%s.conf", shipped[i].name);
@@ -136,6 +136,7 @@ static void a_typical_mistake_is_told_with_its_line_and_what_would_be_right(void
 		{ "[line]\nseparator = comma", "[lines]\nseparator = comma", ":22:", "[line]" },
 		{ "column 7 decimal", "column 0 decimal", ":33:", "count from 1" },
 		{ "column 7 decimal", "7 decimal", ":33:", "column 3" },
+		{ "column 7 decimal", "column '' decimal", ":33:", "nothing stands behind" },
 		{ "column 7 decimal", "column 7 number", ":33:", "decimal" },
 		{ "column 8", "column 11", ":", "columns = 10" },
 		{ "yy/M/d H:mm", "YYYY/MM/DD hh:mm", ":32:", "yyyy-MM-dd HH:mm:ss" },
