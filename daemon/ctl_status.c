@@ -58,6 +58,10 @@ static void print_instrument(const char *id, const struct json *it, size_t width
 	printf("%s %s\n", text_of(it, "port"), text_of(it, "serial"));
 	if (js_get_text(it, "fault"))
 		printf("    %s\n", js_get_text(it, "fault"));
+	long long none = js_get_integer(it, "blanks", 0);
+	if (none > 0)
+		printf(_("    %lld times it said itself that there is no result: overload, empty places, what is no test\n"),
+			none);
 }
 
 static void print_target(const char *name, const struct json *it, size_t width)

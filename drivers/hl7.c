@@ -23,12 +23,12 @@
  *     NTE  3 comment on what stands before it
  * Delimiters come from MSH. In GB 18030 the second byte of a character may equal any of them: fields are cut at whole
  * characters. The encoding is MSH-18's; else the setting's; else UTF-8 where the whole message is, else GB 18030.
- *     Every OBX is a result but these: pictures (ED, RP); status W and D, withdrawn; N, O, I without a value, not done
- * or not yet; a code (CE, CWE, IS) for nothing; and the codes of the setting `skip`, for run modes, ages and the like
- * that come as OBX. Status X is a result without value, `invalid`. A value keeps its form, "<" and ">" are its
- * qualifier (SN: <^10); of a code (CE, CWE) the text is the value. The sample is SPM-2, SAC-3, OBR-2 or OBR-3, the
- * first that is there (`sample` chooses); the item OBX-3's code, its first component that says something (`item =
- * name`: its text).
+ *     Every OBX is a result but these: pictures (ED, RP); what says how the run was made (hl7_about.c, `about-run`);
+ * status W and D, withdrawn; N, O, I without a value, not done or not yet; a code (CE, CWE, IS) for nothing; and the
+ * codes of the setting `skip`, for what else comes as OBX and is none. Status X is a result without value, `invalid`. A
+ * value keeps its form, "<" and ">" are its qualifier (SN: <^10); of a code (CE, CWE) the text is the value. The sample
+ * is SPM-2, SAC-3, OBR-2 or OBR-3, the first that is there (`sample` chooses); the item OBX-3's code, its first
+ * component that says something (`item = name`: its text).
  *
  * Safety. Results are given out when their message is whole; it is acknowledged only by the ask() after they are
  * stored. A message that comes again because the answer was lost is known by its bytes: the identity of a result is its
@@ -95,7 +95,17 @@ static const struct setting options_table[] = {
 		.max = HL7_SKIP_MAX,
 		.standard = "",
 		.example = "08001 08003 30525-0",
-		.help = N_("Codes of OBX segments that are no results: run modes, ages, flags"),
+		.help = N_("Codes of further OBX segments that are no results"),
+	},
+	{
+		.name = "about-run",
+		.type = SETTING_CHOICE,
+		.offset = offsetof(struct hl7_options, about_run),
+		.choices = "skip|record",
+		.standard = "skip",
+		.help = N_(
+			"What becomes of OBX segments that say how a run was made: modes, reference group, age, remarks, alerts, lines of "
+			"histograms"),
 	},
 	{ .name = NULL },
 };

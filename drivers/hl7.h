@@ -19,6 +19,7 @@ enum hl7_item { HL7_ITEM_CODE, HL7_ITEM_NAME };
 struct hl7_options {
 	bool acknowledge;
 	int encoding, sample, item;
+	int about_run; /* 0: left out, 1: results like others */
 	char flags[HL7_FLAGS_MAX + 1], skip[HL7_SKIP_MAX + 1];
 };
 
@@ -117,6 +118,9 @@ bool hl7_starts(struct field field, const char *text);
 
 /* hl7_results.c: what the segments say. NEXT_MORE, or NEXT_ASK when all of the message is given out. */
 enum next hl7_take_results(struct instrument *instrument, struct readings *readings);
+
+/* hl7_about.c: whether an OBX says how the run was made, not what it found. */
+bool hl7_about_run(const struct hl7_segment *result);
 
 /* hl7_answer.c: the acknowledgement. */
 void hl7_owe(struct hl7_state *state, char code, const char *text);

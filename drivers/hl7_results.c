@@ -499,7 +499,7 @@ static bool is_result(struct hl7_segment *result, const struct hl7_options *opti
 	bool pending = hl7_says(status, "N") || hl7_says(status, "O") || hl7_says(status, "I");
 	if ((pending || (coded && !hl7_says(status, "X"))) && says_nothing(result))
 		return false;
-	return !is_skipped(options->skip, result);
+	return (options->about_run || !hl7_about_run(result)) && !is_skipped(options->skip, result);
 }
 
 /* False when the readings have no room for it. */

@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import socket
 import subprocess
 
 import harness
@@ -42,6 +43,21 @@ def test_a_weighing_decodes_to_what_others_read_in_it(name):
         assert line["unit"] == row["unit"]
         assert line["said"]["state"] == row["state"]
         assert (line["qualifier"], line["kind"]) == ("", "sample")
+
+
+def test_an_overload_is_no_result_and_is_counted_where_a_technician_looks():
+    """The balance says E: its pan is overloaded, and the zero beside it is no weight."""
+    with harness.Room() as room, socket.create_server(("127.0.0.1", 0)) as balance:
+        daemon = room.daemon(f"[instrument ba-1]\ndriver = text\nprofile = balance-kern-ew\n"
+                             f"port = tcp:127.0.0.1:{balance.getsockname()[1]}\npoll = 100ms\n").start()
+        line = balance.accept()[0]
+        line.sendall(b"+0456.51 G S\r\n+0000.00 G E\r\n+0000.00 G E\r\n+0012.30 G S\r\n")
+        harness.wait_for(lambda: daemon.status()["instruments"]["ba-1"]["stored"] == 2, 20, "the two weights")
+        assert [entry["value"] for entry in daemon.entries() if "kind" in entry] == ["456.51", "12.30"]
+        assert daemon.status()["instruments"]["ba-1"]["blanks"] == 2
+        assert [entry for entry in daemon.entries() if entry.get("event") == "undecodable"] == []
+        assert "2 times it said itself that there is no result" in daemon.ctl("status").stdout
+        line.close()
 
 
 def test_every_capture_of_the_balance_has_an_expectation():

@@ -681,10 +681,42 @@ static void settings_choose_sample_item_and_what_is_skipped(void **state)
 	assert_string_equal(decode_one(paper, "OBX|1|NM|2|TBil|5\r", false).item, "2");
 	assert_string_equal(decode_one(paper, "OBX|1|NM||TBil|5\r", false).item, "TBil");
 	assert_string_equal(decode_one(paper, "OBR|1|||^Panel\rOBX|1|NM|||5\r", false).item, "Panel");
-	set(paper, "skip", "08001, 30525-0");
-	assert_string_equal(decode_one(paper, "OBX|1|IS|08001^Take Mode^99MRC||O\r", false).item, "none");
-	assert_string_equal(decode_one(paper, "OBX|1|NM|30525-0^Age^LN||1\r", false).item, "none");
+	set(paper, "skip", "08001, SPEED");
+	assert_string_equal(decode_one(paper, "OBX|1|ST|08001||O\r", false).item, "none");
+	assert_string_equal(decode_one(paper, "OBX|1|NM|SPEED^Speed^LN||1\r", false).item, "none");
 	assert_string_equal(decode_one(paper, "OBX|1|NM|0800||1\r", false).item, "0800");
+	paper_free(paper);
+}
+
+/* As blood analyzers of several makers send it; nothing of it is configured. */
+static void what_says_how_a_run_was_made_is_no_result_unless_that_is_wished(void **state)
+{
+	static const char *const about[] = { "OBX|1|IS|08001^Take Mode^99MRC||O||||||F\r",
+		"OBX|2|IS|02002^Blood Mode^99MRC||W||||||F\r", "OBX|3|ST|X3^test mode||CBC+DIFF||||||F\r",
+		"OBX|4|IS|01002^Ref Group^99MRC||General||||||F\r", "OBX|5|NM|30525-0^Age^LN||42|yr|||||F\r",
+		"OBX|6|ST|01001^Remark^99MRC||x||||||F\r", "OBX|27|IS|12045^Multiple alerts^99MRC||T||||||F\r",
+		"OBX|28|IS|15192-8^Atypical Lymphs?^LN||F||||||F\r",
+		"OBX|35|NM|15004^WBC Histogram. Meta Length^99MRC||1||||||F\r",
+		"OBX|36|NM|15010^WBC Lym left line.^99MRC||42||||||F\r", "OBX|37|NA|C1^Curve||1^2^3||||||F\r",
+		"OBX|38|TS|T1^Mixed at||20260305094120||||||F\r" };
+	static const char *const results[] = { "OBX|1|NM|6690-2^WBC^LN||9.55|10*9/L||N|||F\r",
+		"OBX|1|NM|10002^PCT^99MRC||3.10|mL/L|||||F\r", "OBX|1|IS|COV^Antigen^LN||positive||||||F\r",
+		"OBX|1|ST|GLU^Glucose||Negative||||||F\r", "OBX|1|CWE|BLD||1^Trace^L||||||P\r",
+		"OBX|1|NM|AGEN^Agent||5||||||F\r", "OBX|1|TX|C^Colour||yellow||||||F\r" };
+	struct paper *paper = paper_new();
+	(void)state;
+	for (size_t i = 0; i < sizeof(about) / sizeof(about[0]); i++) {
+		set(paper, "about-run", "skip");
+		if (strcmp(decode_one(paper, about[i], false).item, "none") != 0)
+			fail_msg("a result came of %s", about[i]);
+		set(paper, "about-run", "record");
+		if (strcmp(decode_one(paper, about[i], false).item, "none") == 0)
+			fail_msg("no result came of %s", about[i]);
+	}
+	set(paper, "about-run", "skip");
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+		if (strcmp(decode_one(paper, results[i], false).item, "none") == 0)
+			fail_msg("no result came of %s", results[i]);
 	paper_free(paper);
 }
 
@@ -883,6 +915,7 @@ int main(void)
 		cmocka_unit_test(values_keep_their_form),
 		cmocka_unit_test(escapes_stand_for_what_they_hide),
 		cmocka_unit_test(the_status_says_what_is_no_result),
+		cmocka_unit_test(what_says_how_a_run_was_made_is_no_result_unless_that_is_wished),
 		cmocka_unit_test(settings_choose_sample_item_and_what_is_skipped),
 		cmocka_unit_test(controls_are_told_by_header_order_and_specimen),
 		cmocka_unit_test(times_limits_flags_and_operators_are_said_not_guessed),
