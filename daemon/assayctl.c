@@ -21,7 +21,7 @@ static const struct command {
 	{ "retry", ctl_retry, "SEQ|all [--target NAME]", N_("send what was refused again") },
 	{ "resend", ctl_resend, "FROM [TO] [--target NAME]", N_("send stored entries again, unchanged") },
 	{ "export", ctl_export,
-		"[--from SEQ] [--to SEQ] | --day DAY | --since DAY | --bundle ID [--format jsonl|csv] [-o FILE]",
+		"[--from SEQ] [--to SEQ] | --day DAY | --since DAY | --bundle ID [--format jsonl|csv] [--journal DB] [-o FILE]",
 		N_("entries with the seals that prove them, a table, or the evidence for one record") },
 	{ "verify", ctl_verify, "[--key FILE]... [--station CODE] FILE...",
 		N_("whether an export or a platform's copy is whole and unaltered") },

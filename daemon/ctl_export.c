@@ -19,7 +19,7 @@
 
 struct wanted {
 	int64_t from, to;
-	const char *day, *since, *file, *bundle, *format;
+	const char *day, *since, *file, *bundle, *format, *journal;
 };
 
 static bool number(const char *text, int64_t *ret)
@@ -39,6 +39,7 @@ static int read_options(int argc, char **argv, struct ctl *ctl, struct wanted *w
 		{ "since", required_argument, NULL, 's' },
 		{ "format", required_argument, NULL, 'm' },
 		{ "bundle", required_argument, NULL, 'b' },
+		{ "journal", required_argument, NULL, 'J' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
@@ -47,6 +48,7 @@ static int read_options(int argc, char **argv, struct ctl *ctl, struct wanted *w
 		['s'] = &wanted->since,
 		['m'] = &wanted->format,
 		['b'] = &wanted->bundle,
+		['J'] = &wanted->journal,
 		['o'] = &wanted->file };
 	optind = 1;
 	for (int option; (option = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
@@ -200,6 +202,13 @@ static int write_all(
 	return EXIT_DONE;
 }
 
+/* What was salvaged of an older epoch, or a backup. */
+static int open_other(const char *path, struct journal_reader **ret)
+{
+	struct fault fault;
+	return journal_reader_open(path, ret, &fault) == 0 ? EXIT_DONE : ctl_fail(EXIT_FAILED, "%s", fault.text);
+}
+
 int ctl_export(const struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl given = *ctl;
@@ -208,7 +217,7 @@ int ctl_export(const struct ctl *ctl, int argc, char **argv)
 	struct export_run run;
 	int code = read_options(argc, argv, &given, &wanted);
 	if (code == EXIT_DONE)
-		code = ctl_open_journal(&given, &reader);
+		code = wanted.journal ? open_other(wanted.journal, &reader) : ctl_open_journal(&given, &reader);
 	if (code != EXIT_DONE)
 		return code;
 	code = find_range(reader, &wanted, &run);

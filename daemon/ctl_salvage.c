@@ -29,6 +29,10 @@ static void print_found(const struct ctl *ctl, const struct salvage *found, cons
 		js_put_integer(answer, "last", (int64_t)found->last);
 		js_put_integer(answer, "lost", (int64_t)found->lost.total);
 		js_put_integer(answer, "unverified", (int64_t)found->unverified.total);
+		js_put_integer(answer, "seals", (int64_t)found->seals);
+		js_put_integer(answer, "manifests", (int64_t)found->manifests);
+		js_put_integer(answer, "unsealed", (int64_t)found->unsealed);
+		js_put_integer(answer, "refused", (int64_t)found->refused);
 		js_put_text_if(answer, "file", found->count ? out : "");
 		char *text = js_dump(answer);
 		puts(text);
@@ -44,6 +48,12 @@ static void print_found(const struct ctl *ctl, const struct salvage *found, cons
 		(unsigned long long)found->first, (unsigned long long)found->last, found->epoch);
 	print_ranges(_("lost"), &found->lost);
 	print_ranges(_("not to be verified"), &found->unverified);
+	printf(_("kept with them: %llu seals, %llu manifests; %llu entries are covered by no seal that is left\n"),
+		(unsigned long long)found->seals, (unsigned long long)found->manifests,
+		(unsigned long long)found->unsealed);
+	if (found->refused)
+		printf(_("refused by targets, and not sent unless asked for: %llu\n"),
+			(unsigned long long)found->refused);
 	printf(_("written to %s; named salvaged-%s.db and put beside the journal, assayd sends it when it starts\n"),
 		out, found->epoch);
 }
@@ -77,8 +87,9 @@ int ctl_salvage(const struct ctl *ctl, int argc, char **argv)
 		out = made;
 	}
 	struct salvage found;
+	struct salvage_hints hints = { .station = station };
 	struct fault fault;
-	if (salvage_journal(argv[optind], station, out, &found, &fault) != 0)
+	if (salvage_journal(argv[optind], &hints, out, &found, &fault) != 0)
 		return ctl_fail(EXIT_FAILED, "%s", fault.text);
 	print_found(&given, &found, out);
 	return found.count ? EXIT_DONE : EXIT_FAILED;

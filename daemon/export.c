@@ -164,7 +164,11 @@ static int put_proof(struct exporting *exporting, uint64_t seq)
 {
 	struct export_run *run = exporting->run;
 	int error = 0;
-	if (exporting->has_seal && exporting->seal.seq == seq) {
+	while (!error && exporting->has_seal && exporting->seal.seq < seq) /* its entry is lost */
+		error = next_seal(exporting, exporting->seal.seq);
+	while (!error && exporting->manifest && exporting->manifest_last < seq)
+		error = next_manifest(exporting, exporting->manifest_last);
+	if (!error && exporting->has_seal && exporting->seal.seq == seq) {
 		char payload[SEAL_PAYLOAD_MAX];
 		put_line(exporting, payload, seal_payload(payload, &exporting->seal));
 		run->seals++;

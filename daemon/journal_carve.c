@@ -38,49 +38,58 @@ static bool read_page(const struct carve *carve, bool in_log, uint32_t index, ui
 	return read_at(in_log ? carve->log : carve->file, out, JOURNAL_PAGE, at);
 }
 
+/* The last frame that has a page; NULL: none has. */
+static const struct carved_frame *frame_of(const struct carve *carve, uint32_t page)
+{
+	size_t first = 0, end = carve->frames;
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+		if (carve->numbers[middle].page <= page)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first > 0 && carve->numbers[first - 1].page == page ? &carve->numbers[first - 1] : NULL;
+}
+
 static bool read_numbered(const struct carve *carve, uint32_t number, bool log_first, uint8_t out[static JOURNAL_PAGE])
 {
 	if (number == 0)
 		return false;
-	if (log_first && number < carve->page_count && carve->frame_of[number])
-		return read_page(carve, true, carve->frame_of[number] - 1, out);
-	return read_page(carve, false, number - 1, out);
+	const struct carved_frame *frame = log_first ? frame_of(carve, number) : NULL;
+	return frame ? read_page(carve, true, frame->frame, out) : read_page(carve, false, number - 1, out);
 }
 
-static bool remember_frame(struct carve *carve, uint32_t number, uint32_t frame)
+static int by_page(const void *a, const void *b)
 {
-	if (number == 0 || number > 1u << 28)
-		return false;
-	if (number >= carve->page_count) {
-		uint32_t count = number + 1024;
-		uint32_t *grown = realloc(carve->frame_of, count * sizeof(*grown));
-		if (!grown)
-			return false;
-		memset(grown + carve->page_count, 0, (count - carve->page_count) * sizeof(*grown));
-		carve->frame_of = grown;
-		carve->page_count = count;
-	}
-	carve->frame_of[number] = frame + 1;
-	return true;
+	const struct carved_frame *one = a, *other = b;
+	if (one->page != other->page)
+		return one->page < other->page ? -1 : 1;
+	if (one->present != other->present)
+		return one->present ? 1 : -1;
+	return one->frame < other->frame ? -1 : one->frame > other->frame;
 }
 
-/* Frames of an earlier round of the log stand behind those of the present one, and say less. */
+/* Frames of an earlier round of the log stand behind those of the present one, and say less. A damaged frame may name
+ * any page: only as much memory is taken as there are frames. */
 static void read_log(struct carve *carve)
 {
 	uint8_t header[LOG_HEADER] = { 0 }, frame[FRAME_HEADER];
 	read_at(carve->log, header, sizeof(header), 0);
-	while (read_at(carve->log, frame, sizeof(frame), LOG_HEADER + (off_t)carve->frames * FRAME))
-		carve->frames++;
-	for (int present = 0; present < 2; present++) {
-		for (uint32_t i = 0; i < carve->frames; i++) {
-			if (!read_at(carve->log, frame, sizeof(frame), LOG_HEADER + (off_t)i * FRAME))
-				continue;
-			struct bytes bytes = bytes_of(frame, sizeof(frame));
-			bool ours = memcmp(frame + 8, header + 16, 8) == 0;
-			if (ours == (present == 1))
-				remember_frame(carve, bytes_u32be(&bytes), i);
-		}
+	off_t size = carve->log >= 0 ? lseek(carve->log, 0, SEEK_END) : 0;
+	size_t count = size > LOG_HEADER ? (size_t)(size - LOG_HEADER) / FRAME : 0;
+	carve->numbers = calloc(count + 1, sizeof(*carve->numbers));
+	if (!carve->numbers)
+		abort(); /* a gateway without memory restarts from its journal */
+	for (uint32_t i = 0; i < count; i++) {
+		if (!read_at(carve->log, frame, sizeof(frame), LOG_HEADER + (off_t)i * FRAME))
+			memset(frame, 0, sizeof(frame)); /* a sector that cannot be read */
+		struct bytes bytes = bytes_of(frame, sizeof(frame));
+		bool present = memcmp(frame + 8, header + 16, 8) == 0;
+		carve->numbers[i] = (struct carved_frame){ bytes_u32be(&bytes), i, present };
 	}
+	carve->frames = (uint32_t)count;
+	qsort(carve->numbers, count, sizeof(*carve->numbers), by_page);
 }
 
 /* --- records */
@@ -192,17 +201,17 @@ static void vote(struct carved_word *words, const char *text, size_t length)
 	}
 }
 
-static void note_place(struct carve *carve, uint64_t seq, bool in_log, uint32_t index, size_t cell)
+static void note_place(struct carved_list *list, uint64_t seq, bool in_log, uint32_t index, size_t cell)
 {
-	if (carve->count == carve->room) {
-		size_t room = carve->room ? carve->room * 2 : 1024;
-		struct carved_place *grown = realloc(carve->places, room * sizeof(*grown));
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 1024;
+		struct carved_place *grown = realloc(list->places, room * sizeof(*grown));
 		if (!grown)
 			abort(); /* a gateway without memory restarts from its journal */
-		carve->places = grown;
-		carve->room = room;
+		list->places = grown;
+		list->room = room;
 	}
-	carve->places[carve->count++] =
+	list->places[list->count++] =
 		(struct carved_place){ .seq = seq, .index = index, .cell = (uint16_t)cell, .in_log = in_log };
 }
 
@@ -254,6 +263,54 @@ static bool looks_like_station(const struct column *code)
 	return true;
 }
 
+/* What proves the entries; each begins with its own number, which stands elsewhere. */
+static bool looks_like_proof(const uint8_t *data, size_t length, enum carved_table *ret)
+{
+	struct column columns[CARVED_COLUMNS];
+	if (take_columns(data, length, columns, 5)) { /* number, key, at, hash, signature */
+		*ret = CARVED_SEAL;
+		return columns[0].type == 0 && columns[1].type <= 9 && is_text(&columns[2]) &&
+		       columns[3].type == 12 + 2 * DIGEST_SIZE && columns[4].type >= 12 && columns[4].type % 2 == 0;
+	}
+	if (take_columns(data, length, columns, 4)) { /* number, id, algorithm, pem */
+		*ret = CARVED_KEY;
+		return columns[0].type == 0 && is_text(&columns[1]) && is_text(&columns[2]) && is_text(&columns[3]);
+	}
+	*ret = CARVED_MANIFEST; /* last entry, day, payload */
+	return take_columns(data, length, columns, 3) && columns[0].type == 0 && is_text(&columns[1]) &&
+	       columns[1].length == 10 && is_text(&columns[2]);
+}
+
+static void copy_text(char *out, size_t room, const struct column *column)
+{
+	size_t length = column->at ? column->length : 0;
+	if (length >= room)
+		length = room - 1;
+	memcpy(out, length ? column->at : (const uint8_t *)"", length);
+	out[length] = '\0';
+}
+
+/* A row of `parked`: target, seq, at_ms, reason. */
+static void take_parked(struct carve *carve, const struct column columns[static 4])
+{
+	struct carved_parked parked = { 0 };
+	int64_t seq;
+	if (!columns[0].at || columns[0].length >= sizeof(parked.target) || !is_text(&columns[3]) ||
+		!take_integer(&columns[1], &seq) || seq < 1 || !take_integer(&columns[2], &parked.at_ms))
+		return;
+	parked.seq = (uint64_t)seq;
+	copy_text(parked.target, sizeof(parked.target), &columns[0]);
+	copy_text(parked.reason, sizeof(parked.reason), &columns[3]);
+	for (size_t i = 0; i < carve->parked_count; i++)
+		if (carve->parked[i].seq == parked.seq && strcmp(carve->parked[i].target, parked.target) == 0)
+			return;
+	struct carved_parked *grown = realloc(carve->parked, (carve->parked_count + 1) * sizeof(*grown));
+	if (!grown)
+		abort();
+	carve->parked = grown;
+	grown[carve->parked_count++] = parked;
+}
+
 static void take_table_cell(struct carve *carve, const uint8_t *page, size_t cell, bool in_log, uint32_t index)
 {
 	struct bytes bytes = bytes_of(page + cell, JOURNAL_PAGE - cell);
@@ -263,8 +320,11 @@ static void take_table_cell(struct carve *carve, const uint8_t *page, size_t cel
 	struct column columns[COLUMNS_MAX];
 	if (!data || rowid == 0 || rowid > INT64_MAX)
 		return;
+	enum carved_table table;
 	if (take_entry(data, local, columns))
-		note_place(carve, rowid, in_log, index, cell);
+		note_place(&carve->entries, rowid, in_log, index, cell);
+	else if (looks_like_proof(data, local, &table))
+		note_place(&carve->rows[table], rowid, in_log, index, cell);
 	else if (take_columns(data, local, columns, 2) && columns[0].type == 0 && looks_like_station(&columns[1]))
 		vote(carve->stations, (const char *)columns[1].at, columns[1].length);
 }
@@ -273,10 +333,15 @@ static void take_index_cell(struct carve *carve, const uint8_t *page, size_t cel
 {
 	struct bytes bytes = bytes_of(page + cell, JOURNAL_PAGE - cell);
 	uint64_t payload = take_varint(&bytes);
-	const uint8_t *data = payload <= LOCAL_MOST_INDEX ? bytes_take(&bytes, (size_t)payload) : NULL;
+	size_t local = local_part(payload, LOCAL_MOST_INDEX); /* what lies elsewhere of a long reason is left there */
+	const uint8_t *data = payload <= PAYLOAD_MAX ? bytes_take(&bytes, local) : NULL;
 	struct column columns[4];
-	if (data && take_columns(data, (size_t)payload, columns, 4) && is_text(&columns[0]) && is_text(&columns[1]))
+	if (!data || !take_columns(data, local, columns, 4) || !is_text(&columns[0]))
+		return;
+	if (is_text(&columns[1]))
 		take_state(carve, columns);
+	else
+		take_parked(carve, columns);
 }
 
 static void take_page(struct carve *carve, const uint8_t *page, bool in_log, uint32_t index)
@@ -313,6 +378,18 @@ static int by_seq_descending(const void *a, const void *b)
 	return (int)other->in_log - (int)one->in_log; /* the log has the later page */
 }
 
+static int by_parked_descending(const void *a, const void *b)
+{
+	const struct carved_parked *one = a, *other = b;
+	return one->seq == other->seq ? 0 : one->seq < other->seq ? 1 : -1;
+}
+
+static void sort(struct carved_list *list)
+{
+	if (list->count)
+		qsort(list->places, list->count, sizeof(*list->places), by_seq_descending);
+}
+
 int carve_open(struct carve *carve, const char *path, struct fault *fault)
 {
 	char log[PATH_ROOM];
@@ -331,8 +408,11 @@ int carve_open(struct carve *carve, const char *path, struct fault *fault)
 	for (uint32_t i = 0; i < carve->frames; i++)
 		if (read_page(carve, true, i, page))
 			take_page(carve, page, true, i);
-	if (carve->count)
-		qsort(carve->places, carve->count, sizeof(*carve->places), by_seq_descending);
+	sort(&carve->entries);
+	if (carve->parked_count)
+		qsort(carve->parked, carve->parked_count, sizeof(*carve->parked), by_parked_descending);
+	for (int table = 0; table < CARVED_TABLES; table++)
+		sort(&carve->rows[table]);
 	return 0;
 }
 
@@ -342,12 +422,15 @@ void carve_close(struct carve *carve)
 		close(carve->file);
 	if (carve->log >= 0)
 		close(carve->log);
-	free(carve->frame_of);
-	free(carve->places);
+	free(carve->numbers);
+	free(carve->entries.places);
+	for (int table = 0; table < CARVED_TABLES; table++)
+		free(carve->rows[table].places);
+	free(carve->parked);
 	free(carve->payload);
 }
 
-/* --- one entry */
+/* --- one row */
 
 static bool collect(struct carve *carve, const struct carved_place *place, bool log_first, size_t *ret_length)
 {
@@ -402,4 +485,24 @@ bool carve_entry(struct carve *carve, const struct carved_place *place, bool log
 	};
 	take_integer(&columns[6], &ret->digest48);
 	return take_integer(&columns[1], &ret->kind) && take_integer(&columns[2], &ret->received_ms);
+}
+
+bool carve_row(struct carve *carve, enum carved_table table, const struct carved_place *place, bool log_first,
+	struct carved_column ret[static CARVED_COLUMNS])
+{
+	static const size_t counts[] = { [CARVED_SEAL] = 5, [CARVED_KEY] = 4, [CARVED_MANIFEST] = 3 };
+	struct column columns[CARVED_COLUMNS] = { { 0 } };
+	size_t length;
+	if (!collect(carve, place, log_first, &length) || !take_columns(carve->payload, length, columns, counts[table]))
+		return false;
+	memset(ret, 0, CARVED_COLUMNS * sizeof(*ret));
+	for (size_t i = 1; i < counts[table]; i++) {
+		if (columns[i].type >= 12 && columns[i].at) {
+			ret[i - 1].text = (const char *)columns[i].at;
+			ret[i - 1].length = columns[i].length;
+		} else if (!take_integer(&columns[i], &ret[i - 1].integer)) {
+			return false;
+		}
+	}
+	return true;
 }

@@ -40,19 +40,39 @@ struct carved_target {
 	uint64_t through;
 };
 
-struct carve {
-	int file, log;               /* -1: none */
-	uint32_t frames;             /* in the log */
-	uint32_t *frame_of;          /* by page number: 1 + the last frame that has it, 0: none */
-	uint32_t page_count;         /* of frame_of */
-	struct carved_place *places; /* ordered by seq, the highest first */
+enum carved_table { CARVED_SEAL, CARVED_KEY, CARVED_MANIFEST, CARVED_TABLES };
+enum { CARVED_COLUMNS = 5 };
+
+struct carved_list { /* where rows of one table are; ordered by seq, the highest first */
+	struct carved_place *places;
 	size_t count, room;
+};
+
+struct carved_parked {
+	char target[64], reason[200]; /* the reason as far as it was there */
+	uint64_t seq;
+	int64_t at_ms;
+};
+
+struct carved_frame { /* which page a frame has */
+	uint32_t page, frame;
+	bool present; /* not of an earlier round of the log */
+};
+
+struct carve {
+	int file, log;                /* -1: none */
+	uint32_t frames;              /* in the log */
+	struct carved_frame *numbers; /* ordered; of two of one page the later one last */
+	struct carved_list entries;
 	struct carved_word epochs[CARVE_WORDS], stations[CARVE_WORDS];
 	struct carved_target targets[CARVE_PLACES]; /* only progress that was stored twice and says the same */
 	size_t target_count;
+	struct carved_list rows[CARVED_TABLES]; /* `seq` is the row's own number */
+	struct carved_parked *parked;           /* the highest first, no row twice; some may be gone since */
+	size_t parked_count;
 	struct chain head; /* the highest that was read; 0: none */
 	uint64_t pruned;
-	uint8_t *payload; /* of the entry read last */
+	uint8_t *payload; /* of the row read last */
 	size_t payload_room;
 };
 
@@ -73,5 +93,14 @@ void carve_close(struct carve *carve);
 /* The entry at a place; false when it is not whole. What does not fit its page is looked for in the log first, or only
  * in the file. */
 bool carve_entry(struct carve *carve, const struct carved_place *place, bool log_first, struct carved_entry *ret);
+
+/* A row of another table: its columns behind the first, which is its own number. False when it is not whole. */
+struct carved_column {
+	const char *text; /* NULL: an integer */
+	size_t length;
+	int64_t integer;
+};
+bool carve_row(struct carve *carve, enum carved_table table, const struct carved_place *place, bool log_first,
+	struct carved_column ret[static CARVED_COLUMNS]);
 
 #endif

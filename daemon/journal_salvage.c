@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "journal_carve.h"
+#include "journal_proofs.h"
 #include "json.h"
 #include "salvage.h"
 
@@ -20,6 +20,8 @@ struct next {         /* the entry above the one at hand */
 
 struct work {
 	struct carve carve;
+	const struct signature_key *key; /* may be NULL */
+	struct proofs proofs;
 	const char *epochs[EPOCHS_MAX], *stations[STATIONS_MAX];
 	size_t epoch_count, station_count;
 	size_t epoch, station; /* that proved an entry last */
@@ -172,19 +174,20 @@ static bool choose(struct work *work, size_t from, size_t to, struct carved_entr
 	bool fallback_log = false;
 	for (size_t i = from; i < to; i++) {
 		for (int log_first = 1; log_first >= 0; log_first--) {
-			if (!carve_entry(&work->carve, &work->carve.places[i], log_first, ret))
+			if (!carve_entry(&work->carve, &work->carve.entries.places[i], log_first, ret))
 				continue;
 			if (is_proven(work, ret)) {
 				*ret_outcome = PROVEN;
 				return true;
 			}
 			if (!fallback && ret->digest48 < 0 && is_json(work, ret)) {
-				fallback = &work->carve.places[i];
+				fallback = &work->carve.entries.places[i];
 				fallback_log = log_first;
 			}
 		}
 	}
-	*ret_outcome = work->next.proven && work->next.seq == work->carve.places[from].seq + 1 ? DISPROVEN : UNPROVEN;
+	*ret_outcome =
+		work->next.proven && work->next.seq == work->carve.entries.places[from].seq + 1 ? DISPROVEN : UNPROVEN;
 	return fallback && carve_entry(&work->carve, fallback, fallback_log, ret);
 }
 
@@ -225,10 +228,9 @@ static int write_station(struct work *work, struct fault *fault)
 	return db_step(work->set_station, fault);
 }
 
-static int write_entry(struct work *work, const struct carved_entry *entry, struct fault *fault)
+static int write_entry(struct work *work, const struct carved_entry *entry, const uint8_t hash[static DIGEST_SIZE],
+	struct fault *fault)
 {
-	uint8_t hash[DIGEST_SIZE];
-	digest_of(work->digest, work->text, work->length, hash);
 	int64_t digest48 = chain_digest48(hash);
 	char *body = strndup(entry->body, entry->body_length);
 	if (!body)
@@ -254,27 +256,34 @@ static int write_entry(struct work *work, const struct carved_entry *entry, stru
 static int keep_entry(struct work *work, const struct carved_entry *entry, enum outcome outcome, struct fault *fault)
 {
 	struct salvage *result = work->result;
+	uint8_t hash[DIGEST_SIZE];
 	if (!compose(work, entry, work->epoch, work->station))
 		return fault_set(fault, ENOMEM, _("no memory left for an entry of %zu bytes"), entry->body_length);
+	digest_of(work->digest, work->text, work->length, hash);
 	if (result->count == 0) {
 		result->last = work->last.seq = entry->seq;
-		digest_of(work->digest, work->text, work->length, work->last.hash);
+		memcpy(work->last.hash, hash, DIGEST_SIZE);
 	}
-	if (work->expected > entry->seq)
-		add_range(&result->lost, entry->seq + 1, work->expected);
+	uint64_t below = entry->seq > work->carve.pruned ? entry->seq : work->carve.pruned;
+	if (work->expected > below)
+		add_range(&result->lost, below + 1, work->expected);
 	if (outcome == UNPROVEN)
 		add_range(&result->unverified, entry->seq, entry->seq);
 	work->expected = entry->seq - 1;
-	result->first = entry->seq;
+	if (entry->seq > work->carve.pruned || result->count == 0)
+		result->first = entry->seq;
 	result->count++;
-	return write_entry(work, entry, fault);
+	struct proof_subject subject = { entry->seq, work->stations[work->station], work->digest, hash };
+	int error = write_entry(work, entry, hash, fault);
+	work->proofs.epoch = work->epochs[work->epoch];
+	return error ? error : proofs_entry(&work->proofs, &subject, fault);
 }
 
 /* A number far above all others with nothing beside it is a damaged number. */
 static bool is_stray(const struct work *work, size_t to, uint64_t seq)
 {
-	bool alone = to == work->carve.count || work->carve.places[to].seq != seq - 1;
-	return alone && work->next.seq != seq + 1 && seq > work->carve.head.seq && work->carve.count > 1;
+	bool alone = to == work->carve.entries.count || work->carve.entries.places[to].seq != seq - 1;
+	return alone && work->next.seq != seq + 1 && seq > work->carve.head.seq && work->carve.entries.count > 1;
 }
 
 static int take_all(struct work *work, struct fault *fault)
@@ -282,28 +291,33 @@ static int take_all(struct work *work, struct fault *fault)
 	const struct carve *carve = &work->carve;
 	work->next = (struct next){ .seq = carve->head.seq ? carve->head.seq + 1 : 0 };
 	memcpy(work->next.prev, carve->head.hash, DIGEST_SIZE);
-	if (carve->count && carve->head.seq > carve->places[0].seq + BELIEVED_AHEAD)
+	if (carve->entries.count && carve->head.seq > carve->entries.places[0].seq + BELIEVED_AHEAD)
 		work->next.seq = 0; /* a damaged number */
 	else
 		work->expected = carve->head.seq;
-	for (size_t from = 0, to; from < carve->count; from = to) {
-		uint64_t seq = carve->places[from].seq;
+	for (size_t from = 0, to; from < carve->entries.count; from = to) {
+		uint64_t seq = carve->entries.places[from].seq;
 		struct carved_entry entry;
 		enum outcome outcome = UNPROVEN;
-		for (to = from; to < carve->count && carve->places[to].seq == seq;)
+		for (to = from; to < carve->entries.count && carve->entries.places[to].seq == seq;)
 			to++;
-		if (seq <= carve->pruned)
+		if (seq <= carve->pruned && !carve->parked_count)
 			break;
+		if (seq <= carve->pruned && !proofs_hold(&work->proofs, seq)) {
+			work->next.seq = 0;
+			continue;
+		}
 		bool whole = choose(work, from, to, &entry, &outcome);
 		if (!whole || outcome == DISPROVEN || (outcome == UNPROVEN && is_stray(work, to, seq))) {
 			work->next.seq = 0;
 			continue;
 		}
+		struct next next = { .seq = seq, .proven = outcome == PROVEN };
+		memcpy(next.prev, entry.prev, DIGEST_SIZE);
 		int error = keep_entry(work, &entry, outcome, fault);
 		if (error)
 			return error;
-		work->next = (struct next){ .seq = seq, .proven = outcome == PROVEN };
-		memcpy(work->next.prev, entry.prev, DIGEST_SIZE);
+		work->next = next;
 	}
 	if (work->result->count && work->expected > carve->pruned)
 		add_range(&work->result->lost, carve->pruned + 1, work->expected);
@@ -312,7 +326,7 @@ static int take_all(struct work *work, struct fault *fault)
 
 static int finish_out(struct work *work, struct fault *fault)
 {
-	struct db_query *epoch, *head, *target;
+	struct db_query *epoch, *head, *target, *pruned;
 	int error = write_station(work, fault);
 	if (!error)
 		error = db_prepare(
@@ -323,6 +337,9 @@ static int finish_out(struct work *work, struct fault *fault)
 	if (!error)
 		error = db_prepare(
 			work->db, "REPLACE INTO state VALUES('target', ?1, ?2, CAST(?2 AS TEXT))", &target, fault);
+	if (!error)
+		error = db_prepare(work->db, "INSERT INTO state SELECT 'pruned', '', ?1, CAST(?1 AS TEXT) WHERE ?1 > 0",
+			&pruned, fault);
 	if (error)
 		return error;
 	db_put_text(epoch, 1, work->epochs[work->epoch]);
@@ -337,6 +354,9 @@ static int finish_out(struct work *work, struct fault *fault)
 		db_put_integer(target, 2, (int64_t)work->carve.targets[i].through);
 		error = db_step(target, fault);
 	}
+	db_put_integer(pruned, 1, (int64_t)work->carve.pruned);
+	if (!error)
+		error = db_step(pruned, fault);
 	if (!error)
 		error = db_run(work->db, "COMMIT; PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE", fault);
 	return error;
@@ -346,16 +366,22 @@ static int make_out(struct work *work, const char *out, struct fault *fault)
 {
 	int error = begin_out(work, out, fault);
 	if (!error)
+		error = proofs_begin(&work->proofs, &work->carve, work->key, work->db, work->result, fault);
+	if (!error)
 		error = take_all(work, fault);
 	if (!error && work->result->count)
+		error = proofs_finish(&work->proofs, fault);
+	if (!error && work->result->count)
 		error = finish_out(work, fault);
+	proofs_end(&work->proofs);
 	db_close(work->db);
 	if (error || work->result->count == 0)
 		unlink(out);
 	return error;
 }
 
-int salvage_journal(const char *path, const char *station, const char *out, struct salvage *ret, struct fault *fault)
+int salvage_journal(
+	const char *path, const struct salvage_hints *hints, const char *out, struct salvage *ret, struct fault *fault)
 {
 	if (access(out, F_OK) == 0)
 		return fault_set(fault, EEXIST, _("%s: is there already; name another file or move it away"), out);
@@ -364,10 +390,11 @@ int salvage_journal(const char *path, const char *station, const char *out, stru
 		return fault_set(fault, ENOMEM, _("out of memory"));
 	*ret = (struct salvage){ 0 };
 	work->result = ret;
+	work->key = hints->key;
 	int error = carve_open(&work->carve, path, fault);
 	if (!error) {
-		gather_words(work, path, station);
-		if (work->epoch_count && work->station_count && work->carve.count)
+		gather_words(work, path, hints->station);
+		if (work->epoch_count && work->station_count && work->carve.entries.count)
 			error = make_out(work, out, fault);
 		if (!error && ret->count)
 			snprintf(ret->epoch, sizeof(ret->epoch), "%s", work->epochs[work->epoch]);

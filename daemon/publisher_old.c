@@ -38,7 +38,8 @@ static bool old_take(struct publisher *publisher, const char *path)
 	snprintf(old->place, sizeof(old->place), "%s/%.8s", publisher->target->name,
 		journal_reader_epoch(old->reader, NULL));
 	if (journal_target(publisher->journal, old->place, &has, &fault) != 0 ||
-		journal_reader_target(old->reader, publisher->target->name, &had, &fault) != 0)
+		journal_reader_target(old->reader, publisher->target->name, &had, &fault) != 0 ||
+		proof_prepare_old(publisher, &fault) != 0)
 		goto unreadable;
 	old->covered = old->reported = has > had ? has : had;
 	if (old->reported < old->last) {
@@ -48,6 +49,8 @@ static bool old_take(struct publisher *publisher, const char *path)
 			journal_reader_epoch(old->reader, NULL));
 		return true;
 	}
+	if (proof_of_old_is_left(publisher))
+		return true;
 	old_close(publisher);
 	return false;
 unreadable:
@@ -103,7 +106,7 @@ void old_report(struct publisher *publisher)
 		old->reported = has;
 		journal_progress(publisher->journal, old->place, has);
 	}
-	if (has < old->last)
+	if (has < old->last || proof_of_old_is_left(publisher))
 		return;
 	log_notice(_("target %s: it has all that was salvaged of the journal %.8s"), publisher->target->name,
 		journal_reader_epoch(old->reader, NULL));
@@ -186,6 +189,20 @@ void old_epochs(const struct publisher *publisher, struct json *list)
 	globfree(&found);
 }
 
+void old_manifests(const struct publisher *publisher, const char *day, struct json *list, size_t most)
+{
+	glob_t found;
+	if (!find_files(publisher, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct journal_reader *reader = open_quietly(found.gl_pathv[i]);
+		if (reader)
+			platform_manifests(reader, day, list, most, NULL);
+		journal_reader_close(reader);
+	}
+	globfree(&found);
+}
+
 bool old_replay(struct publisher *publisher, struct journal_reader *reader, uint64_t first, uint64_t last)
 {
 	struct old_journal *old = &publisher->old;
@@ -194,6 +211,7 @@ bool old_replay(struct publisher *publisher, struct journal_reader *reader, uint
 	old->reader = reader;
 	old->replay = true;
 	old->last = last;
+	old->seals.token = old->manifests.token = 0;
 	stream_begin(&publisher->streams[STREAM_OLD], first - 1, last);
 	return true;
 }

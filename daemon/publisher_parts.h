@@ -47,9 +47,11 @@ struct outbox {
 
 struct proof_stream { /* seals, or manifests */
 	char topic[80];
+	char place[64];         /* under which progress is kept */
 	uint64_t through, sent; /* delivered up to there; the one in flight */
 	int token;              /* of that, 0: none */
 	long retry_ms;          /* not before */
+	bool old;               /* of a salvaged journal */
 };
 
 struct receipts {
@@ -90,6 +92,7 @@ struct old_journal {                   /* one at a time, until the target has it
 	char place[64];                /* under which progress is kept */
 	uint64_t last, reported, covered;
 	bool replay; /* the platform has it, and asked for a part of it again */
+	struct proof_stream seals, manifests;
 };
 
 struct publisher {
@@ -203,6 +206,14 @@ int proof_prepare(struct publisher *publisher, struct fault *fault);
 bool proof_send(struct publisher *publisher, long now_ms); /* true when it sent something */
 void proof_answered(struct publisher *publisher, int token, bool refused);
 void proof_reset(struct publisher *publisher); /* a connection ended: what was in flight is sent again */
+/* The same for what proves the old journal at hand. False when the target has it all. */
+bool proof_of_old_is_left(struct publisher *publisher);
+int proof_prepare_old(struct publisher *publisher, struct fault *fault);
+
+/* publisher_platform.c */
+/* Appends the manifests of `day`, up to `most` in the list; 0, or -errno. */
+int platform_manifests(
+	struct journal_reader *reader, const char *day, struct json *list, size_t most, struct fault *fault);
 
 /* publisher_old.c */
 void old_open(struct publisher *publisher); /* the first salvaged journal that the target lacks, if there is one */
@@ -212,6 +223,7 @@ void old_receipt(struct publisher *publisher, const struct platform_receipt *rec
 /* What was salvaged of an epoch; NULL: nothing. Close it. */
 struct journal_reader *old_reader(const struct publisher *publisher, const char *epoch);
 void old_epochs(const struct publisher *publisher, struct json *list);
+void old_manifests(const struct publisher *publisher, const char *day, struct json *list, size_t most);
 /* Sends a part of it again, and takes the reader over. False while something else of old journals is sent. */
 bool old_replay(struct publisher *publisher, struct journal_reader *reader, uint64_t first, uint64_t last);
 

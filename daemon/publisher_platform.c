@@ -159,24 +159,33 @@ static int take_manifest(void *context, const struct kept_manifest *manifest)
 	return 0;
 }
 
+int platform_manifests(
+	struct journal_reader *reader, const char *day, struct json *list, size_t most, struct fault *fault)
+{
+	struct found_manifests found = { .list = list };
+	int row = 1;
+	while (row == 1 && js_count(list) < most)
+		row = journal_next_manifest(reader, found.last, day, take_manifest, &found, fault);
+	return row < 0 ? row : 0;
+}
+
 static char *answer_manifest(struct publisher *publisher, const char *day)
 {
-	struct found_manifests found = { .list = js_new_array() };
+	struct json *list = js_new_array();
 	struct fault fault;
-	int row = 1;
-	while (row == 1 && js_count(found.list) < MANIFESTS_ANSWERED)
-		row = journal_next_manifest(publisher->reader, found.last, day, take_manifest, &found, &fault);
-	if (row == 0 && js_count(found.list) == 0)
-		row = fault_set(&fault, ENOENT,
+	old_manifests(publisher, day, list, MANIFESTS_ANSWERED);
+	int error = platform_manifests(publisher->reader, day, list, MANIFESTS_ANSWERED, &fault);
+	if (!error && js_count(list) == 0)
+		error = fault_set(&fault, ENOENT,
 			_("there is no manifest of %s: nothing was recorded then, or the day is not over"), day);
-	if (row < 0) {
-		js_free(found.list);
+	if (error) {
+		js_free(list);
 		publisher->stats.requests_refused++;
 		return error_text(fault.text);
 	}
 	struct json *object = js_new_object();
 	js_put_text(object, "day", day);
-	js_put(object, "manifests", found.list);
+	js_put(object, "manifests", list);
 	return dump_and_free(object);
 }
 

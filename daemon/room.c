@@ -241,7 +241,7 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 		error = announce_start(room, setaside, key, fault);
 	}
 	if (error == 0)
-		room_salvage(room);
+		room_salvage(room, key);
 	if (error == 0)
 		error = caretaker_start(config, room->journal, room->intake, &room->caretaker, fault);
 	free(setaside);

@@ -15,47 +15,10 @@
 #include "room_parts.h"
 #include "salvage.h"
 
-enum { IDS_AT_ONCE = 256, PATH_ROOM = CONFIG_PATH_MAX + 128 };
+enum { PATH_ROOM = CONFIG_PATH_MAX + 128 };
 
 /* More takes longer than a start may: then it is left to `assayctl salvage`. */
 #define SIZE_MOST (1LL << 30)
-
-struct ids {
-	char list[IDS_AT_ONCE][ENTRY_ID_MAX];
-	size_t count;
-	uint64_t last;
-};
-
-static int take_id(void *context, const struct stored *entry)
-{
-	struct ids *ids = context;
-	ids->last = entry->seq;
-	if (entry->kind != ENTRY_EVENT && entry->id[14] == '8') /* others cannot be read again: ident.h */
-		memcpy(ids->list[ids->count++], entry->id, ENTRY_ID_MAX);
-	return 0;
-}
-
-/* An instrument that still holds a result of the old journal must not give a second record. */
-static int know_ids(struct room *room, const char *path, struct fault *fault)
-{
-	struct journal_reader *reader;
-	struct ids *ids = calloc(1, sizeof(*ids));
-	if (!ids)
-		abort();
-	int error = journal_reader_open(path, &reader, fault);
-	if (!error) {
-		long given;
-		while ((given = journal_read(reader, ids->last + 1, IDS_AT_ONCE, take_id, ids, fault)) > 0 && !error) {
-			error = journal_know(room->journal, ids->list, ids->count, fault);
-			ids->count = 0;
-		}
-		if (given < 0)
-			error = (int)given;
-		journal_reader_close(reader);
-	}
-	free(ids);
-	return error;
-}
 
 static void put_ranges(struct json *details, const char *key, const struct salvage_ranges *ranges)
 {
@@ -83,6 +46,10 @@ static int announce(struct room *room, const char *name, const struct salvage *f
 		js_put_integer(details, "last", (int64_t)found->last);
 		js_put_integer(details, "lost", (int64_t)found->lost.total);
 		js_put_integer(details, "unverified", (int64_t)found->unverified.total);
+		js_put_integer(details, "seals", (int64_t)found->seals);
+		js_put_integer(details, "manifests", (int64_t)found->manifests);
+		js_put_integer(details, "unsealed", (int64_t)found->unsealed);
+		js_put_integer(details, "refused", (int64_t)found->refused);
 		put_ranges(details, "lost_ranges", &found->lost);
 		put_ranges(details, "unverified_ranges", &found->unverified);
 	}
@@ -93,23 +60,25 @@ static int announce(struct room *room, const char *name, const struct salvage *f
 	return error;
 }
 
-static void mark_done(const char *path)
+void room_mark_done(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		close(fd);
 }
 
-static int salvage_into(
-	struct room *room, const char *path, const char *directory, struct salvage *found, struct fault *fault)
+static int salvage_into(struct room *room, const char *path, const struct signature_key *key, struct salvage *found,
+	struct fault *fault)
 {
+	const char *directory = room->config->journal.directory;
+	const struct salvage_hints hints = { room->config->station.code, key };
 	char out[PATH_ROOM], kept[PATH_ROOM];
 	struct stat about;
 	if (stat(path, &about) == 0 && about.st_size > SIZE_MOST)
 		return fault_set(fault, EFBIG, _("%s: takes long to salvage; run assayctl salvage %s"), path, path);
 	snprintf(out, sizeof(out), "%s/salvaging.db", directory);
 	unlink(out); /* of a start that was cut short */
-	int error = salvage_journal(path, room->config->station.code, out, found, fault);
+	int error = salvage_journal(path, &hints, out, found, fault);
 	if (error || found->count == 0)
 		return error;
 	snprintf(kept, sizeof(kept), "%s/salvaged-%s.db", directory, found->epoch);
@@ -118,7 +87,7 @@ static int salvage_into(
 	return 0;
 }
 
-static void salvage_one(struct room *room, const char *path)
+static void salvage_one(struct room *room, const char *path, const struct signature_key *key)
 {
 	char done[PATH_ROOM];
 	struct salvage found = { 0 };
@@ -127,7 +96,7 @@ static void salvage_one(struct room *room, const char *path)
 	if (access(done, F_OK) == 0)
 		return;
 	log_error(_("the journal was damaged and is kept as %s; a new one was begun"), path);
-	int error = salvage_into(room, path, room->config->journal.directory, &found, &fault);
+	int error = salvage_into(room, path, key, &found, &fault);
 	if (error)
 		log_error("%s", fault.text);
 	else
@@ -140,31 +109,10 @@ static void salvage_one(struct room *room, const char *path)
 	/* for want of room or of a working disk the next start tries again; whatever else is final */
 	bool final = !error || error == -EFBIG || error == -EUCLEAN;
 	if (final && announce(room, slash ? slash + 1 : path, &found, fault.text) == 0)
-		mark_done(done);
+		room_mark_done(done);
 }
 
-/* Salvaged now, put there by hand, or restored from a backup: once for each. */
-static void know_old_journals(struct room *room)
-{
-	char pattern[PATH_ROOM], done[PATH_ROOM];
-	struct fault fault;
-	glob_t found = { 0 };
-	snprintf(pattern, sizeof(pattern), "%s/salvaged-*.db", room->config->journal.directory);
-	if (glob(pattern, 0, NULL, &found) != 0)
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		snprintf(done, sizeof(done), "%s.known", found.gl_pathv[i]);
-		if (access(done, F_OK) == 0)
-			continue;
-		if (know_ids(room, found.gl_pathv[i], &fault) != 0)
-			log_error("%s", fault.text);
-		else
-			mark_done(done);
-	}
-	globfree(&found);
-}
-
-void room_salvage(struct room *room)
+void room_salvage(struct room *room, const struct signature_key *key)
 {
 	char pattern[PATH_ROOM];
 	glob_t found = { 0 };
@@ -174,8 +122,8 @@ void room_salvage(struct room *room)
 		const char *name = strstr(found.gl_pathv[i], ".corrupt-"), *at = name + 9;
 		at += strcspn(at, "Z"); /* 20260305T094120Z or 20260305T094120Z-2 */
 		if (*at == 'Z' && strspn(at + 1, "-0123456789") == strlen(at + 1))
-			salvage_one(room, found.gl_pathv[i]);
+			salvage_one(room, found.gl_pathv[i], key);
 	}
 	globfree(&found);
-	know_old_journals(room);
+	room_know_old(room);
 }

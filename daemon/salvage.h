@@ -3,7 +3,8 @@
  *
  * Each entry is proven by 48 bits of its digest that stand beside it, or by the next entry, which carries all of it.
  * One from a journal of before schema 5 that nothing proves is kept and counted as unverified; one that was altered
- * counts as lost. The damaged file is only read.
+ * counts as lost. Seals and manifests are kept where they are whole, so that what they prove stays proven; what targets
+ * refused is kept, too. The damaged file is only read.
  */
 #ifndef ASSAYD_SALVAGE_H
 #define ASSAYD_SALVAGE_H
@@ -30,10 +31,20 @@ struct salvage {
 	uint64_t first, last; /* that were salvaged */
 	uint64_t count;
 	struct salvage_ranges unverified, lost;
+	uint64_t seals, manifests; /* that were kept */
+	uint64_t unsealed;         /* salvaged entries that no seal proves: it is lost, or there was none */
+	uint64_t refused;          /* by targets; they are not sent again unless somebody asks for it */
 };
 
-/* Makes `out` (which must not exist) of the damaged journal `path`. `station` is used where the file no longer tells
- * its own; NULL: unknown. 0 also when nothing was found: then there is no `out`. */
-int salvage_journal(const char *path, const char *station, const char *out, struct salvage *ret, struct fault *fault);
+struct signature_key;
+struct salvage_hints {                   /* used where the file no longer tells */
+	const char *station;             /* NULL: unknown */
+	const struct signature_key *key; /* the station's; NULL: unknown */
+};
+
+/* Makes `out` (which must not exist) of the damaged journal `path`. 0 also when nothing was found: then there is no
+ * `out`. */
+int salvage_journal(
+	const char *path, const struct salvage_hints *hints, const char *out, struct salvage *ret, struct fault *fault);
 
 #endif

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import sqlite3
 
 import harness
 import pytest
@@ -31,6 +32,32 @@ def damage_middle(path):
 
 def of_event(subscriber, name):
     return [event for event in (json.loads(message.payload) for message in subscriber.of("event")) if event["event"] == name]
+
+
+def verified(room, daemon, data):
+    """(kinds of faults, what is said of the epoch) of an export or a copy."""
+    for name, content in (("station.pem", json.loads(daemon.ctl("--json", "identity").stdout)["pem"].encode()), ("judged", data)):
+        with open(room.path(name), "wb") as file:
+            file.write(content)
+    done = daemon.ctl("--json", "verify", "--key", room.path("station.pem"), room.path("judged"))
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    return {line["fault"] for line in said if "fault" in line}, next(line for line in said if "epoch" in line)
+
+
+def check_proofs(room, daemon, subscriber, told):
+    """What is left of the old epoch's seals proves it, at the station and at the platform."""
+    salvaged = os.path.join(daemon.state, f"salvaged-{told['old_epoch']}.db")
+    done = daemon.ctl("export", "--journal", salvaged, "-o", room.path("old"))
+    assert done.returncode == 0, done.stderr
+    with open(room.path("old"), "rb") as file:
+        faults, epoch = verified(room, daemon, file.read())
+    assert faults == ({"unsealed"} if told["unsealed"] else set())
+    assert epoch["epoch"] == told["old_epoch"] and epoch["proven"] == told["last"] - told["unsealed"]
+    copy = b"\n".join(message.payload for message in subscriber.of("result", "qc", "event", "seal")
+                      if json.loads(message.payload)["epoch"] == told["old_epoch"])
+    faults, epoch = verified(room, daemon, copy)
+    assert faults == ({"unsealed"} if told["unsealed"] else set())
+    assert epoch["proven"] == told["last"] - told["unsealed"]
 
 
 def start(room, extra="", results="120"):
@@ -70,9 +97,11 @@ def test_what_waited_in_a_damaged_journal_is_delivered_under_its_own_epoch(kille
         told = of_event(subscriber, "journal_set_aside")
         assert len(told) == 1 and told[0]["old_epoch"] == epoch and told[0]["lost"] == 0 and told[0]["unverified"] == 0
         assert told[0]["salvaged"] == len(stored) and told[0]["epoch"] != epoch
+        assert told[0]["seals"] > 0 and (killed or told[0]["unsealed"] == 0)
         payloads = {message.payload.decode() for message in subscriber.of("result", "qc")}
         assert payloads <= stored  # not one byte differs, and the instrument's memory gave nothing anew
         harness.wait_for(lambda: "it has all that was salvaged" in daemon.log(), 10, "the old journal worked off")
+        check_proofs(room, daemon, subscriber, told[0])
         assert daemon.stop() == 0
         before = len(subscriber.of("result", "qc"))
         daemon.start()
@@ -98,6 +127,39 @@ def test_entries_that_are_lost_for_good_are_told_and_read_again_from_the_instrum
             records = [record for record, _ in subscriber.records()]
             return {harness.key_of_truth(line) for line in sim.truth()} <= {harness.key_of_record(record) for record in records}
         harness.wait_for(arrived, 30, "every result")
+
+
+def test_what_was_registered_and_what_was_refused_is_still_known():
+    with harness.Room() as room:
+        broker = room.broker()
+        subscriber = room.subscriber(broker.port)
+        daemon = room.daemon(READER.format(serial=room.path("reader")), TARGET.format(port=broker.port, extra=""))
+        daemon.start()
+        registered = daemon.ctl("register", "--next", "reader-1", "20260305-017", "name=菠菜")
+        assert registered.returncode == 0, registered.stderr
+        daemon.ctl("register", "20260305-018", "name=白菜")
+        harness.wait_for(lambda: len(of_event(subscriber, "sample_registered")) == 2, 10, "two registrations")
+        daemon.kill()
+        with sqlite3.connect(os.path.join(daemon.state, "journal.db")) as journal:
+            journal.execute("INSERT INTO parked VALUES('county', 1, 1772674980000, 'too large')")
+        journal.close()
+        damage_head(os.path.join(daemon.state, "journal.db"))
+        daemon.start()
+        told = harness.wait_for(lambda: of_event(subscriber, "journal_set_aside"), 15, "the event")[0]
+        assert told["refused"] == 1
+        parked = json.loads(daemon.ctl("--json", "parked").stdout)
+        assert (parked["target"], parked["seq"], parked["reason"]) == ("county/" + told["old_epoch"][:8], 1, "too large")
+        samples = {line["no"]: line for line in map(json.loads, daemon.ctl("--json", "samples").stdout.splitlines())}
+        assert samples["20260305-017"]["name"] == "菠菜" and samples["20260305-018"]["name"] == "白菜"
+        assert not samples["20260305-017"].get("next")  # to what it was bound is for people to say again
+        daemon.ctl("register", "20260305-018", "name=小白菜")
+        daemon.stop()
+        for name in os.listdir(daemon.state):  # as if the file had been put there by hand later
+            if name.endswith(".known"):
+                os.unlink(os.path.join(daemon.state, name))
+        daemon.start()
+        samples = [json.loads(line) for line in daemon.ctl("--json", "samples").stdout.splitlines()]
+        assert [line["name"] for line in samples if line["no"] == "20260305-018"][-1] == "小白菜"
 
 
 def test_with_receipts_required_the_old_epoch_waits_for_its_receipt():

@@ -25,6 +25,7 @@ struct bytes_of_file {
 	uint8_t bytes[4 << 20];
 };
 
+static const struct salvage_hints ours = { .station = "330421103-01" }, nothing;
 static struct bytes_of_file file, log_file, broken, broken_log;
 static char *published[ENTRIES + 1];
 
@@ -218,7 +219,7 @@ static void salvage_and_judge(struct fixture *fixture, unsigned seed, struct fig
 	struct salvage found;
 	snprintf(out, sizeof(out), "%s/out.db", fixture->directory);
 	unlink(out);
-	if (salvage_journal(fixture->file, "330421103-01", out, &found, &fixture->fault) != 0)
+	if (salvage_journal(fixture->file, &ours, out, &found, &fixture->fault) != 0)
 		fail_msg("seed %u: %s", seed, fixture->fault.text);
 	struct judgement judgement = { .found = &found };
 	if (found.count) {
@@ -298,7 +299,7 @@ static void a_sound_journal_is_salvaged_whole_with_its_targets(void **state)
 	make_journal(fixture, false);
 	read_published(fixture);
 	snprintf(out, sizeof(out), "%s/out.db", fixture->directory);
-	assert_int_equal(salvage_journal(fixture->file, NULL, out, &found, &fixture->fault), 0);
+	assert_int_equal(salvage_journal(fixture->file, &nothing, out, &found, &fixture->fault), 0);
 	assert_int_equal(found.count, ENTRIES);
 	assert_int_equal(found.lost.total, 0);
 	assert_int_equal(found.unverified.total, 0);
@@ -307,7 +308,7 @@ static void a_sound_journal_is_salvaged_whole_with_its_targets(void **state)
 	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
 	assert_int_equal(journal_reader_target(fixture->reader, "county", &through, &fixture->fault), 0);
 	assert_int_equal(through, ENTRIES / 2);
-	assert_int_equal(salvage_journal(fixture->file, NULL, out, &found, &fixture->fault), -EEXIST);
+	assert_int_equal(salvage_journal(fixture->file, &nothing, out, &found, &fixture->fault), -EEXIST);
 }
 
 static void edit(const char *path, const char *statements)
@@ -329,7 +330,7 @@ static void an_entry_that_its_successor_disproves_is_lost_and_said_so(void **sta
 	read_published(fixture);
 	edit(fixture->file, "UPDATE entry SET body = replace(body, 'sample', 'simple') WHERE seq = 20");
 	snprintf(out, sizeof(out), "%s/out.db", fixture->directory);
-	assert_int_equal(salvage_journal(fixture->file, NULL, out, &found, &fixture->fault), 0);
+	assert_int_equal(salvage_journal(fixture->file, &nothing, out, &found, &fixture->fault), 0);
 	assert_int_equal(found.count, ENTRIES - 1);
 	assert_int_equal(found.lost.total, 1);
 	assert_int_equal(found.lost.list[0].first, 20);
@@ -345,7 +346,7 @@ static void a_number_that_was_not_stored_twice_is_not_believed(void **state)
 	make_journal(fixture, false);
 	edit(fixture->file, "UPDATE state SET number = 70 WHERE kind = 'target'; VACUUM");
 	snprintf(out, sizeof(out), "%s/out.db", fixture->directory);
-	assert_int_equal(salvage_journal(fixture->file, NULL, out, &found, &fixture->fault), 0);
+	assert_int_equal(salvage_journal(fixture->file, &nothing, out, &found, &fixture->fault), 0);
 	assert_int_equal(journal_reader_open(out, &fixture->reader, &fixture->fault), 0);
 	assert_int_equal(journal_reader_target(fixture->reader, "county", &through, &fixture->fault), 0);
 	assert_int_equal(through, 0);
@@ -364,11 +365,11 @@ static void without_any_word_of_its_epoch_nothing_can_be_given(void **state)
 	save(fixture->file, &file);
 	snprintf(out, sizeof(out), "%s/out.db", fixture->directory);
 	snprintf(identity, sizeof(identity), "%s-identity", fixture->file);
-	assert_int_equal(salvage_journal(fixture->file, NULL, out, &found, &fixture->fault), 0);
+	assert_int_equal(salvage_journal(fixture->file, &nothing, out, &found, &fixture->fault), 0);
 	assert_int_equal(found.count, ENTRIES); /* the second place has it */
 	unlink(out);
 	assert_int_equal(unlink(identity), 0);
-	assert_int_equal(salvage_journal(fixture->file, NULL, out, &found, &fixture->fault), 0);
+	assert_int_equal(salvage_journal(fixture->file, &nothing, out, &found, &fixture->fault), 0);
 	assert_int_equal(found.count, 0);
 	assert_int_equal(access(out, F_OK), -1);
 }

@@ -1,0 +1,143 @@
+/* Journals that were salvaged now, put beside ours by hand, or restored from a backup: what of each still matters is
+ * taken over once; a file NAME.known says that it was done.
+ *
+ *   results      an instrument that still holds one must not give a second record
+ *   samples      what was registered is still known by its number; what it was bound to is not: whether its results
+ * came the damaged file no longer tells for sure, and a wrong sample is worse than none refusals     stay listed, under
+ * TARGET/EPOCH
+ */
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "room_parts.h"
+
+enum { IDS_AT_ONCE = 256, PATH_ROOM = CONFIG_PATH_MAX + 128 };
+
+struct old {
+	struct room *room;
+	struct journal_reader *reader, *again; /* two: the second looks things up while the first reads on */
+	char ids[IDS_AT_ONCE][ENTRY_ID_MAX];
+	size_t count;
+	uint64_t last;
+	int error;
+	struct fault *fault;
+};
+
+/* --- samples */
+
+static int only_there(void *context, const struct stored *entry)
+{
+	(void)context;
+	(void)entry;
+	return 0;
+}
+
+/* Somebody registered the number anew, since: that stands. */
+static bool is_newer(struct old *old, const char *no)
+{
+	struct registration now;
+	return samples_by_number(old->room->samples, no, &now, NULL) != 0 &&
+	       journal_find(old->again, now.id, only_there, NULL, NULL) == 0;
+}
+
+static void take_registration(struct old *old, const struct stored *entry, const struct json *event)
+{
+	struct sample_changes changes = { 0 };
+	struct entry told = { .kind = ENTRY_EVENT }; /* it stands in the old journal */
+	const struct json *facts = js_get(event, "sample");
+	const char *by = js_get_text(event, "by");
+	struct sample_change *change = samples_change(&changes, SAMPLE_REGISTER, &told, entry->id);
+	if (js_is_object(facts))
+		facts_get(facts, &change->facts);
+	snprintf(change->by, sizeof(change->by), "%s", by ? by : "");
+	if (*change->facts.no && !is_newer(old, change->facts.no))
+		old->error = samples_append(old->room->samples, NULL, 0, NULL, NULL, &changes, old->fault);
+	sample_changes_free(&changes);
+}
+
+static void take_event(struct old *old, const struct stored *entry)
+{
+	struct json *event = js_parse(entry->payload, entry->length, NULL);
+	const char *name = js_is_object(event) ? js_get_text(event, "event") : NULL;
+	if (name && strcmp(name, "sample_registered") == 0)
+		take_registration(old, entry, event);
+	js_free(event);
+}
+
+/* --- all of one journal */
+
+static int take_entry(void *context, const struct stored *entry)
+{
+	struct old *old = context;
+	old->last = entry->seq;
+	if (entry->kind == ENTRY_EVENT)
+		take_event(old, entry);
+	else if (entry->id[14] == '8') /* others cannot be read again: ident.h */
+		memcpy(old->ids[old->count++], entry->id, ENTRY_ID_MAX);
+	return old->error != 0;
+}
+
+static int take_entries(struct old *old)
+{
+	long given;
+	while ((given = journal_read(old->reader, old->last + 1, IDS_AT_ONCE, take_entry, old, old->fault)) > 0 &&
+		!old->error) {
+		old->error = journal_know(old->room->journal, old->ids, old->count, old->fault);
+		old->count = 0;
+	}
+	return given < 0 ? (int)given : old->error;
+}
+
+static int take_refusal(void *context, const struct parked *parked)
+{
+	struct old *old = context;
+	char place[96];
+	snprintf(place, sizeof(place), "%.64s/%.8s", parked->target, journal_reader_epoch(old->reader, NULL));
+	old->error = journal_park(old->room->journal, place, parked->seq, parked->reason, NULL, old->fault);
+	return old->error != 0;
+}
+
+static int take_over(struct old *old, const char *path)
+{
+	int error = journal_reader_open(path, &old->reader, old->fault);
+	if (!error)
+		error = journal_reader_open(path, &old->again, old->fault);
+	if (!error)
+		error = take_entries(old);
+	if (!error && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)
+		error = -EIO;
+	journal_reader_close(old->reader);
+	journal_reader_close(old->again);
+	return error ? error : old->error;
+}
+
+void room_know_old(struct room *room)
+{
+	char pattern[PATH_ROOM], done[PATH_ROOM];
+	struct fault fault;
+	glob_t found = { 0 };
+	snprintf(pattern, sizeof(pattern), "%s/salvaged-*.db", room->config->journal.directory);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		snprintf(done, sizeof(done), "%s.known", found.gl_pathv[i]);
+		if (access(done, F_OK) == 0)
+			continue;
+		struct old *old = calloc(1, sizeof(*old));
+		if (!old)
+			abort();
+		old->room = room;
+		old->fault = &fault;
+		if (take_over(old, found.gl_pathv[i]) != 0)
+			log_error("%s", fault.text);
+		else
+			room_mark_done(done);
+		free(old);
+	}
+	globfree(&found);
+}
