@@ -94,8 +94,10 @@ def renumber(chance, lines, _):
 
 
 def truncate(chance, lines, _):
-    """Lines off the end; the forger's last line is put behind what is left."""
-    return lines[:chance.randint(1, len(lines) - 2)]
+    """Lines off the end, the last seal at least; the forger's last line is put behind what is left. A bundle that lacks only the
+    manifest behind that seal is an honest one of a day that is not over."""
+    last = max(index for index, line in enumerate(lines) if b'"sig":' in line and b'"day":' not in line)
+    return lines[:chance.randint(1, last)]
 
 
 def replay(chance, lines, other):
@@ -195,7 +197,11 @@ def tampered_copy(seed, copy, other):
     """(what was done, the bytes): a platform's copy tampered with and shuffled; `other` is one of another station."""
     chance = random.Random(seed)
     way = WAYS_OF_COPIES[seed % len(WAYS_OF_COPIES)]
-    lines = way(chance, lines_of(copy), lines_of(other))
+    first = lines_of(copy)[0]
+    while True:
+        lines = way(chance, lines_of(copy), lines_of(other))
+        if way not in (delete, delete_several) or first in lines:  # a copy may begin later: the platform may not have been there
+            break
     chance.shuffle(lines)
     return f"{seed} {way.__name__} of a copy", whole(lines)
 
