@@ -238,7 +238,7 @@ static int judge_link(struct publisher *publisher, const char *why, int reason, 
 	long lived_ms = now_ms - publisher->since_ms;
 	publisher->stats.losses++;
 	/* mosquitto 2.0.11 with max_queued_messages 0 ends the link after each refusal: that is nobody else's doing */
-	bool explained = why || publisher->stats.refused != publisher->refused_before;
+	bool explained = why || reason || publisher->stats.refused != publisher->refused_before;
 	explained = doubt_link_lost(publisher, why, reason, now_ms) || explained;
 	publisher->short_links = !explained && lived_ms < SHORT_MS ? publisher->short_links + 1 : 0;
 	if (lived_ms >= STEADY_MS) {
@@ -292,6 +292,8 @@ static int64_t pause_after(struct publisher *publisher, int reason)
 		publisher->broker_index = 0;
 	else if (target_broker(publisher->target, publisher->broker_index, next))
 		return 0;
+	else
+		publisher->short_links = 0; /* no broker is there: whoever takes our place leaves it up */
 	return backoff_next(&publisher->backoff);
 }
 
