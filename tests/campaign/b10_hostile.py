@@ -64,7 +64,7 @@ def daemon_with(mode):
 
 def main():
     if not row.SMOKE:
-        subprocess.run(["make", "-s", "SAN=address,undefined", f"{BUILD}/{PROGRAM}"], cwd=row.ROOT, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["make", "-s", "SAN=address,undefined", f"BUILD={BUILD}", f"{BUILD}/{PROGRAM}"], cwd=row.ROOT, stdout=subprocess.DEVNULL, check=True)
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         names = tests()
         runs = [pool.submit(run_test, name) for name in names]

@@ -4,6 +4,7 @@ enter() runs the row anew in a network and mount namespace of its own; what it m
 are laid on the packets as they arrive, on both ends, so that neither host is told."""
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,12 @@ class Net:
         run("mount", "--bind", path, "/etc/resolv.conf")
         run("iptables", "-A", "INPUT", "-i", "county", "-p", "udp", "--dport", "53", "-j", "DROP")
 
+    def dropped(self):
+        """Of the packets that arrived over the cable at the county, within loss(): (how many were dropped, all)."""
+        said = subprocess.run(["iptables", "-nvxL", "INPUT"], check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
+        counted, *dropped = (int(count) for count in re.findall(r"^\s*(\d+)\s+\d+\s", said, re.M))
+        return sum(dropped), counted
+
     def heal(self):
         run("iptables", "-F", "INPUT")
         run(*self.inside, "iptables", "-F", "INPUT")
@@ -81,6 +88,7 @@ class Net:
 
     @contextlib.contextmanager
     def loss(self, share):
+        run("iptables", "-A", "INPUT", "-i", "county")  # only counts
         self.lay("-m", "statistic", "--mode", "random", "--probability", str(share), "-j", "DROP")
         yield
         self.heal()

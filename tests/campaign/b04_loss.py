@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+"""B4: the network loses 1, 10 and 30 % of the packets each way, then carries 64 kbit/s. 0 lost; what came through is recorded.
+
+The control is the network itself: as many packets must have been dropped as was said, or the row would have tested nothing."""
+import time
+
+import row
+import harness
+import net
+import station
+
+SECONDS = row.size(60, 3)
+RATE = row.size(20, 10)
+SHARES = row.size([0.01, 0.1, 0.3], [0.1])
+RESULTS = RATE * SECONDS * (len(SHARES) + 1)
+NEAR = row.size(0.3, 0.9)  # how far off the share may be, as a share of it
+
+
+def come(room):
+    """Results that come to the platform in a second."""
+    before, begun = len(room.stored()), time.monotonic()
+    time.sleep(SECONDS)
+    return (len(room.stored()) - before) / (time.monotonic() - begun)
+
+
+def main(cable):
+    notes, bites = [], True
+    with station.Station() as room:
+        port = harness.free_port()
+        broker = room.broker(port=port, extra=f"listener {port} {net.COUNTY}")
+        room.platform(broker.port)
+        room.pusher(RESULTS, rate=RATE)
+        room.run(broker.port, host=net.COUNTY, wrapper=cable.inside)
+        harness.wait_for(lambda: room.stored(), 20, "the first result")
+        for share in SHARES:
+            with cable.loss(share):
+                came = come(room)
+                gone, everything = cable.dropped()
+            bites = bites and abs(gone - share * everything) <= max(3, NEAR * share * everything)
+            notes.append(f"{100 * share:.0f} % ({gone} of {everything} packets) {came:.1f}/s")
+        with cable.slow("64kbit"):
+            notes.append(f"64 kbit/s {come(room):.1f}/s")
+        whole = room.wait_for_all(RESULTS, 300)
+        judgement, connects = room.judge(), room.target()["connects"]
+    station.explain(judgement)
+    row.end("B4", f"{station.figures(judgement)} at {RATE}/s; came: {', '.join(notes)}; {connects} connections",
+            station.sound(judgement) and whole and bites)
+
+
+try:
+    main(net.enter())
+except net.Missing as missing:
+    row.skip("B4", str(missing))
