@@ -126,7 +126,8 @@ kill-test: all shims
 	/usr/bin/python3 tests/faults/kill.py --build $(BUILD) --kills $${KILLS:-100}
 
 campaign: all shims
-	@tests/deps build test faults brokers
+	@tests/deps build test faults
+	-@tests/deps brokers # without them B9 and B14 say so, and are skipped
 	tests/campaign/run --build $(BUILD) $(ROWS)
 
 campaign-smoke: all shims

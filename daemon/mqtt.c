@@ -488,7 +488,7 @@ static const struct {
 	int code;
 	const char *text;
 } reasons[] = {
-	{ 1, N_("the broker does not speak this version of MQTT") },
+	{ 1, N_("the broker does not speak this version of MQTT; try the other: protocol = 3.1.1 or 5") },
 	{ 2, N_("the broker does not accept this client identifier") },
 	{ 3, N_("the broker is not available") },
 	{ 4, N_("wrong user name or password") },
@@ -497,7 +497,7 @@ static const struct {
 	{ 0x81, N_("malformed packet") },
 	{ 0x82, N_("protocol error") },
 	{ 0x83, N_("the broker's own rules forbid it") },
-	{ 0x84, N_("the broker does not speak this version of MQTT") },
+	{ 0x84, N_("the broker does not speak this version of MQTT; try the other: protocol = 3.1.1 or 5") },
 	{ 0x85, N_("the broker does not accept this client identifier") },
 	{ 0x86, N_("wrong user name or password") },
 	{ 0x87, N_("not authorised") },
