@@ -32,6 +32,8 @@ static const struct command {
 		"[--next INSTRUMENT [--results N] [--for TIME] [--queue]] (NO KEY=VALUE... | --file FILE)",
 		N_("say what is known of a sample: by its number, or for an instrument's next results") },
 	{ "samples", ctl_samples, "[--last N]", N_("registered samples, and the results they wait for") },
+	{ "retest", ctl_retest, "[ID|SEQ [--instrument ID] [--for TIME]]",
+		N_("samples tested again; with ID: the next result is a retest of that one") },
 	{ "doctor", ctl_doctor, "", N_("what may one day lose or delay a result, and what to do about it") },
 	{ "backup", ctl_backup, "FILE", N_("write the journal to a file, while assayd runs or not") },
 	{ "restore", ctl_restore, "FILE [--force]", N_("bring a backup back, while assayd does not run") },

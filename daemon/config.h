@@ -22,6 +22,7 @@ struct station {
 	char name[97];
 	char county[7]; /* GB/T 2260, 6 digits */
 	char timezone[49];
+	int64_t retest_window_ms; /* later results of a sample belong to its first positive for so long */
 };
 
 enum port_kind { PORT_SERIAL, PORT_TCP, PORT_TCP_LISTEN, PORT_MODBUS_TCP, PORT_MODBUS_RTU, PORT_REPLAY, PORT_FOLDER };

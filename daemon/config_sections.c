@@ -46,6 +46,9 @@ static const struct setting station[] = {
 		N_("The county's six digits by GB/T 2260; part of every topic.")),
 	TEXT(struct station, "timezone", timezone, 1, "Asia/Shanghai", NULL,
 		N_("The time zone of the instruments' clocks, by its name in /usr/share/zoneinfo.")),
+	DURATION(struct station, "retest-window", retest_window_ms, 60 * SECONDS, 30 * DAYS, "12h",
+		N_("How long after a positive result tests of the same sample number and item count as its retests; shorter than "
+		   "the time after which instruments use their numbers again.")),
 	END,
 };
 

@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "control_redecode.h"
 #include "control_resend.h"
+#include "control_retest.h"
 #include "control_samples.h"
 #include "control_tap.h"
 #include "intake.h"
@@ -226,12 +227,11 @@ static void tail_on(struct control *control, struct client *client)
 	}
 }
 
-static void answer_samples(struct control *control, struct client *client, const struct json *request)
+/* One line each of an array, or why there is none. */
+static void send_list(struct client *client, struct json *list, const struct fault *fault)
 {
-	struct fault fault = { "" };
-	struct json *list = control_samples(control->room, request, &fault);
 	if (!list)
-		send_fault(client, &fault);
+		send_fault(client, fault);
 	for (size_t i = 0; list && i < js_count(list); i++) {
 		char *text = js_dump(js_at(list, i));
 		bool sent = send_line(client, text, strlen(text)) == 0;
@@ -279,7 +279,11 @@ static void answer(struct control *control, struct client *client)
 	} else if (command && strcmp(command, "register") == 0) {
 		send_told(client, control_register(control->room, request, &fault), &fault);
 	} else if (command && strcmp(command, "samples") == 0) {
-		answer_samples(control, client, request);
+		send_list(client, control_samples(control->room, request, &fault), &fault);
+	} else if (command && strcmp(command, "retest") == 0) {
+		send_told(client, control_retest(control->room, control->reader, request, &fault), &fault);
+	} else if (command && strcmp(command, "retests") == 0) {
+		send_list(client, control_retests(control->room, request, &fault), &fault);
 	} else if (command && strcmp(command, "retry") == 0) {
 		send_told(client, control_retry(control->room, control->reader, request, &fault), &fault);
 	} else if (command && strcmp(command, "resend") == 0) {

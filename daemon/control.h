@@ -15,6 +15,7 @@
  *     {"command":"capture","instrument":"pr-1"}             what passes on its line from now on: see control_tap.h
  *     {"command":"redecode","from":1}                       stored bytes decoded again: see control_redecode.h
  *     {"command":"register",...} and {"command":"samples"}    see control_samples.h
+ *     {"command":"retest",...} and {"command":"retests"}      see control_retest.h
  *
  * A request that cannot be answered gives {"error":"..."}. At most 16 clients. Nothing that is stored can be changed
  * through it; samples can be registered. Its thread also tells of scans that nobody used.

@@ -53,7 +53,7 @@ static int read_sample(const struct json *object, bool bound, struct sample_fact
 	return 0;
 }
 
-static int check_instrument(const struct config *config, const char *id, struct fault *fault)
+int control_check_instrument(const struct config *config, const char *id, struct fault *fault)
 {
 	char list[4096] = "", nearest[64], known[4096];
 	for (size_t i = 0; i < config->instrument_count; i++) {
@@ -90,7 +90,7 @@ static int read_binding(
 	if (!next)
 		return 0;
 	struct config *config = room_config(room);
-	int error = check_instrument(config, next, fault);
+	int error = control_check_instrument(config, next, fault);
 	config_release(config);
 	return error;
 }

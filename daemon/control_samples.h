@@ -15,4 +15,7 @@
 struct json *control_register(struct room *room, const struct json *request, struct fault *fault);
 struct json *control_samples(struct room *room, const struct json *request, struct fault *fault); /* an array */
 
+/* Whether it is an instrument that has results. */
+int control_check_instrument(const struct config *config, const char *id, struct fault *fault);
+
 #endif

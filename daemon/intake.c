@@ -37,6 +37,16 @@ void intake_use_samples(struct intake *intake, struct samples *samples)
 	intake->samples = samples;
 }
 
+void intake_use_retests(struct intake *intake, struct retests *retests)
+{
+	intake->retests = retests;
+}
+
+struct retests *intake_retests(const struct intake *intake)
+{
+	return intake->retests;
+}
+
 struct samples *intake_samples(const struct intake *intake)
 {
 	return intake->samples;
@@ -57,6 +67,14 @@ static struct config *hold(struct intake *intake)
 	struct config *config = config_hold(intake->config);
 	pthread_mutex_unlock(&intake->mutex);
 	return config;
+}
+
+int64_t intake_retest_window(struct intake *intake)
+{
+	struct config *config = hold(intake);
+	int64_t window_ms = config->station.retest_window_ms;
+	config_release(config);
+	return window_ms;
 }
 
 static struct entry notice_entry(const char *instrument, const struct notice *notice, int64_t now_ms)
@@ -91,6 +109,8 @@ static int make_entries(struct intake_batch *batch, struct fault *fault)
 	if (error)
 		return error;
 	intake_make_scans(batch);
+	batch->told = batch->count;
+	intake_tell_retests(batch);
 	for (size_t i = 0; i < batch->readings->notice_count; i++)
 		batch->entries[batch->count++] =
 			notice_entry(batch->from->id, &batch->readings->notices[i], batch->reception.received_ms);
@@ -104,6 +124,9 @@ static void unmake_entries(struct intake_batch *batch)
 		free(batch->entries[i].body);
 	batch->count = 0;
 	sample_changes_free(&batch->changes);
+	retest_changes_free(&batch->retests);
+	if (batch->intake->retests)
+		retests_release(batch->intake->retests, batch);
 	if (batch->holds)
 		samples_release(batch->intake->samples);
 	batch->holds = false;
@@ -112,7 +135,8 @@ static void unmake_entries(struct intake_batch *batch)
 struct intake_batch *intake_judge(struct intake *intake, const struct instrument_config *config,
 	const struct instrument *instrument, const struct readings *readings)
 {
-	size_t count = readings->count + readings->scan_count + readings->notice_count;
+	size_t count =
+		2 * readings->count + readings->scan_count + readings->notice_count; /* each may tell of a group */
 	struct intake_batch *batch = calloc(1, sizeof(*batch) + count * sizeof(batch->entries[0]));
 	if (!batch)
 		abort();
@@ -142,15 +166,21 @@ int intake_store(
 	int error = batch->made ? 0 : make_entries(batch, fault);
 	if (!batch->made)
 		unmake_entries(batch);
-	if (!error && batch->changes.count)
+	if (batch->retests.count) {
+		batch->changes.also = intake_write_retests;
+		batch->changes.also_context = batch;
+	}
+	if (!error && (batch->changes.count || batch->changes.also))
 		error = samples_append(intake->samples, batch->entries, batch->count, batch->from->id,
 			*cursor ? cursor : NULL, &batch->changes, fault);
 	else if (!error)
 		error = journal_append(
 			intake->journal, batch->entries, batch->count, batch->from->id, *cursor ? cursor : NULL, fault);
+	if (batch->retests.count)
+		retests_refresh(batch->intake->retests);
 	if (error)
 		return error;
-	for (size_t i = 0; i < batch->count - batch->readings->notice_count; i++) /* notices stand last */
+	for (size_t i = 0; i < batch->told; i++)
 		if (batch->entries[i].known)
 			stored.known++;
 		else

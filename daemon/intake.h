@@ -9,6 +9,7 @@
 #include "config.h"
 #include "journal.h"
 #include "json.h"
+#include "retests.h"
 #include "samples.h"
 
 struct intake;
@@ -18,6 +19,9 @@ void intake_free(struct intake *intake);
 /* From now on results get the samples people register. Before any line starts; `samples` must outlive the intake. */
 void intake_use_samples(struct intake *intake, struct samples *samples);
 struct samples *intake_samples(const struct intake *intake);
+/* From now on tests of one sample are told from its first, as samples. Also before any line starts. */
+void intake_use_retests(struct intake *intake, struct retests *retests);
+struct retests *intake_retests(const struct intake *intake);
 void intake_reconfigure(struct intake *intake, struct config *config); /* any thread; holds the new, releases the old */
 
 struct intake_result {
@@ -50,7 +54,12 @@ struct intake_registration { /* what somebody says of a sample, and of whose nex
 /* Registers all of them or none, durably, each as an event sample_registered. */
 int intake_register(struct intake *intake, const struct intake_registration *list, size_t count, struct fault *fault);
 
-/* Tells and ends bindings that are over; about once a second while intake_awaits(). One thread. */
+/* From now on the next result of `group->instrument` for its item is a retest: durable, with event retest_expected.
+ * -EBUSY while a result of some group is being stored. */
+int intake_expect_retest(struct intake *intake, const struct retest_group *group, struct fault *fault);
+
+/* Tells and ends bindings and groups of retests that are over; about once a second while intake_awaits(). One thread.
+ */
 int intake_sweep(struct intake *intake, struct fault *fault);
 bool intake_awaits(const struct intake *intake);
 

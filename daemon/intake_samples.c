@@ -26,15 +26,15 @@ static bool earlier_in(const struct intake_batch *batch, const struct entry *ent
 	return false;
 }
 
-/* 1 when the record is in the journal, so that it uses nothing up; 0, -errno. */
-static int is_known(
-	const struct matching *matching, const struct reading *reading, const struct entry *entry, struct fault *fault)
+/* What is known uses nothing up, and is nobody's retest. */
+int intake_is_known(
+	const struct intake_batch *batch, const struct reading *reading, const struct entry *entry, struct fault *fault)
 {
 	if (!reading->repeatable)
 		return 0;
-	if (earlier_in(matching->batch, entry))
+	if (earlier_in(batch, entry))
 		return 1;
-	return samples_entry_known(matching->batch->intake->samples, entry, fault);
+	return samples_entry_known(batch->intake->samples, entry, fault);
 }
 
 static struct binding *first_open(struct matching *matching)
@@ -56,7 +56,7 @@ static int match(struct matching *matching, const struct reading *reading, const
 	if (reading->kind != KIND_SAMPLE) /* blanks and controls are nobody's sample */
 		return 0;
 	struct binding *binding = first_open(matching);
-	int known = binding ? is_known(matching, reading, entry, fault) : 0;
+	int known = binding ? intake_is_known(matching->batch, reading, entry, fault) : 0;
 	if (known != 0)
 		return known < 0 ? known : 0;
 	if (binding) {
@@ -87,10 +87,13 @@ static int make_record(struct matching *matching, const struct reading *reading,
 	if (found < 0)
 		return found;
 	struct registered registered = { sample.by, &sample.facts };
-	record_make(batch->config, batch->from, &batch->instrument->maker, reading, &batch->reception,
-		found ? &registered : NULL, place);
-	batch->count++;
-	return 0;
+	struct draft *draft = record_draft(batch->config, batch->from, &batch->instrument->maker, reading,
+		&batch->reception, found ? &registered : NULL);
+	struct repeat repeat;
+	int error = intake_match_retest(batch, draft, place, &repeat, fault);
+	record_write(draft, &repeat, place);
+	batch->count++; /* what it holds is freed also after a failure */
+	return error;
 }
 
 static int read_pending(struct matching *matching, struct fault *fault)
@@ -224,6 +227,8 @@ int intake_sweep(struct intake *intake, struct fault *fault)
 {
 	struct sample_over over;
 	int found = 0, error = 0;
+	if (intake->retests && retests_any(intake->retests) && (error = intake_sweep_retests(intake, fault)) < 0)
+		return error;
 	if (!intake->samples || !samples_bound(intake->samples))
 		return 0;
 	while (!error && (found = samples_over(intake->samples, &over, fault)) == 1)
@@ -233,5 +238,5 @@ int intake_sweep(struct intake *intake, struct fault *fault)
 
 bool intake_awaits(const struct intake *intake)
 {
-	return intake->samples && samples_bound(intake->samples);
+	return (intake->samples && samples_bound(intake->samples)) || (intake->retests && retests_any(intake->retests));
 }

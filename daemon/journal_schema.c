@@ -64,6 +64,11 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 
 	/* the first 48 bits of the entry's own digest: to a salvage each entry proves itself. NULL: it is older */
 	"ALTER TABLE entry ADD COLUMN digest48 INTEGER;",
+
+	/* tests of one sample that belong together; see retests.h */
+	"CREATE TABLE retest(first TEXT PRIMARY KEY, sample TEXT NOT NULL, item TEXT NOT NULL,"
+	" opened_ms INTEGER NOT NULL, members TEXT NOT NULL, instrument TEXT NOT NULL,"
+	" waits_from_ms INTEGER NOT NULL, waits_ms INTEGER NOT NULL, source TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 static int migrate(struct db *db, int64_t from, struct fault *fault)

@@ -12,13 +12,14 @@
 #include "json.h"
 #include "judge.h"
 
-struct making { /* everything one record is made of */
+struct draft { /* everything one record is made of */
 	const struct instrument_config *instrument;
 	const struct maker *maker;
 	const struct reading *reading;
 	const struct reception *reception;
 	const struct registered *registered; /* or NULL */
 	bool disagrees;                      /* the registration with the instrument, about the sample */
+	struct reading completed;            /* with what only the registration says */
 	struct judgement judgement;
 };
 
@@ -41,16 +42,16 @@ static const char *serial_of(const struct maker *maker, const struct instrument_
 	return first_of(maker->serial, instrument->maker.serial);
 }
 
-static void put_instrument(struct json *record, const struct making *making)
+static void put_instrument(struct json *record, const struct draft *draft)
 {
-	const struct maker *said = making->maker, *given = &making->instrument->maker;
+	const struct maker *said = draft->maker, *given = &draft->instrument->maker;
 	struct json *object = js_new_object();
-	js_put_text_if(object, "id", making->instrument->id);
+	js_put_text_if(object, "id", draft->instrument->id);
 	js_put_text_if(object, "maker", first_of(said->maker, given->maker));
 	js_put_text_if(object, "model", first_of(said->model, given->model));
-	js_put_text_if(object, "serial", serial_of(said, making->instrument));
-	js_put_text_if(object, "driver", making->instrument->driver->name);
-	js_put_text_if(object, "profile", making->instrument->profile_name);
+	js_put_text_if(object, "serial", serial_of(said, draft->instrument));
+	js_put_text_if(object, "driver", draft->instrument->driver->name);
+	js_put_text_if(object, "profile", draft->instrument->profile_name);
 	js_put(record, "instrument", object);
 }
 
@@ -93,21 +94,21 @@ static void complete(struct reading *reading, const struct sample_facts *facts)
 		text_copy(reading->origin, sizeof(reading->origin), facts->origin);
 }
 
-static void put_sample(struct json *record, const struct making *making)
+static void put_sample(struct json *record, const struct draft *draft)
 {
-	const struct registered *registered = making->registered;
-	struct sample_facts said = said_of(making->reading);
+	const struct registered *registered = draft->registered;
+	struct sample_facts said = said_of(draft->reading);
 	struct json *object = js_new_object();
 	for (const struct fact *fact = facts_table; fact->name; fact++) {
 		const char *text = fact_of(&said, fact);
-		if (!*text && registered && !making->disagrees)
+		if (!*text && registered && !draft->disagrees)
 			text = fact_of(registered->facts, fact);
 		js_put_text_if(object, fact->name, text);
 	}
 	if (js_count(object))
 		js_put_text(object, "bound_by",
-			!registered || making->disagrees || *said.no ? "instrument" : registered->by);
-	if (registered && !making->disagrees) {
+			!registered || draft->disagrees || *said.no ? "instrument" : registered->by);
+	if (registered && !draft->disagrees) {
 		js_put_text(object, "registered_by", registered->by);
 	} else if (registered) {
 		struct json *other = js_new_object();
@@ -118,22 +119,22 @@ static void put_sample(struct json *record, const struct making *making)
 	put_filled(record, "sample", object);
 }
 
-static void put_item(struct json *record, const struct making *making)
+static void put_item(struct json *record, const struct draft *draft)
 {
-	const struct judgement *judgement = &making->judgement;
+	const struct judgement *judgement = &draft->judgement;
 	struct json *object = js_new_object();
 	js_put_text_if(object, "code", judgement->item ? judgement->item->code : "");
 	js_put_text_if(object, "name", judgement->item ? judgement->item->name : judgement->item_name);
-	js_put_text_if(object, "as_sent", making->reading->item);
+	js_put_text_if(object, "as_sent", draft->reading->item);
 	put_filled(record, "item", object);
 	js_put_text_if(record, "method", judgement->method);
 	js_put_text_if(record, "basis", judgement->basis);
 }
 
-static void put_value(struct json *record, const struct making *making)
+static void put_value(struct json *record, const struct draft *draft)
 {
-	const struct reading *reading = making->reading;
-	const struct judgement *judgement = &making->judgement;
+	const struct reading *reading = draft->reading;
+	const struct judgement *judgement = &draft->judgement;
 	bool rewritten = strcmp(judgement->value, reading->value) != 0; /* "+5" became "5", or it is no number */
 	js_put_text_if(record, "value", judgement->value);
 	js_put_text_if(record, "qualifier", judgement->qualifier);
@@ -158,9 +159,9 @@ static void put_value(struct json *record, const struct making *making)
 	put_filled(record, "recomputed", recomputed);
 }
 
-static void put_verdict(struct json *record, const struct making *making)
+static void put_verdict(struct json *record, const struct draft *draft)
 {
-	const struct judgement *judgement = &making->judgement;
+	const struct judgement *judgement = &draft->judgement;
 	struct json *limit = js_new_object();
 	js_put_text_if(limit, "op", judgement->limit.op);
 	js_put_text_if(limit, "value", judgement->limit.value);
@@ -170,56 +171,56 @@ static void put_verdict(struct json *record, const struct making *making)
 	put_filled(record, "limit", limit);
 	js_put_text(record, "verdict", verdict_name(judgement->verdict));
 	js_put_text_if(record, "verdict_by", judgement->verdict_by);
-	js_put_text_if(record, "verdict_as_sent", making->reading->verdict_as_sent);
+	js_put_text_if(record, "verdict_as_sent", draft->reading->verdict_as_sent);
 	js_put_text_if(record, "rule", judgement->rule);
 }
 
-static void put_operator(struct json *record, const struct making *making)
+static void put_operator(struct json *record, const struct draft *draft)
 {
-	const struct operator* person = making->judgement.person;
-	const struct reading *reading = making->reading;
+	const struct operator* person = draft->judgement.person;
+	const struct reading *reading = draft->reading;
 	struct json *object = js_new_object();
 	js_put_text_if(object, "id", person ? person->id : reading->operator_id);
 	js_put_text_if(object, "name", person ? person->name : reading->operator_name);
 	js_put_text_if(object, "certificate", person ? person->certificate : "");
 	if (person)
-		js_put_bool(object, "valid", making->judgement.certified);
+		js_put_bool(object, "valid", draft->judgement.certified);
 	put_filled(record, "operator", object);
 }
 
-static void put_times(struct json *record, const struct making *making)
+static void put_times(struct json *record, const struct draft *draft)
 {
-	const struct judgement *judgement = &making->judgement;
+	const struct judgement *judgement = &draft->judgement;
 	char text[CLOCK_TEXT_MAX], tested[CLOCK_TEXT_MAX];
 	if (judgement->tested) {
 		/* the instrument's own digits, and the station's offset from UTC at that time */
 		clock_text(text, judgement->tested_ms);
-		snprintf(tested, sizeof(tested), "%.19s%.6s", making->reading->tested_at, text + strlen(text) - 6);
+		snprintf(tested, sizeof(tested), "%.19s%.6s", draft->reading->tested_at, text + strlen(text) - 6);
 		js_put_text(record, "tested_at", tested);
 	}
-	js_put_text(record, "received_at", clock_text(text, making->reception->received_ms));
+	js_put_text(record, "received_at", clock_text(text, draft->reception->received_ms));
 	struct json *object = js_new_object();
-	js_put_bool(object, "synced", making->reception->clock_synced);
+	js_put_bool(object, "synced", draft->reception->clock_synced);
 	if (judgement->skew_known)
 		js_put_integer(object, "skew_s", judgement->skew_s);
 	js_put(record, "clock", object);
 }
 
-static void put_flags(struct json *record, const struct making *making)
+static void put_flags(struct json *record, const struct draft *draft)
 {
-	const struct judgement *judgement = &making->judgement;
+	const struct judgement *judgement = &draft->judgement;
 	struct json *flags = js_new_array();
-	if (making->disagrees)
+	if (draft->disagrees)
 		js_append(flags, js_new_text("sample_disagrees"));
 	for (size_t i = 0; i < judgement->flag_count; i++)
 		js_append(flags, js_new_text(judgement->flags[i]));
 	js_put(record, "flags", flags);
 }
 
-static void put_raw(struct json *record, const struct making *making)
+static void put_raw(struct json *record, const struct draft *draft)
 {
-	const struct reading *reading = making->reading;
-	const struct driver *driver = making->instrument->driver;
+	const struct reading *reading = draft->reading;
+	const struct driver *driver = draft->instrument->driver;
 	char decoder[64];
 	snprintf(decoder, sizeof(decoder), "%s/%u", driver->name, driver->version);
 	js_put_text(record, "decoder", decoder);
@@ -262,10 +263,10 @@ static void put_said_limit(struct json *said, const struct reading *reading)
 }
 
 /* What the instrument said and no other member shows. */
-static void put_said(struct json *record, const struct making *making)
+static void put_said(struct json *record, const struct draft *draft)
 {
-	const struct reading *reading = making->reading;
-	const struct judgement *judgement = &making->judgement;
+	const struct reading *reading = draft->reading;
+	const struct judgement *judgement = &draft->judgement;
 	struct json *said = js_new_object(), *operator= js_get(record, "operator");
 	for (size_t i = 0; i < reading->said_count; i++)
 		js_put_text_too(said, reading->said[i].name, reading->said[i].value);
@@ -281,29 +282,30 @@ static void put_said(struct json *record, const struct making *making)
 		js_put_text_too(said, "value", reading->value);
 	if (!*judgement->qualifier)
 		js_put_text_too(said, "qualifier", reading->qualifier);
-	js_put_text_too(said, "firmware", making->maker->firmware);
+	js_put_text_too(said, "firmware", draft->maker->firmware);
 	put_filled(record, "said", said);
 }
 
-static struct json *make_json(const struct making *making)
+static struct json *make_json(const struct draft *draft, const struct repeat *repeat)
 {
-	const struct reading *reading = making->reading;
+	const struct reading *reading = draft->reading;
 	struct json *record = js_new_object();
 	js_put_text(record, "kind", kind_name(reading->kind));
-	js_put_integer(record, "test_seq", 1);
-	put_instrument(record, making);
+	js_put_integer(record, "test_seq", repeat->test_seq);
+	js_put_text_if(record, "retest_of", repeat->of);
+	put_instrument(record, draft);
 	js_put_text_if(record, "instrument_seq", reading->instrument_seq);
 	if (reading->channel >= 0)
 		js_put_integer(record, "channel", reading->channel);
-	put_sample(record, making);
-	put_item(record, making);
-	put_value(record, making);
-	put_verdict(record, making);
-	put_operator(record, making);
-	put_times(record, making);
-	put_flags(record, making);
-	put_raw(record, making);
-	put_said(record, making);
+	put_sample(record, draft);
+	put_item(record, draft);
+	put_value(record, draft);
+	put_verdict(record, draft);
+	put_operator(record, draft);
+	put_times(record, draft);
+	put_flags(record, draft);
+	put_raw(record, draft);
+	put_said(record, draft);
 	return record;
 }
 
@@ -321,32 +323,60 @@ void record_identify(const struct config *config, const struct instrument_config
 	*ret = entry;
 }
 
-void record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
-	const struct reading *reading, const struct reception *reception, const struct registered *registered,
-	struct entry *entry)
+struct draft *record_draft(const struct config *config, const struct instrument_config *instrument,
+	const struct maker *maker, const struct reading *reading, const struct reception *reception,
+	const struct registered *registered)
 {
-	struct making making = {
+	struct draft *draft = malloc(sizeof(*draft));
+	if (!draft)
+		abort();
+	*draft = (struct draft){
 		.instrument = instrument,
 		.maker = maker,
 		.reading = reading,
 		.reception = reception,
 		.registered = registered,
+		.completed = *reading,
 	};
-	struct reading completed;
-	const struct reading *judged = reading;
 	if (registered) {
 		struct sample_facts said = said_of(reading);
-		making.disagrees = differ(&said, registered->facts);
-		if (!making.disagrees) {
-			completed = *reading;
-			complete(&completed, registered->facts);
-			judged = &completed;
-		}
+		draft->disagrees = differ(&said, registered->facts);
+		if (!draft->disagrees)
+			complete(&draft->completed, registered->facts);
 	}
-	judge(config, instrument, judged, reception, &making.judgement);
-	struct json *record = make_json(&making);
+	judge(config, instrument, &draft->completed, reception, &draft->judgement);
+	return draft;
+}
+
+const struct judgement *record_judgement(const struct draft *draft)
+{
+	return &draft->judgement;
+}
+
+bool record_is_registered(const struct draft *draft)
+{
+	return draft->registered && !draft->disagrees;
+}
+
+const struct reading *record_reading(const struct draft *draft)
+{
+	return &draft->completed;
+}
+
+void record_write(struct draft *draft, const struct repeat *repeat, struct entry *entry)
+{
+	static const struct repeat first = { .test_seq = 1 };
+	struct json *record = make_json(draft, repeat ? repeat : &first);
 	entry->body = js_dump(record);
 	js_free(record);
 	memmove(entry->body, entry->body + 1,
 		strlen(entry->body)); /* the journal writes the head, with the opening brace */
+	free(draft);
+}
+
+void record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
+	const struct reading *reading, const struct reception *reception, const struct registered *registered,
+	struct entry *entry)
+{
+	record_write(record_draft(config, instrument, maker, reading, reception, registered), NULL, entry);
 }

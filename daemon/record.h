@@ -28,8 +28,26 @@ struct registered {
 void record_identify(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
 	const struct reading *reading, const struct reception *reception, struct entry *ret);
 
-/* Makes the body of an entry that was identified. It is the caller's to free. Whatever an instrument says can be
- * recorded. `registered` may be NULL. */
+/* A record judged but not written yet: whether it is a retest depends on what it means. `registered` may be NULL.
+ * Everything given must stay until it is written. */
+struct draft;
+struct judgement;
+struct draft *record_draft(const struct config *config, const struct instrument_config *instrument,
+	const struct maker *maker, const struct reading *reading, const struct reception *reception,
+	const struct registered *registered);
+const struct judgement *record_judgement(const struct draft *draft);
+const struct reading *record_reading(const struct draft *draft); /* with what only the registration says */
+bool record_is_registered(const struct draft *draft);            /* the sample is one somebody registered */
+
+struct repeat { /* the how manyth test of its sample and item */
+	int test_seq;
+	char of[ENTRY_ID_MAX]; /* the first one's id; "" for the first */
+};
+
+/* Makes the body of an entry that was identified, and frees the draft. The body is the caller's to free. Whatever an
+ * instrument says can be recorded. `repeat` may be NULL: the first. */
+void record_write(struct draft *draft, const struct repeat *repeat, struct entry *entry);
+/* Both at once, for a first test. */
 void record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
 	const struct reading *reading, const struct reception *reception, const struct registered *registered,
 	struct entry *entry);

@@ -29,6 +29,7 @@ struct room {
 	struct journal *journal;
 	struct journal_reader *reader;
 	struct samples *samples;
+	struct retests *retests;
 	struct intake *intake;
 	struct sealer *sealer;
 	unsigned long sealer_beat;      /* it showed last */

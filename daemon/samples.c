@@ -196,14 +196,16 @@ struct writing {
 static int write_changes(void *context, struct db *db, struct fault *fault)
 {
 	const struct writing *writing = context;
-	return samples_write(writing->changes, writing->boot, db, fault);
+	const struct sample_changes *changes = writing->changes;
+	int error = samples_write(changes, writing->boot, db, fault);
+	return error || !changes->also ? error : changes->also(changes->also_context, db, fault);
 }
 
 int samples_append(struct samples *samples, struct entry *entries, size_t count, const char *instrument,
 	const char *cursor, const struct sample_changes *changes, struct fault *fault)
 {
 	struct writing writing = { changes, samples->boot };
-	if (changes->count == 0)
+	if (changes->count == 0 && !changes->also)
 		return journal_append(samples->journal, entries, count, instrument, cursor, fault);
 	for (size_t i = 0; i < changes->count; i++) /* before it is durable: whoever asks meanwhile must ask the file */
 		if (changes->list[i].kind == SAMPLE_REGISTER || changes->list[i].kind == SAMPLE_BIND)

@@ -82,6 +82,8 @@ struct sample_change {
 struct sample_changes {
 	struct sample_change *list;
 	size_t count;
+	journal_beside *also; /* NULL, or what else is written in the same transaction, with its context */
+	void *also_context;
 };
 
 /* The next change, cleared. Memory or the end. */

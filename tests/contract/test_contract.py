@@ -34,6 +34,9 @@ EVENT = {**HEAD, "event": "missed_results", "instrument": "pr-1", "at": "2026-03
          "reason": "the counter jumped"}
 REGISTERED = {**HEAD, "event": "sample_registered", "instrument": "scan-1", "at": "2026-03-05T09:43:02.118+08:00", "by": "scanner",
               "sample": {"no": "20260305-017"}, "next": ["pr-1", "an-1"], "results": 1, "lifetime_s": 1800}
+RETESTED = {**HEAD, "event": "retest_group", "instrument": "pr-1", "at": "2026-03-05T09:43:02.118+08:00", "group": HEAD["id"],
+            "state": "retest_required", "sample_no": "20260305-017", "item": "PR-OPCB", "needed": 2, "counted": 1,
+            "members": [{"id": HEAD["id"], "verdict": "positive"}, {"id": HEAD["id"], "verdict": "negative"}]}
 BOUND = {**RECORD, "flags": ["sample_disagrees"],
          "sample": {"no": "17", "bound_by": "instrument", "registered": {"no": "20260305-017", "registered_by": "scanner"}}}
 STATUS = {"online": True, "version": "0.1.0", "epoch": "7f3a", "seq": 0, "backlog": 0, "oldest_unsent_s": 0,
@@ -47,7 +50,7 @@ MANIFEST = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "day": "2026-03-
 RIGHT = [("seal", SEAL), ("manifest", MANIFEST), ("request-manifest", {"day": "2026-03-05"}),
          ("response-manifest", {"day": "2026-03-05", "manifests": [MANIFEST]}),
          ("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
-         ("event", REGISTERED), ("record", BOUND),
+         ("event", REGISTERED), ("event", RETESTED), ("record", BOUND), ("record", {**RECORD, "test_seq": 2, "retest_of": HEAD["id"]}),
          ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
          ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),
          ("request-replay", {"epoch": "7f3a", "from": 1, "to": 2}), ("response", {"error": "no"}),
@@ -75,6 +78,7 @@ WRONG = [
     ("record", RECORD, "decoder", "seven-e-aa"), ("record", RECORD, "signals", {"abs": 0.57}),
     ("record", RECORD, "operator", {"valid": "yes"}), ("record", RECORD, "retest_of", "first"),
     ("record", BOUND, "sample", {"no": "17", "registered": {"no": "20260305-017"}}), ("record", BOUND, "sample", {"bound_by": ""}),
+    ("event", RETESTED, "state", "positive"), ("event", RETESTED, "members", []), ("event", RETESTED, "group", 3),
     ("event", REGISTERED, "results", 0), ("event", REGISTERED, "next", "pr-1"), ("event", REGISTERED, "sample", {"no": ""}),
     ("event", EVENT, "event", "Missed"), ("event", EVENT, "event", None), ("event", EVENT, "at", None),
     ("event", EVENT, "first", -1), ("status", STATUS, "online", "yes"), ("status", STATUS, "online", None),

@@ -246,7 +246,7 @@ static void a_journal_of_the_first_schema_is_read_and_then_brought_up_to_date(vo
 	assert_int_equal(db_open(fixture->file, DB_WRITE, &db, &fixture->fault), 0);
 	assert_int_equal(
 		db_run(db,
-			"DROP TABLE seal; DROP TABLE sealing_key; DROP TABLE manifest; DROP TABLE known; DROP TABLE sample; DROP TABLE binding; DROP VIEW payload; ALTER TABLE entry DROP COLUMN digest48;"
+			"DROP TABLE seal; DROP TABLE sealing_key; DROP TABLE manifest; DROP TABLE known; DROP TABLE sample; DROP TABLE binding; DROP TABLE retest; DROP VIEW payload; ALTER TABLE entry DROP COLUMN digest48;"
 			"CREATE VIEW payload(seq, bytes) AS SELECT seq, body FROM entry;"
 			"UPDATE state SET number = 1 WHERE kind = 'schema'; PRAGMA user_version = 1",
 			&fixture->fault),
