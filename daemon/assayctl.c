@@ -42,7 +42,10 @@ static const struct command {
 	{ "scan", ctl_scan, "[--port PATH] [--ask]",
 		N_("serial ports, who uses them, and what to write for a free one") },
 	{ "probe", ctl_probe, "INSTRUMENT", N_("ask an instrument once; nothing is stored or acknowledged") },
-	{ "redecode", ctl_redecode, "[--from SEQ] [--to SEQ] [--instrument ID] [--profile FILE] [--dry-run]",
+	{ "unmapped", ctl_unmapped, "",
+		N_("words of instruments that the tables do not know: items, units, standards") },
+	{ "redecode", ctl_redecode,
+		"[--from SEQ] [--to SEQ] [--instrument ID] [--profile FILE] [--unmapped] [--dry-run]",
 		N_("decode stored bytes again; new records supersede what was decoded wrongly") },
 	{ "settings", ctl_settings, "[--example | --man | --keys]", N_("every setting of the configuration") },
 };

@@ -43,6 +43,7 @@ struct control {
 	uint64_t welcomed;
 	long sweep_due_ms;
 	struct complaint sweep_complaint;
+	struct mapping mapping;
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -395,6 +396,13 @@ static int sweep(struct control *control)
 	return SWEEP_MS;
 }
 
+/* What the thread does beside clients. Returns until when to sleep at most; -1: until something happens. */
+static int look_after(struct control *control)
+{
+	int sweep_ms = sweep(control), mapping_ms = mapping_go_on(&control->mapping, control->room, control->reader);
+	return sweep_ms < 0 || (mapping_ms >= 0 && mapping_ms < sweep_ms) ? mapping_ms : sweep_ms;
+}
+
 static void *serve(void *argument)
 {
 	struct control *control = argument;
@@ -409,7 +417,7 @@ static void *serve(void *argument)
 		polled[LISTENER] = (struct pollfd){ .fd = control->listener, .events = POLLIN };
 		polled[WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
 		polled[STOP] = (struct pollfd){ .fd = control->stop, .events = POLLIN };
-		if (poll(polled, ALL, sweep(control)) < 0)
+		if (poll(polled, ALL, look_after(control)) < 0)
 			continue;
 		if (polled[STOP].revents)
 			return NULL;
@@ -498,6 +506,7 @@ void control_stop(struct control *control)
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (control->clients[i].fd >= 0)
 			drop(&control->clients[i]);
+	mapping_end(&control->mapping);
 	journal_reader_close(control->reader);
 	if (control->listener >= 0) {
 		close(control->listener);

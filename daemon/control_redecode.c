@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+#include "log.h"
 #include "redecode.h"
 
 static int send_counts(const struct redecode_counts *counts,
@@ -37,6 +39,7 @@ int control_redecode(struct room *room, struct journal_reader *reader, const str
 	wish.to = (uint64_t)to;
 	wish.limit = REDECODE_LIMIT;
 	wish.instrument = js_get_text(request, "instrument");
+	wish.unmapped = js_get_bool(request, "unmapped", false);
 	char name[CONFIG_NAME_MAX];
 	void *profile = NULL;
 	struct redecode_counts counts;
@@ -48,4 +51,63 @@ int control_redecode(struct room *room, struct journal_reader *reader, const str
 	free(profile);
 	config_release(config);
 	return error;
+}
+
+/* ---- of itself, when the tables changed ---- */
+
+#define PAUSE_MS 10    /* between two slices: clients go first */
+#define RETRY_MS 60000 /* after a failure: the disk may be full */
+
+static int nobody(void *context, const char *line, size_t length)
+{
+	(void)context;
+	(void)line;
+	(void)length;
+	return 0;
+}
+
+static void begin(struct mapping *mapping, struct config *config)
+{
+	config_release(mapping->config);
+	*mapping = (struct mapping){ .config = config, .next = 1 };
+}
+
+int mapping_go_on(struct mapping *mapping, struct room *room, struct journal_reader *reader)
+{
+	struct config *config = room_config(room);
+	if (config != mapping->config)
+		begin(mapping, config);
+	else
+		config_release(config);
+	if (mapping->done)
+		return -1;
+	long now = clock_ms();
+	if (now < mapping->due_ms)
+		return (int)(mapping->due_ms - now);
+	struct redecode wish = { .config = mapping->config, .reader = reader, .journal = room_journal(room) };
+	struct redecode_counts counts;
+	struct fault fault = { "" };
+	wish.unmapped = true;
+	wish.from = mapping->next;
+	wish.to = INT64_MAX;
+	wish.limit = REDECODE_LIMIT;
+	int error = redecode_run(&wish, nobody, NULL, &counts, &fault);
+	if (error < 0)
+		log_warning(_("records that the tables know now cannot be superseded yet: %s"), fault.text);
+	mapping->changed += counts.changed;
+	mapping->done = error >= 0 && counts.through < mapping->next;
+	if (mapping->done && mapping->changed)
+		log_notice(
+			_("%lu records whose words the tables did not know are superseded by records with item and verdict"),
+			mapping->changed);
+	if (error >= 0)
+		mapping->next = counts.through + 1;
+	mapping->due_ms = clock_ms() + (error < 0 ? RETRY_MS : PAUSE_MS);
+	return mapping->done ? -1 : (int)(mapping->due_ms - clock_ms());
+}
+
+void mapping_end(struct mapping *mapping)
+{
+	config_release(mapping->config);
+	*mapping = (struct mapping){ 0 };
 }

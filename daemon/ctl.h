@@ -37,6 +37,7 @@ int ctl_restore(const struct ctl *ctl, int argc, char **argv);
 int ctl_salvage(const struct ctl *ctl, int argc, char **argv);
 int ctl_scan(const struct ctl *ctl, int argc, char **argv);
 int ctl_probe(const struct ctl *ctl, int argc, char **argv);
+int ctl_unmapped(const struct ctl *ctl, int argc, char **argv);
 int ctl_redecode(const struct ctl *ctl, int argc, char **argv);
 int ctl_settings(const struct ctl *ctl, int argc, char **argv);
 

@@ -19,7 +19,7 @@ struct command {
 	uint64_t from, to;
 	const char *instrument;
 	char *profile; /* resolved */
-	bool dry_run;
+	bool dry_run, unmapped;
 	struct redecode_counts counts, last; /* all, and the last answer's */
 };
 
@@ -93,6 +93,7 @@ static int through_the_daemon(struct command *command)
 		js_put_integer(request, "to", (int64_t)command->to);
 		js_put_text_if(request, "instrument", command->instrument);
 		js_put_text_if(request, "profile", command->profile);
+		js_put_bool(request, "unmapped", command->unmapped);
 		command->last.through = 0;
 		int code = ctl_ask(command->ctl, request, take_line, command);
 		if (code != EXIT_DONE)
@@ -118,6 +119,7 @@ static int look_only(struct command *command)
 	void *profile = NULL;
 	struct redecode wish = { .config = config, .from = command->from, .to = command->to };
 	wish.instrument = command->instrument;
+	wish.unmapped = command->unmapped;
 	snprintf(path, sizeof(path), "%s/journal.db", config->journal.directory);
 	error = command->profile ? redecode_read_profile(
 					   config, command->profile, wish.instrument, &wish, name, &profile, &fault)
@@ -150,6 +152,7 @@ static int read_arguments(int argc, char **argv, struct command *command)
 		{ "to", required_argument, NULL, 't' },
 		{ "instrument", required_argument, NULL, 'i' },
 		{ "profile", required_argument, NULL, 'p' },
+		{ "unmapped", no_argument, NULL, 'u' },
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -162,6 +165,8 @@ static int read_arguments(int argc, char **argv, struct command *command)
 			command->instrument = optarg;
 		else if (option == 'n')
 			command->dry_run = true;
+		else if (option == 'u')
+			command->unmapped = true;
 		else if (option == 'p' && !(command->profile = realpath(optarg, NULL)))
 			code = ctl_fail(EXIT_FAILED, "%s: %s", optarg, strerror(errno));
 		else if (option != 'p')

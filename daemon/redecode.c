@@ -242,6 +242,11 @@ static void compare_record(struct worker *worker)
 		return;
 	}
 	struct json *changes = redecode_changes(worker->old, made->json);
+	if (worker->wish->unmapped) {
+		bool other_words = changes;
+		js_free(changes);
+		changes = other_words ? NULL : redecode_mapped(worker->old, made->json);
+	}
 	if (changes)
 		keep(worker, made, changes);
 	else
@@ -350,11 +355,13 @@ static int do_chunk(struct worker *worker, struct chunk *chunk, struct fault *fa
 	for (size_t i = 0; i < chunk->count; i++) {
 		worker->stored = &chunk->list[i];
 		worker->event = worker->stored->kind == ENTRY_EVENT;
+		worker->counts->through = worker->stored->seq;
+		if (worker->wish->unmapped && (worker->event || !strstr(worker->stored->payload, "\"unmapped_")))
+			continue;
 		worker->old = js_parse(worker->stored->payload, worker->stored->length, NULL);
 		if (worker->old)
 			look_at(worker);
 		clear(worker);
-		worker->counts->through = worker->stored->seq;
 		if (worker->count >= AT_ONCE && flush(worker, fault) < 0)
 			return -EIO;
 	}

@@ -7,6 +7,10 @@
  * people registered it. Bytes that were kept because they could not be read (event undecodable) and now can become
  * records that supersede the event.
  *
+ * Records that were flagged unmapped_item, unmapped_unit or unmapped_basis are the exception that `unmapped` is for:
+ * once the tables know the word, and the instrument's own words are the same as ever, a record with item, limit and
+ * verdict supersedes the flagged one.
+ *
  * Nothing is edited. The id of a superseding record follows from the id it supersedes (ident_of_successor), so that an
  * entry has at most one, however often and by however many this is asked: what has a successor is passed over, and the
  * successor is decoded again when its turn comes. One thread at a time per reader.
@@ -26,6 +30,7 @@ struct redecode {
 	struct journal *journal;  /* NULL: only look */
 	uint64_t from, to, limit; /* entries; `limit` 0: no limit */
 	const char *instrument;   /* NULL: all */
+	bool unmapped;            /* only records whose item, unit or basis had no row in the tables, and has one now */
 	const char *profile_name; /* NULL: each instrument's own; else for instruments of `profile_driver` ... */
 	const void *profile;      /* ... this one */
 	const struct driver *profile_driver;

@@ -226,3 +226,42 @@ size_t redecode_match(const struct json *old, struct json *const *list, size_t c
 	free(out);
 	return found;
 }
+
+/* ---- what the tables knew ---- */
+
+static bool has_flag(const struct json *record, const char *name)
+{
+	const struct json *flags = js_get(record, "flags");
+	for (size_t i = 0; i < js_count(flags); i++)
+		if (strcmp(js_text_of(js_at(flags, i)), name) == 0)
+			return true;
+	return false;
+}
+
+/* What a table gives a record. */
+static struct json *meaning_of(const struct json *record)
+{
+	static const char *const keys[] = { "item", "method", "basis", "unit", "limit", "verdict", "rule", "flags" };
+	struct json *meaning = js_new_object();
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (js_get(record, keys[i]))
+			js_put(meaning, keys[i], js_copy(js_get(record, keys[i])));
+	return meaning;
+}
+
+struct json *redecode_mapped(const struct json *old, const struct json *new)
+{
+	static const char *const flags[] = { "unmapped_item", "unmapped_unit", "unmapped_basis" };
+	bool mapped = false;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+		if (has_flag(new, flags[i]) && !has_flag(old, flags[i]))
+			return NULL;
+		mapped |= has_flag(old, flags[i]) && !has_flag(new, flags[i]);
+	}
+	if (!mapped)
+		return NULL;
+	struct json *changes = js_new_object();
+	js_put(changes, "was", meaning_of(old));
+	js_put(changes, "is", meaning_of(new));
+	return changes;
+}

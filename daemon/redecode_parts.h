@@ -22,6 +22,10 @@ size_t redecode_match(const struct json *old, struct json *const *list, size_t c
 /* {"was":{..},"is":{..}}: where the two differ in what the instrument said; NULL when they do not. */
 struct json *redecode_changes(const struct json *old, const struct json *new);
 
+/* The same for what the tables make of it, where words of the old record that had no row now have one; NULL when none
+ * has. */
+struct json *redecode_mapped(const struct json *old, const struct json *new);
+
 /* True when somebody registered the record's sample: then it is not the decoder's to change. */
 bool redecode_people_named_it(const struct json *record);
 

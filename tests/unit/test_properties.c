@@ -272,7 +272,7 @@ static void unmarked_gb18030_is_the_same_bytes_again(void **state)
 	unsigned compared = 0;
 	assert_true(encoder != (iconv_t)-1);
 	for (unsigned round = 0; round < 20000; round++) {
-		uint8_t bytes[64], back[64];
+		uint8_t bytes[64] = { 0 }, back[64];
 		char text[256];
 		size_t length = 0, wanted = between(2, 24);
 		while (length < wanted)
@@ -350,12 +350,23 @@ static void keep(
 	}
 	struct pooled *pooled = &pool->list[pool->count++];
 	*pooled = (struct pooled){ .source = source, .maker = *maker, .reading = *reading };
-	uint8_t *raw = malloc(reading->raw_length + reading->identity_length + 1);
-	memcpy(raw, reading->raw, reading->raw_length);
-	if (reading->identity_length)
-		memcpy(raw + reading->raw_length, reading->identity, reading->identity_length);
-	pooled->reading.raw = raw;
-	pooled->reading.identity = raw + reading->raw_length;
+	/* what it points to, in one piece */
+	const struct {
+		const uint8_t *bytes, **pointer;
+		size_t length;
+	} parts[] = {
+		{ reading->raw, &pooled->reading.raw, reading->raw_length },
+		{ reading->raw_head, &pooled->reading.raw_head, reading->raw_head_length },
+		{ reading->identity, &pooled->reading.identity, reading->identity_length },
+	};
+	uint8_t *at = malloc(reading->raw_length + reading->raw_head_length + reading->identity_length + 1);
+	assert_non_null(at);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		*parts[i].pointer = at;
+		if (parts[i].length)
+			memcpy(at, parts[i].bytes, parts[i].length);
+		at += parts[i].length;
+	}
 }
 
 static void empty(struct pool *pool)
@@ -522,7 +533,11 @@ static void free_set(struct set *set)
 static void assert_same(const struct set *one, const struct set *other)
 {
 	for (size_t i = 0; i < one->count && i < other->count; i++)
-		assert_string_equal(one->list[i], other->list[i]);
+		if (strcmp(one->list[i], other->list[i]) != 0) {
+			print_error("%zu and %zu records\n%s\n%s\n", one->count, other->count, one->list[i],
+				other->list[i]);
+			fail();
+		}
 	assert_int_equal(one->count, other->count);
 }
 

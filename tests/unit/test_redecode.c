@@ -287,9 +287,45 @@ static void a_successor_has_one_id(void **state)
 	assert_string_not_equal(one, other);
 }
 
+/* Only a word that had no row and has one now counts; no new unknown word may come with it. */
+static void what_the_tables_know_now_is_told_from_what_they_knew(void **state)
+{
+	static const struct {
+		const char *old, *new;
+		bool mapped;
+	} cases[] = {
+		{ "[\"unmapped_item\"]", "[]", true },
+		{ "[\"unmapped_item\",\"late\"]", "[\"late\",\"retest_required\"]", true },
+		{ "[\"unmapped_unit\",\"unit_differs\"]", "[]", true },
+		{ "[\"unmapped_basis\"]", "[]", true },
+		{ "[\"unmapped_item\",\"unmapped_unit\"]", "[\"unmapped_unit\"]", true },
+		{ "[\"unmapped_item\"]", "[\"unmapped_item\"]", false },
+		{ "[\"unmapped_item\"]", "[\"unmapped_basis\"]", false },
+		{ "[]", "[]", false },
+		{ "[\"late\"]", "[]", false },
+		{ "[]", "[\"unmapped_item\"]", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char old_text[160], new_text[160];
+		snprintf(old_text, sizeof(old_text), "{\"verdict\":\"none\",\"flags\":%s}", cases[i].old);
+		snprintf(new_text, sizeof(new_text), "{\"verdict\":\"positive\",\"rule\":\"limit\",\"flags\":%s}",
+			cases[i].new);
+		struct json *old = js_parse(old_text, strlen(old_text), NULL);
+		struct json *new = js_parse(new_text, strlen(new_text), NULL), *changes = redecode_mapped(old, new);
+		assert_int_equal(changes != NULL, cases[i].mapped);
+		if (changes)
+			assert_string_equal(js_get_text(js_get(changes, "is"), "verdict"), "positive");
+		js_free(changes);
+		js_free(old);
+		js_free(new);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_tables_know_now_is_told_from_what_they_knew),
 		cmocka_unit_test(the_raw_bytes_of_every_capture_decode_to_the_same_again),
 		cmocka_unit_test(a_record_in_numbers_is_read_again_with_the_row_that_named_its_item),
 		cmocka_unit_test(a_group_is_read_again_in_the_layout_its_reading_was_taken_in),

@@ -1,0 +1,97 @@
+"""Words that the station's tables do not know: published and flagged, listed, and superseded once a table knows them."""
+import json
+import os
+import signal
+import socket
+
+import harness
+
+INSTRUMENT = "[instrument tx-1]\ndriver = text\nprofile = meter\nport = tcp:127.0.0.1:{}\npoll = 100ms\n"
+METER = """[profile]
+title = Meter
+
+[frame]
+kind = lines
+start = "#"
+end = \\r\\n
+
+[line]
+separator = semicolon
+columns = 4
+
+[field]
+sample-no = column 2
+item = column 3
+value = column 4 decimal
+unit = is mg/kg
+time = "column 1 time #yyyy-MM-dd HH:mm:ss"
+"""
+
+
+def records(daemon):
+    return [entry for entry in daemon.entries() if "kind" in entry]
+
+
+def unmapped(daemon):
+    done = daemon.ctl("--json", "unmapped")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def write_items(daemon, *more):
+    with open(os.path.join(harness.ROOT, "config", "items.csv"), encoding="utf-8") as text:
+        shipped = text.read()
+    with open(os.path.join(daemon.conf, "items.csv"), "w", encoding="gb18030") as out:  # as a spreadsheet saves it
+        out.write(shipped + "".join(line + "\n" for line in more))
+
+
+def test_an_item_nobody_knew_is_listed_and_superseded_when_the_table_knows_it():
+    with harness.Room() as room:
+        broker = room.broker()
+        subscriber = room.subscriber(broker.port)
+        server = socket.create_server(("127.0.0.1", 0))
+        daemon = room.daemon(INSTRUMENT.format(server.getsockname()[1]), f"broker = mqtt://127.0.0.1:{broker.port}\n")
+        os.makedirs(os.path.join(daemon.conf, "profiles"))
+        with open(os.path.join(daemon.conf, "profiles", "meter.conf"), "w", encoding="utf-8") as out:
+            out.write(METER)
+        daemon.start()
+        line = server.accept()[0]
+        line.sendall("#2026-11-20 09:41:00;S1;奥秘素;0.50\r\n#2026-11-20 09:42:00;S2;奥秘素;0.01\r\n"
+                     "#2026-11-20 09:43:00;S3;克百威;0.01\r\n#2026-11-20 09:44:00;S4;异物;3\r\n".encode("gb18030"))
+        harness.wait_for(lambda: len(subscriber.records()) == 4, 30, "four records at the county's")
+        old = records(daemon)
+        assert [record["sample"]["no"] for record in old if "unmapped_item" in record["flags"]] == ["S1", "S2", "S4"]
+        assert all(record["verdict"] == "none" for record in old if "unmapped_item" in record["flags"])
+        assert [(word["what"], word["as_sent"], word["instrument"], word["count"]) for word in unmapped(daemon)] == [
+            ("item", "奥秘素", "tx-1", 2), ("item", "异物", "tx-1", 1)]
+        table = daemon.ctl("unmapped")
+        assert "奥秘素" in table.stdout and "items.csv" in table.stderr
+
+        write_items(daemon, "X-AMS,奥秘素,,colloidal-gold,,ug/kg,limit,<=,100,ug/kg,county,,,")
+        daemon.child.send_signal(signal.SIGHUP)
+        harness.wait_for(lambda: len(subscriber.records()) == 6, 30, "two superseding records at the county's")
+        new = records(daemon)[len(old):]
+        by_id = {record["id"]: record for record in old}
+        assert [by_id[record["supersedes"]]["sample"]["no"] for record in new] == ["S1", "S2"]
+        assert [(record["item"]["code"], record["verdict"], record["judged"]) for record in new] == [
+            ("X-AMS", "positive", {"value": "500", "unit": "ug/kg"}), ("X-AMS", "negative", {"value": "10", "unit": "ug/kg"})]
+        for record in new:
+            was = by_id[record["supersedes"]]
+            assert record["item"]["as_sent"] == "奥秘素" and "unmapped_item" not in record["flags"]
+            assert all(record[key] == was[key] for key in ("value", "unit", "raw", "received_at", "tested_at", "sample"))
+        assert records(daemon)[:len(old)] == old, "nothing is edited"
+        assert [(word["as_sent"], word["count"]) for word in unmapped(daemon)] == [("异物", 1)]
+
+        daemon.child.send_signal(signal.SIGHUP)
+        assert daemon.stop() == 0
+        daemon.start()
+        harness.wait_for(lambda: daemon.ctl("redecode", "--unmapped").returncode == 0, 10, "the daemon's answer")
+        assert len(records(daemon)) == len(old) + 2, "once is enough"
+        # a table that was changed while the daemon was away counts from the next start
+        assert daemon.stop() == 0
+        write_items(daemon, "X-AMS,奥秘素,,colloidal-gold,,ug/kg,limit,<=,100,ug/kg,county,,,", "X-YW,异物,,,,,,,,,,,,")
+        daemon.start()
+        harness.wait_for(lambda: len(records(daemon)) == len(old) + 3, 20, "the last one superseded")
+        assert unmapped(daemon) == [] and daemon.ctl("unmapped").stdout == ""
+        assert daemon.stop() == 0
+        server.close()
