@@ -73,6 +73,17 @@ bool spelling_holds(const char *text, const char *part)
 	return holds;
 }
 
+/* In the order of the bytes. */
+static uint64_t beginning(const char *folded)
+{
+	uint64_t begins = 0;
+	for (size_t i = 0; i < 8; i++) {
+		begins = begins << 8 | (unsigned char)*folded;
+		folded += *folded != '\0';
+	}
+	return begins;
+}
+
 /* Takes `key` over. */
 static void add_folded(struct spellings *spellings, char *key, size_t meaning, int line)
 {
@@ -84,7 +95,8 @@ static void add_folded(struct spellings *spellings, char *key, size_t meaning, i
 		spellings->list = list;
 		spellings->room = room;
 	}
-	spellings->list[spellings->count++] = (struct spelling){ .folded = key, .meaning = meaning, .line = line };
+	spellings->list[spellings->count++] =
+		(struct spelling){ .begins = beginning(key), .folded = key, .meaning = meaning, .line = line };
 }
 
 void spellings_add(struct spellings *spellings, const char *text, size_t meaning, int line)
@@ -128,6 +140,8 @@ void spellings_add_list(struct spellings *spellings, const char *prefix, const c
 static int order(const void *one, const void *other)
 {
 	const struct spelling *a = one, *b = other;
+	if (a->begins != b->begins)
+		return a->begins < b->begins ? -1 : 1;
 	int text = strcmp(a->folded, b->folded);
 	return text ? text : (a->meaning > b->meaning) - (a->meaning < b->meaning);
 }
@@ -142,9 +156,11 @@ const struct spelling *spellings_find(const struct spellings *spellings, const c
 {
 	char *key = folded(text);
 	size_t low = 0, high = spellings->count;
+	uint64_t begins = beginning(key);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (strcmp(spellings->list[middle].folded, key) < 0)
+		const struct spelling *one = &spellings->list[middle];
+		if (one->begins < begins || (one->begins == begins && strcmp(one->folded, key) < 0))
 			low = middle + 1;
 		else
 			high = middle;

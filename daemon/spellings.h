@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Folds `text` into `out`, which has room for strlen(text) + 1 bytes (folding never lengthens). Returns `out`. */
 char *spelling_fold(char *out, const char *text);
@@ -19,6 +20,7 @@ bool spelling_same(const char *a, const char *b);
 bool spelling_holds(const char *text, const char *part);
 
 struct spelling {
+	uint64_t begins; /* its first eight bytes as one number: most comparisons need no more */
 	char *folded;
 	size_t meaning; /* the row this spelling stands for */
 	int line;       /* where it was written, for faults */

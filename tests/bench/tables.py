@@ -32,7 +32,7 @@ def write_tables(directory, encoding):
 
 def python_ms(items, limits, encoding):
     """The peer: Python's csv module, written in C, reads the same files into dictionaries, and checks nothing."""
-    begun = time.perf_counter()
+    begun = time.process_time()
     known, allowed = {}, {}
     with open(items, encoding=encoding, newline="") as file:
         for row in csv.DictReader(file):
@@ -43,7 +43,7 @@ def python_ms(items, limits, encoding):
             for sample in row["samples"].split(";"):
                 allowed[row["item"], sample] = row
     assert len(known) == 5 * ITEMS and len(allowed) == 2 * LIMITS
-    return 1000 * (time.perf_counter() - begun)
+    return 1000 * (time.process_time() - begun)
 
 
 def tables():
@@ -53,8 +53,8 @@ def tables():
             files = write_tables(directory, encoding)
             got = run("tables", *files, sized(10, 40))
             peer = statistics.median(python_ms(*files, encoding) for _ in range(sized(3, 10)))
-            ours = got["tables"]["p50_us"] / 1000
+            ours = got["tables"]["cpu_us"] / 1000
             figure(f"loading {ITEMS:,} items and {LIMITS:,} limits, {encoding.upper()}", ours, "ms", "< 50 ms", ours < 50,
-                   "Python's csv", peer, max_ms=got["tables"]["max_us"] / 1000, cpu_ms=got["tables"]["cpu_us"] / 1000)
+                   "Python's csv", peer, wall_p50_ms=got["tables"]["p50_us"] / 1000)
     finally:
         shutil.rmtree(directory, ignore_errors=True)

@@ -230,6 +230,30 @@ static void every_faulty_line_is_reported_with_what_would_be_right(void **state)
 	}
 }
 
+/* A spreadsheet saved it as GB 18030: names are found, and a faulty line is told by its number and in its own words. */
+static void a_table_in_gb18030_is_read_and_told_line_by_line(void **state)
+{
+	(void)state;
+	static const char good[] =
+		"code,name,aliases,unit\r\nA,\xBF\xCB\xB0\xD9\xCD\xFE,\xDF\xBB\xE0\xAB\xB5\xA4\xA3\xBB\xA3\xC3\xA3\xC2\xA3\xC6,"
+		"\xA6\xCCg/kg\r\n";
+	static const char bad[] = "B,\xC7\xA6,Pb,\xBD\xEF\r\n";
+	char text[256];
+	struct faults faults;
+	struct item_table *table;
+	assert_int_equal(load(good, &table, &faults), 0);
+	assert_string_equal(code_of(table, "克百威", ""), "A");
+	assert_string_equal(code_of(table, "呋喃丹", ""), "A");
+	assert_string_equal(code_of(table, "cbf", ""), "A");
+	assert_string_equal(items_at(table, 0)->unit, "ug/kg");
+	items_free(table);
+	snprintf(text, sizeof(text), "%s%s", good, bad);
+	assert_true(load(text, &table, &faults) < 0);
+	assert_int_equal(faults.errors, 1);
+	assert_int_equal(faults_at(&faults, 3, "the unit \"斤\" is not known"), 1);
+	faults_free(&faults);
+}
+
 static void signs_and_units_may_be_written_as_people_write_them(void **state)
 {
 	(void)state;
@@ -323,6 +347,7 @@ int main(void)
 		cmocka_unit_test(limits_follow_the_sample),
 		cmocka_unit_test(limits_follow_the_day_of_the_test),
 		cmocka_unit_test(every_faulty_line_is_reported_with_what_would_be_right),
+		cmocka_unit_test(a_table_in_gb18030_is_read_and_told_line_by_line),
 		cmocka_unit_test(signs_and_units_may_be_written_as_people_write_them),
 		cmocka_unit_test(faulty_limits_are_reported),
 		cmocka_unit_test(without_limits_of_samples_the_table_is_whole),
