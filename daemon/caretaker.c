@@ -236,6 +236,7 @@ static void look(struct caretaker *caretaker)
 static void *run(void *argument)
 {
 	struct caretaker *caretaker = argument;
+	pthread_setname_np(pthread_self(), "caretaker");
 	pthread_mutex_lock(&caretaker->lock);
 	while (!caretaker->stop) {
 		pthread_mutex_unlock(&caretaker->lock);

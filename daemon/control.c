@@ -406,6 +406,7 @@ static int look_after(struct control *control)
 static void *serve(void *argument)
 {
 	struct control *control = argument;
+	pthread_setname_np(pthread_self(), "control");
 	enum { TAPS = CLIENTS_MAX, LISTENER = 2 * CLIENTS_MAX, WAKE, STOP, ALL };
 	for (;;) {
 		struct pollfd polled[ALL];

@@ -347,6 +347,7 @@ static void store_what_waits(struct journal *journal)
 void *writer_run(void *argument)
 {
 	struct journal *journal = argument;
+	pthread_setname_np(pthread_self(), "journal");
 	int limit = LOG_PAGES_MAX;
 	pthread_mutex_lock(&journal->lock);
 	while (wait_for_work(journal)) {

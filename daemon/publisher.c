@@ -96,6 +96,7 @@ static int turn(struct publisher *publisher)
 static void *run(void *argument)
 {
 	struct publisher *publisher = argument;
+	pthread_setname_np(pthread_self(), "publisher");
 	while (!publisher->stop) {
 		int wait = turn(publisher);
 		publisher_wait(publisher, wait > 0 ? wait : 0);

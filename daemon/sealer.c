@@ -65,6 +65,7 @@ static void close_days(struct sealer *sealer)
 static void *run(void *argument)
 {
 	struct sealer *sealer = argument;
+	pthread_setname_np(pthread_self(), "sealer");
 	pthread_mutex_lock(&sealer->lock);
 	while (!sealer->stop) {
 		sealer->beat++;

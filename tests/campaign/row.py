@@ -1,5 +1,6 @@
 """row: what every row of the campaign needs: its form (whole or smoke), the harness, and the one line it ends with."""
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,6 +9,9 @@ sys.path[:0] = [os.path.join(ROOT, "tests/e2e"), os.path.join(ROOT, "tests/fault
 
 SMOKE = bool(os.environ.get("CAMPAIGN_SMOKE"))
 BUILD = os.environ.setdefault("BUILD", "build")
+
+# A row that is ended puts away what it started.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def size(whole, smoke):

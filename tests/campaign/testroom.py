@@ -71,19 +71,22 @@ def resident_kib(process):
 class Clock:
     """The wall clock of a daemon, told by a file while it runs; its monotonic clock runs on."""
 
-    def __init__(self, room, offset="+0"):
+    def __init__(self, room, offset_s=0):
         self.path = room.path("clock")
-        self.set(offset)
+        self.set(offset_s)
 
-    def set(self, offset):
-        """An offset in seconds, such as "-86400", or a time, such as "@1970-01-01 00:00:30"."""
+    def set(self, offset_s):
+        """So many seconds beside the right time, from now on."""
         with open(self.path + ".new", "w", encoding="utf-8") as file:
-            file.write(f"{offset}\n")
+            file.write(f"{offset_s:+d}\n")
         os.rename(self.path + ".new", self.path)
 
-    def environment(self):
+    def environment(self, synced):
+        """`synced`: what the kernel says of it."""
         found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
         if not found or harness.SANITIZED:
             row.skip(row.name(), "libfaketime (package faketime) is not here, or a sanitizer must be before it")
-        return {"LD_PRELOAD": f"{found[0]}:{harness.SHIM}", "FAKETIME_TIMESTAMP_FILE": self.path, "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        shims = [found[0], harness.SHIM, os.path.join(harness.BUILD, "tests/faults/clockshim.so")]
+        # The "fix" would turn monotonic waits into waits of years.
+        return {"FAKETIME_FORCE_MONOTONIC_FIX": "0", "LD_PRELOAD": ":".join(shims), "FAKETIME_TIMESTAMP_FILE": self.path,
+                "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "CLOCK_SYNCED": "1" if synced else "0"}

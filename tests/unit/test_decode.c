@@ -295,6 +295,22 @@ static void check_noise(struct capture *capture, const char *path)
 	}
 }
 
+/* In two at every place, or at every CUT_EVERY-th: prime, so that the places differ from capture to capture. */
+static size_t cut_every = 211, cuts;
+
+static void check_cut_in_two(struct capture *capture, const char *path)
+{
+	for (size_t at = 1; at < capture->length; at += cut_every, cuts++) {
+		size_t lengths[] = { at, capture->length - at };
+		struct feed feed = { -1, capture->bytes, capture->length, 0, 0, lengths };
+		char *lines = decode_fed(capture, feed, NULL);
+		if (strcmp(lines, capture->golden) != 0)
+			print_error("%s, cut at %zu\n", path, at);
+		assert_string_equal(lines, capture->golden);
+		free(lines);
+	}
+}
+
 static void a_capture_decoded_whole_gives_its_golden_lines(void **state)
 {
 	(void)state;
@@ -311,6 +327,16 @@ static void a_capture_cut_at_random_gives_the_same_lines(void **state)
 {
 	(void)state;
 	each_capture(check_cuts);
+}
+
+static void a_capture_cut_in_two_gives_the_same_lines(void **state)
+{
+	(void)state;
+	const char *every = getenv("CUT_EVERY");
+	if (every)
+		cut_every = strtoul(every, NULL, 10);
+	each_capture(check_cut_in_two);
+	print_message("cut in two at %zu places, every %zu bytes\n", cuts, cut_every);
 }
 
 static void check_chunks(struct capture *capture, const char *path)
@@ -500,6 +526,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_capture_decoded_whole_gives_its_golden_lines),
 		cmocka_unit_test(a_capture_decoded_byte_by_byte_gives_the_same_lines),
 		cmocka_unit_test(a_capture_cut_at_random_gives_the_same_lines),
+		cmocka_unit_test(a_capture_cut_in_two_gives_the_same_lines),
 		cmocka_unit_test(the_reads_of_the_recorder_give_the_same_lines),
 		cmocka_unit_test(noise_between_frames_changes_nothing),
 		cmocka_unit_test(what_is_no_frame_is_told_with_its_offset_and_however_it_was_cut),
