@@ -69,6 +69,7 @@ static enum turn exchange(struct line *line, struct unit *unit, const struct req
 		return take(line, unit, &reply);
 	int error = link_exchange(line->link, (int)unit->config->unit, request, answer_ms(unit, request), &reply,
 		registers, bytes, fault);
+	unit->stats.noise_bytes += link_unasked(line->link);
 	if (error == -ECANCELED)
 		return TURN_STOP;
 	if (error == -ENOTCONN)

@@ -156,6 +156,13 @@ bool link_is_connected(const struct link *link)
 	return link->open && (!link->kind->connected || link->kind->connected(link));
 }
 
+size_t link_unasked(struct link *link)
+{
+	size_t unasked = link->unasked;
+	link->unasked = 0;
+	return unasked;
+}
+
 bool link_remark(struct link *link, struct fault *out)
 {
 	if (!link->remark)

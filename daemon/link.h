@@ -70,6 +70,9 @@ void link_file_over(struct link *link, bool whole);               /* false: read
 int link_exchange(struct link *link, int unit, const struct request *request, int timeout_ms, struct reply *reply,
 	uint16_t *registers, uint8_t *bytes, struct fault *fault);
 
+/* Modbus RTU: how many bytes that nobody had asked for were thrown away since this was asked last. */
+size_t link_unasked(struct link *link);
+
 /* The next exchange cannot meet an answer to an older question. RTU: waits until the one answer that is owed has come,
  * late and whole, or `lateness_ms` are over; opens afresh and drains until quiet. TCP: a new connection carries no old
  * answers. On a fault the link is closed. */

@@ -31,7 +31,8 @@ struct link {
 	int stop_fd;
 	bool open;
 	_Atomic unsigned long *beat;
-	char *remark; /* allocated, or NULL */
+	char *remark;   /* allocated, or NULL */
+	size_t unasked; /* bytes of a Modbus line that answered no question, until link_unasked() is called */
 	atomic_bool tapped;
 	pthread_mutex_t tap_lock; /* of what follows */
 	struct tap *tap;

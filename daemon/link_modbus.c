@@ -162,6 +162,19 @@ static void tell_rtu_question(struct modbus_link *modbus, int unit, const uint8_
 	link_tell(&modbus->link, unit, TAP_SENT, adu, length + 2);
 }
 
+/* Noise, or the tail of a frame too long: it must not meet the answer to what is asked now. */
+static void discard(struct modbus_link *modbus, int unit)
+{
+	uint8_t stale[256];
+	size_t length = 0;
+	for (ssize_t got = 1; got > 0 && length<4096; length += got> 0 ? (size_t)got : 0)
+		got = read(modbus->fd, stale, sizeof(stale));
+	modbus_flush(modbus->modbus); /* what a line that babbles has sent meanwhile */
+	modbus->link.unasked += length;
+	if (length > 0)
+		link_tell_note(&modbus->link, unit, "%zu bytes nobody had asked for were thrown away", length);
+}
+
 static int send_request(struct modbus_link *modbus, int unit, const uint8_t *pdu, size_t length, struct fault *fault)
 {
 	uint8_t adu[MBAP_SIZE + PDU_MAX];
@@ -179,7 +192,7 @@ static int send_request(struct modbus_link *modbus, int unit, const uint8_t *pdu
 	memcpy(adu + 1, pdu, length);
 	tell_rtu_question(modbus, unit, adu, length + 1);
 	modbus_set_slave(modbus->modbus, unit);
-	modbus_flush(modbus->modbus); /* bytes nobody asked for: noise, or the tail of a frame too long */
+	discard(modbus, unit);
 	if (modbus_send_raw_request(modbus->modbus, adu, (int)length + 1) < 0)
 		return link_lost(&modbus->link, errno, fault);
 	return 0;

@@ -83,7 +83,7 @@ void astm_text(struct astm_record *record, struct field field, char *out, size_t
 {
 	uint8_t plain[512] = { 0 };
 	size_t length = unescape(record, field, plain, sizeof(plain));
-	unsigned marks = text_decode(record->encoding, plain, length, out, size);
+	unsigned marks = delimited_text(record->encoding, plain, length, out, size);
 	if (marks & (TEXT_CUT | TEXT_TRUNCATED) || length + 4 >= sizeof(plain))
 		record->marks |= READING_TEXT_CUT;
 	if (marks & TEXT_BAD)

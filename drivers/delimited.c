@@ -50,6 +50,16 @@ bool delimited_blank(struct field field)
 	return true;
 }
 
+unsigned delimited_text(enum text_encoding encoding, uint8_t *bytes, size_t length, char *out, size_t size)
+{
+	while (length > 0 && bytes[length - 1] == '\0')
+		length--;
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] == '\0')
+			bytes[i] = 1;
+	return text_decode(encoding, bytes, length, out, size);
+}
+
 /* ---- times ---- */
 
 static int two(struct bytes *bytes)

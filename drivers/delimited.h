@@ -17,6 +17,10 @@ size_t delimited_character(enum text_encoding encoding, const uint8_t *at, size_
 struct field delimited_part(enum text_encoding encoding, struct field whole, uint8_t delimiter, unsigned number);
 bool delimited_blank(struct field field);
 
+/* As text_decode(), for a text that a delimiter ends: NULs at its end are padding, but one within ends nothing. It
+ * becomes U+FFFD with TEXT_BAD, as any control character does. Writes into `bytes`. */
+unsigned delimited_text(enum text_encoding encoding, uint8_t *bytes, size_t length, char *out, size_t size);
+
 /* A time of at least the given number of digits (8: a day, 14: to the second); false when it is none. */
 bool delimited_time(struct field field, size_t digits, struct date_time *ret);
 

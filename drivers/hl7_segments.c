@@ -359,7 +359,7 @@ void hl7_text(struct hl7_segment *segment, struct field field, char *out, size_t
 		put_character(&plain, message->charset, field.at + i, step);
 		i += step;
 	}
-	unsigned marks = text_decode(encoding, plain.bytes, plain.length, out, size);
+	unsigned marks = delimited_text(encoding, plain.bytes, plain.length, out, size);
 	if (plain.full || marks & (TEXT_CUT | TEXT_TRUNCATED))
 		segment->marks |= READING_TEXT_CUT;
 	if (marks & TEXT_BAD)

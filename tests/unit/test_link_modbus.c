@@ -286,6 +286,7 @@ static void no_fault_on_the_wire_becomes_a_value(void **state)
 				fail_msg("after fault %d: %s", faults[i], bench->fault.text);
 			assert_int_equal(bench->registers[0], 1000 * address);
 		}
+		assert_int_equal(link_unasked(bench->link), faults[i] == LONG ? 20 : 0);
 	}
 	bench_free(bench);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../drivers/delimited.h"
 #include "../../drivers/text.h"
 
 static char out[128];
@@ -150,6 +151,16 @@ static void padding_is_removed(void **state)
 	assert_string_equal(out, "");
 }
 
+static void a_nul_inside_a_delimited_text_ends_nothing(void **state)
+{
+	(void)state;
+	uint8_t inside[] = { 'A', 0, '7' }, behind[] = { 'A', '7', 0, 0 };
+	assert_int_equal(delimited_text(TEXT_GB18030, inside, sizeof(inside), out, sizeof(out)), TEXT_BAD);
+	assert_string_equal(out, "A\uFFFD7");
+	assert_int_equal(delimited_text(TEXT_GB18030, behind, sizeof(behind), out, sizeof(out)), 0);
+	assert_string_equal(out, "A7");
+}
+
 static void a_text_too_long_ends_at_a_whole_character(void **state)
 {
 	(void)state;
@@ -222,6 +233,7 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_character_are_replaced_one_by_one),
 		cmocka_unit_test(control_characters_never_get_through),
 		cmocka_unit_test(padding_is_removed),
+		cmocka_unit_test(a_nul_inside_a_delimited_text_ends_nothing),
 		cmocka_unit_test(a_text_too_long_ends_at_a_whole_character),
 		cmocka_unit_test(what_comes_out_is_always_utf8),
 		cmocka_unit_test(utf8_is_recognised_by_rfc_3629),

@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+"""C4: everything at once, at random, for SOAK_SECONDS (an hour; the smoke form 10 s): brokers killed and frozen, instruments that fall
+silent, noise on the lines, good and bad configurations, kills of the daemon. In the end 0 lost; in the last two thirds, in which
+the daemon is not restarted, its memory does not grow and its descriptors stay as many as they were.
+
+Control: with memory that grows by four times what may come and go added to what was measured, growth is found."""
+import os
+import random
+import signal
+import statistics
+import time
+
+import row
+import harness
+import kill
+import testroom
+
+SECONDS = float(os.environ.get("SOAK_SECONDS") or row.size(3600, 10))
+BREATH_S = (2, 20) if SECONDS > 300 else (0.2, 0.8)
+NOISE_KIB = 512 if SECONDS > 300 else 4096  # memory that comes and goes; at first, the caches that fill
+DAY_S = 86400
+
+
+class Soak:
+    def __init__(self, room):
+        self.room, self.faults = room, 0
+        common = ("--results", "1000000", "--capacity", "60000", "--rate", "4")
+        self.sims = [room.sim("reader-1", "a2", ("--serial", room.path("line-1")), *common, "--noise", "0.02", "--short", "0.02", "--seed", "1"),
+                     room.sim("analyzer-1", "a6b", ("--serial", room.path("line-2")), *common, "--bad-crc", "0.02", "--busy", "0.02",
+                              "--silence", "0.01", "--seed", "2"),
+                     room.sim("analyzer-2", "a6b", ("--serial", room.path("line-3")), *common, "--late", "400", "--late-every", "97",
+                              "--torn", "0.02", "--seed", "3")]
+        quick = {"timeout": "300ms", "lateness": "500ms"}
+        self.sections = testroom.reader("reader-1", room.path("line-1"), reconcile="5s") + testroom.analyzer(
+            "analyzer-1", room.path("line-2"), **quick) + testroom.analyzer("analyzer-2", room.path("line-3"), **quick)
+        self.broker, self.subscriber, self.daemon = testroom.start(room, self.sections)
+        self.bad = 0
+
+    def broker_is_killed(self):
+        self.broker.stop(signal.SIGKILL)
+        time.sleep(random.uniform(0, BREATH_S[1] / 4))
+        self.broker.start()
+
+    def process_is_frozen(self, process):
+        process.child.send_signal(signal.SIGSTOP)
+        time.sleep(random.uniform(0, BREATH_S[1] / 4))
+        process.child.send_signal(signal.SIGCONT)
+
+    def broker_is_frozen(self):
+        self.process_is_frozen(self.broker)
+
+    def instrument_is_silent(self):
+        self.process_is_frozen(random.choice(self.sims))
+
+    def configuration_is_bad(self):
+        self.bad += 1
+        self.daemon.write_config(self.sections + "[instrument", testroom.target(self.broker))
+        self.daemon.child.send_signal(signal.SIGHUP)
+        harness.wait_for(lambda: self.daemon.log().count("stays in force") >= self.bad, 20, "the refusal")
+        self.configuration_is_good()
+
+    def configuration_is_good(self):
+        """With another pace of one instrument each time, so that its line is begun anew."""
+        self.daemon.write_config(self.sections.replace("poll = 200ms", f"poll = {random.randrange(150, 250)}ms"), testroom.target(self.broker))
+        self.daemon.child.send_signal(signal.SIGHUP)
+
+    def somebody_looks(self):
+        for words in (("list", "--from", "1"), ("doctor",), ("status",)):
+            self.daemon.ctl("--json", *words)
+
+    def daemon_is_killed(self):
+        self.daemon.kill()
+        self.daemon.start()
+
+    def daemon_is_ended(self):
+        self.daemon.stop()
+        self.daemon.start()
+
+    LASTING = (broker_is_killed, broker_is_frozen, instrument_is_silent, configuration_is_bad, configuration_is_good, somebody_looks)
+
+    def run(self, seconds, faults):
+        """Samples of (when, resident KiB, descriptors) between the faults."""
+        samples, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            random.choice(faults)(self)
+            self.faults += 1
+            time.sleep(random.uniform(*BREATH_S))
+            samples.append((time.monotonic(), testroom.resident_kib(self.daemon), testroom.descriptors(self.daemon)))
+        return samples
+
+
+def growth(samples):
+    """(KiB, descriptors) between the second quarter, when caches are warm, and the last."""
+    quarter = max(1, len(samples) // 4)
+    early, late = samples[quarter:2 * quarter] or samples, samples[-quarter:]
+    return tuple(statistics.median(sample[which] for sample in late) - statistics.median(sample[which] for sample in early)
+                 for which in (1, 2))
+
+
+def grows(samples):
+    kib, descriptors = growth(samples)
+    return kib > max(NOISE_KIB, 1024 * SECONDS / DAY_S) or abs(descriptors) > 1
+
+
+def leaky(samples):
+    """The same with memory that grows by four times what may come and go."""
+    began, whole = samples[0][0], samples[-1][0] - samples[0][0]
+    return [(when, kib + 4 * NOISE_KIB * (when - began) / whole, descriptors) for when, kib, descriptors in samples]
+
+
+def main():
+    random.seed(int(os.environ.get("SOAK_SEED", "8")))
+    with harness.Room() as room:
+        soak = Soak(room)
+        soak.run(SECONDS / 3, (*Soak.LASTING, Soak.daemon_is_killed, Soak.daemon_is_ended))
+        samples = soak.run(SECONDS * 2 / 3, Soak.LASTING)
+        soak.configuration_is_good()
+        verdict = harness.settle(soak.sims, soak.subscriber, 60)
+        faults = kill.chain_faults(soak.daemon.ctl("--json", "list", "--from", "1").stdout.splitlines())
+    kib, descriptors = growth(samples)
+    row.explain(*faults[:3])
+    row.end("C4", f"{SECONDS:.0f} s, {soak.faults} faults at random, {testroom.count_of(verdict)}, {len(faults)} journal faults; memory "
+            f"{samples[-1][1] / 1024:.1f} MiB, {kib:+.0f} KiB, descriptors {samples[-1][2]}, {descriptors:+.0f}, over the last half of it; "
+            f"control: a leak is {'found' if grows(leaky(samples)) else 'not found'}",
+            not testroom.amiss(verdict) and not faults and not grows(samples) and grows(leaky(samples)))
+
+
+if __name__ == "__main__":
+    main()
