@@ -125,13 +125,13 @@ bench:
 kill-test: all shims
 	/usr/bin/python3 tests/faults/kill.py --build $(BUILD) --kills $${KILLS:-100}
 
-campaign: all shims
-	@tests/deps build test faults
+campaign: all units shims
+	@tests/deps build test fuzz check faults
 	-@tests/deps brokers # without them B9 and B14 say so, and are skipped
 	tests/campaign/run --build $(BUILD) $(ROWS)
 
-campaign-smoke: all shims
-	@tests/deps build test faults
+campaign-smoke: all units shims
+	@tests/deps build test fuzz check faults
 	tests/campaign/run --smoke --build $(BUILD) $(ROWS)
 
 tamper-test: all shims

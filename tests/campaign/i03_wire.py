@@ -11,7 +11,8 @@ import harness
 import testroom
 from wire import Wire, crc8, crc16
 
-RESULTS, SHARE = row.size(200, 12), 0.12
+EXCLUSIVE = True
+RESULTS, SHARE = row.size(60, 8), 0.12
 COUNTERS = ("rejected", "noise_bytes", "timeouts", "refusals")
 
 
@@ -90,11 +91,11 @@ with harness.Room() as room:
                              "--seed", str(len(sims) + 1)))
         wires.append(Wire(room.path(f"line-{name}"), room.path(f"far-{name}"), change))
         quick = {"lateness": "200ms"} if archetype == "a6b" else {"reconcile": "2s"}
-        sections += section(name, room.path(f"line-{name}"), poll="150ms", timeout="300ms", **quick)
+        sections += section(name, room.path(f"line-{name}"), poll="150ms", timeout="500ms", **quick)
     _, subscriber, daemon = testroom.start(room, sections)
     honest = [sim for sim in sims if sim.name != "f-forged"]
     testroom.finished(sims, RESULTS * len(sims), 60 + RESULTS)
-    verdict = harness.settle(honest, subscriber, 60)
+    verdict = harness.settle(honest, subscriber, row.size(300, 60))
     forged = [record for record, _ in subscriber.records() if record["instrument"]["id"] == "f-forged"]
     control = harness.compare([truth for sim in sims if sim.name == "f-forged" for truth in sim.truth()], forged)
     verdict = verdict._replace(invented=[key for key in verdict.invented if key[0] != "f-forged"],

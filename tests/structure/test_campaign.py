@@ -6,7 +6,7 @@ import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CAMPAIGN = os.path.join(ROOT, "tests/campaign")
-GROUPS = ("I", "C")
+GROUPS = ("B", "I", "C")
 
 
 def runner():
@@ -28,6 +28,7 @@ def described():
 def test_each_row_of_the_readme_names_its_program_and_each_program_is_there():
     programs = {row: os.path.basename(path) for row, path in runner().programs().items() if row.startswith(GROUPS)}
     assert {row: it[0] for row, it in described().items() if row.startswith(GROUPS)} == programs
+    assert [row for row in runner().ROWS if row.startswith(GROUPS) and row not in programs] == []
     for name in programs.values():
         assert os.access(os.path.join(CAMPAIGN, name), os.X_OK), name
 
