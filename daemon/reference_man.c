@@ -212,5 +212,5 @@ void reference_print_man(FILE *out)
 	print_sections(out);
 	print_drivers(out);
 	print_files(out);
-	fputs(".Sh SEE ALSO\n.Xr assayctl 1 ,\n.Xr assayd 8\n", out);
+	fputs(".Sh SEE ALSO\n.Xr assayctl 1 ,\n.Xr assayd-profile 5 ,\n.Xr assayd-tables 5 ,\n.Xr assayd 8\n", out);
 }
