@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../drivers/text.h"
 #include "clock.h"
 #include "digest.h"
 #include "ident.h"
@@ -161,6 +162,31 @@ static void carry_over(const struct json *old, struct json *new)
 			js_put(new, keys[i], js_copy(js_get(old, keys[i])));
 	if (redecode_people_named_it(old))
 		js_put(new, "sample", js_copy(js_get(old, "sample")));
+	if (js_get(js_get(old, "sample"), "registered"))
+		js_append(js_get(new, "flags"), js_new_text("sample_disagrees"));
+}
+
+/* What people said of the sample and the instrument did not: the limit goes by it. Where they said otherwise than the
+ * instrument, its own words stand, as they did. */
+static void complete_sample(const struct json *old, struct reading *reading)
+{
+	const struct json *sample = js_get(old, "sample");
+	const struct {
+		char *into;
+		size_t size;
+		const char *key;
+	} texts[] = {
+		{ reading->sample_no, sizeof(reading->sample_no), "no" },
+		{ reading->sample_name, sizeof(reading->sample_name), "name" },
+		{ reading->sample_category, sizeof(reading->sample_category), "category" },
+		{ reading->party, sizeof(reading->party), "party" },
+		{ reading->origin, sizeof(reading->origin), "origin" },
+	};
+	if (!redecode_people_named_it(old) || js_get(sample, "registered"))
+		return;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (!*texts[i].into)
+			text_copy(texts[i].into, texts[i].size, text_of(sample, texts[i].key));
 }
 
 static void make_record(struct worker *worker, const struct maker *maker, const struct reading *said)
@@ -176,6 +202,7 @@ static void make_record(struct worker *worker, const struct maker *maker, const 
 	reception.clock_synced = js_get_bool(js_get(worker->old, "clock"), "synced", clock_synced());
 	copy_maker(worker->old, &known);
 	if (!worker->event) {
+		complete_sample(worker->old, &reading);
 		reading.raw = worker->raw;
 		reading.raw_length = worker->raw_length;
 		reading.raw_head_length = 0; /* it stands in `raw` */

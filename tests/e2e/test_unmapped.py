@@ -55,6 +55,9 @@ def test_an_item_nobody_knew_is_listed_and_superseded_when_the_table_knows_it():
         with open(os.path.join(daemon.conf, "profiles", "meter.conf"), "w", encoding="utf-8") as out:
             out.write(METER)
         daemon.start()
+        for told in (("S1", "name=菠菜"), ("S2", "party=某合作社")):
+            done = daemon.ctl("register", *told)
+            assert done.returncode == 0, done.stderr
         line = server.accept()[0]
         line.sendall("#2026-11-20 09:41:00;S1;奥秘素;0.50\r\n#2026-11-20 09:42:00;S2;奥秘素;0.01\r\n"
                      "#2026-11-20 09:43:00;S3;克百威;0.01\r\n#2026-11-20 09:44:00;S4;异物;3\r\n".encode("gb18030"))
@@ -67,14 +70,18 @@ def test_an_item_nobody_knew_is_listed_and_superseded_when_the_table_knows_it():
         table = daemon.ctl("unmapped")
         assert "奥秘素" in table.stdout and "items.csv" in table.stderr
 
-        write_items(daemon, "X-AMS,奥秘素,,colloidal-gold,,ug/kg,limit,<=,100,ug/kg,county,,,")
+        write_items(daemon, "X-AMS,奥秘素,,colloidal-gold,,ug/kg,limit,<=,9,ug/kg,county,,,")
+        with open(os.path.join(daemon.conf, "limits.csv"), "w", encoding="utf-8") as out:
+            out.write("item,samples,op,value,unit,source\nX-AMS,菠菜,<=,500,ug/kg,county\n")
         daemon.child.send_signal(signal.SIGHUP)
         harness.wait_for(lambda: len(subscriber.records()) == 6, 30, "two superseding records at the county's")
         new = records(daemon)[len(old):]
         by_id = {record["id"]: record for record in old}
         assert [by_id[record["supersedes"]]["sample"]["no"] for record in new] == ["S1", "S2"]
         assert [(record["item"]["code"], record["verdict"], record["judged"]) for record in new] == [
-            ("X-AMS", "positive", {"value": "500", "unit": "ug/kg"}), ("X-AMS", "negative", {"value": "10", "unit": "ug/kg"})]
+            ("X-AMS", "negative", {"value": "500", "unit": "ug/kg"}), ("X-AMS", "positive", {"value": "10", "unit": "ug/kg"})]
+        assert [record["limit"]["value"] for record in new] == ["500", "9"], "by what people registered of the sample"
+        assert new[0]["sample"]["name"] == "菠菜" and new[1]["sample"]["party"] == "某合作社"
         for record in new:
             was = by_id[record["supersedes"]]
             assert record["item"]["as_sent"] == "奥秘素" and "unmapped_item" not in record["flags"]
