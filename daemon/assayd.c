@@ -17,6 +17,7 @@
 #include "notify.h"
 #include "program.h"
 #include "room.h"
+#include "secrets.h"
 
 struct daemon {
 	const char *directory;
@@ -44,11 +45,23 @@ static int load(const char *directory, struct config **ret)
 	return error;
 }
 
+static void tell_secret(void *context, bool refused, const char *text)
+{
+	fprintf(stderr, "%s%s\n", refused ? "" : _("warning: "), text);
+	*(bool *)context |= refused;
+}
+
 static int check(const char *directory)
 {
 	struct config *config;
+	bool refused = false;
 	if (load(directory, &config) != 0)
 		return EXIT_CONFIG;
+	secrets_examine(config, true, tell_secret, &refused);
+	if (refused) {
+		config_release(config);
+		return EXIT_CONFIG;
+	}
 	printf(_("%s: the configuration is fine: station %s, %zu instruments, %zu targets\n"), directory,
 		config->station.code, config->instrument_count, config->target_count);
 	config_release(config);

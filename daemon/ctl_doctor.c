@@ -14,6 +14,7 @@
 #include "disk.h"
 #include "journal.h"
 #include "program.h"
+#include "secrets.h"
 
 #define LOOKED_BACK 2000 /* entries */
 
@@ -48,12 +49,10 @@ static void say(struct doctor *doctor, const char *check, bool risk, const char 
 	js_free(line);
 }
 
-static void look_at_secret(struct doctor *doctor, const struct target_config *target, const char *path)
+static void tell_secret(void *context, bool refused, const char *text)
 {
-	struct stat about;
-	if (*path && stat(path, &about) == 0 && (about.st_mode & 077))
-		say(doctor, "secrets", true, _("target %s: %s can be read by others; chmod 600 it"), target->name,
-			path);
+	(void)refused;
+	say(context, "secrets", true, "%s", text);
 }
 
 static void look_at_targets(struct doctor *doctor)
@@ -78,8 +77,6 @@ static void look_at_targets(struct doctor *doctor)
 			say(doctor, "tls", true,
 				_("target %s: results travel in plain text, and the broker is not verified; use mqtts://"),
 				target->name);
-		look_at_secret(doctor, target, target->client_key);
-		look_at_secret(doctor, target, target->password_file);
 	}
 }
 
@@ -233,6 +230,7 @@ int ctl_doctor(const struct ctl *ctl, int argc, char **argv)
 	faults_free(&faults);
 	doctor.config = config;
 	look_at_targets(&doctor);
+	secrets_examine(config, false, tell_secret, &doctor);
 	look_at_clock(&doctor);
 	look_at_disk(&doctor);
 	look_at_ports(&doctor);

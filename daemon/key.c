@@ -11,7 +11,7 @@
 enum { KEY_BYTES_MAX = 8192, KEY_PATH_MAX = 600 };
 
 /* systemd guards the credentials' directory itself and may give the file to the daemon by an access list. */
-static int check_guarded(const char *path, const struct stat *about, bool credential, struct fault *fault)
+static int check_guarded(const char *path, const struct stat *about, bool credential, uid_t user, struct fault *fault)
 {
 	if (!S_ISREG(about->st_mode))
 		return fault_set(fault, EINVAL, _("%s: is no file; it must be the station's signing key"), path);
@@ -22,10 +22,10 @@ static int check_guarded(const char *path, const struct stat *about, bool creden
 			_("%s: the station's signing key can be read by others (mode %03o); whoever read it can forge seals: "
 			  "chmod 600 it if nobody did, else move it away so that a new one is made, and tell the county"),
 			path, (unsigned)(about->st_mode & 0777));
-	if (about->st_uid != geteuid())
+	if (about->st_uid != user)
 		return fault_set(fault, EPERM,
 			_("%s: the station's signing key belongs to user %u, not to the user assayd runs as (%u); chown it"),
-			path, (unsigned)about->st_uid, (unsigned)geteuid());
+			path, (unsigned)about->st_uid, (unsigned)user);
 	return 0;
 }
 
@@ -50,7 +50,7 @@ static int read_pem(int fd, const char *path, struct signature_key **ret, struct
 	return 0;
 }
 
-static int load(const char *path, bool credential, struct signature_key **ret, struct fault *fault)
+static int load(const char *path, bool credential, uid_t user, struct signature_key **ret, struct fault *fault)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
@@ -60,7 +60,7 @@ static int load(const char *path, bool credential, struct signature_key **ret, s
 	}
 	struct stat about;
 	int error = fstat(fd, &about) ? fault_set(fault, errno, "%s: %s", path, strerror(errno))
-	                              : check_guarded(path, &about, credential, fault);
+	                              : check_guarded(path, &about, credential, user, fault);
 	if (!error)
 		error = read_pem(fd, path, ret, fault);
 	close(fd);
@@ -129,19 +129,47 @@ static int make(const char *directory, const char *path, enum signature_kind kin
 	return 0;
 }
 
+struct place {
+	char path[KEY_PATH_MAX];
+	bool credential, given;
+};
+
+static struct place place_of(const char *directory, const char *given, enum signature_kind kind)
+{
+	struct place place = { .given = *given };
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	if (*given && !strchr(given, '/') && credentials)
+		snprintf(place.path, sizeof(place.path), "%s/%s", credentials, given);
+	else if (*given)
+		snprintf(place.path, sizeof(place.path), "%s", given);
+	else
+		snprintf(place.path, sizeof(place.path), "%s/seal-%s.key", directory,
+			kind == SIGNATURE_SM2 ? "sm2" : "ed25519");
+	place.credential = *given && credentials && strncmp(place.path, credentials, strlen(credentials)) == 0;
+	return place;
+}
+
 int key_open(const char *directory, const char *given, enum signature_kind kind, struct signature_key **ret,
 	struct fault *fault)
 {
-	char path[KEY_PATH_MAX];
-	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-	if (*given && !strchr(given, '/') && credentials) {
-		snprintf(path, sizeof(path), "%s/%s", credentials, given);
-		return load(path, true, ret, fault);
-	}
-	if (*given)
-		return load(given, credentials && strncmp(given, credentials, strlen(credentials)) == 0, ret, fault);
-	snprintf(path, sizeof(path), "%s/seal-%s.key", directory, kind == SIGNATURE_SM2 ? "sm2" : "ed25519");
-	if (access(path, F_OK) != 0 && errno == ENOENT)
-		return make(directory, path, kind, ret, fault);
-	return load(path, false, ret, fault);
+	struct place place = place_of(directory, given, kind);
+	if (!place.given && access(place.path, F_OK) != 0 && errno == ENOENT)
+		return make(directory, place.path, kind, ret, fault);
+	return load(place.path, place.credential, geteuid(), ret, fault);
+}
+
+int key_check(const char *directory, const char *given, enum signature_kind kind, uid_t user, struct fault *fault)
+{
+	struct place place = place_of(directory, given, kind);
+	struct signature_key *key = NULL;
+	struct stat about;
+	if (stat(place.path, &about) != 0 || (place.given && !strchr(place.path, '/')))
+		return 0; /* it is to be made, or a credential, or what is wrong with it the setting's own check says */
+	int error = check_guarded(place.path, &about, place.credential, user, fault);
+	if (error || access(place.path, R_OK) != 0)
+		return error;
+	error = load(place.path, place.credential, user, &key, fault);
+	if (!error)
+		signature_key_free(key);
+	return error;
 }

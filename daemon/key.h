@@ -7,11 +7,17 @@
 #ifndef ASSAYD_KEY_H
 #define ASSAYD_KEY_H
 
+#include <sys/types.h>
+
 #include "digest.h"
 
 /* Reads `given` (a path, or the name of a systemd credential) or, where that is "", DIRECTORY/seal-ed25519.key or
  * seal-sm2.key by `kind`, which is made when it is missing. */
 int key_open(const char *directory, const char *given, enum signature_kind kind, struct signature_key **ret,
 	struct fault *fault);
+
+/* Whether key_open() would take it, run as `user`: nothing is made. 0 where there is none yet, or where whoever asks
+ * may not look. */
+int key_check(const char *directory, const char *given, enum signature_kind kind, uid_t user, struct fault *fault);
 
 #endif

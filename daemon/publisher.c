@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "digest.h"
 #include "publisher_parts.h"
+#include "secrets.h"
 
 #define TURN_MS 500 /* the longest the thread sleeps: its sign of life */
 
@@ -113,17 +113,17 @@ static bool uses_tls(const struct target_config *target)
 	return strncmp(target->broker, "mqtts://", 8) == 0;
 }
 
-static void warn(const struct target_config *target)
+static void warn(const struct config *config, const struct target_config *target)
 {
-	struct stat about;
+	struct fault fault;
 	const char *const secrets[] = { target->client_key, target->password_file };
 	if (target->protocol == TARGET_MQTT311)
 		log_warning(_("target %s: with MQTT 3.1.1 a broker acknowledges even what it refuses to pass on; "
 			      "use protocol = 5, or receipts = required"),
 			target->name);
 	for (size_t i = 0; i < 2; i++)
-		if (*secrets[i] && stat(secrets[i], &about) == 0 && (about.st_mode & 077))
-			log_warning(_("target %s: %s can be read by others; chmod 600 it"), target->name, secrets[i]);
+		if (secrets_loose(config, secrets[i], &fault))
+			log_warning(_("target %s: %s"), target->name, fault.text);
 }
 
 static void name_topics(struct publisher *publisher)
@@ -207,7 +207,7 @@ int publisher_start(struct config *config, const struct target_config *target, s
 	pthread_mutex_init(&publisher->fault_lock, NULL);
 	int rc = prepare(publisher, fault);
 	if (rc == 0) {
-		warn(target);
+		warn(config, target);
 		if (uses_tls(target))
 			tls_demand_revocation_list(*target->crl_file);
 		rc = pthread_create(&publisher->thread, NULL, run, publisher);

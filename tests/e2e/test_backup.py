@@ -101,6 +101,33 @@ def risks(daemon):
     return {line["check"]: line["text"] for line in lines if line["risk"]}
 
 
+def check_secrets(room, daemon):
+    """`assayd --check` and the doctor say of each secret who could misuse it, before a start does."""
+    def check():
+        done = subprocess.run([daemon.command[0], "--check", "-c", daemon.conf], capture_output=True, text=True, check=False,
+                              env={**os.environ, **daemon.env})
+        return done.returncode, done.stderr
+
+    key = os.path.join(daemon.state, "seal-ed25519.key")
+    assert check()[0] == 0 and "seal-" not in check()[1]
+    os.chmod(key, 0o640)
+    code, text = check()
+    assert code == 78 and key in text and "mode 640" in text and "chmod 600" in text
+    assert "mode 640" in risks(daemon)["secrets"]
+    os.chmod(key, 0o600)
+    os.chmod(room.path("password"), 0o620)
+    code, text = check()
+    assert code == 0 and "warning: " in text and "changed by them (mode 620)" in text
+    os.chmod(room.path("password"), 0o600)
+    if os.geteuid() == 0:
+        for path, code in ((key, 78), (room.path("password"), 0)):
+            os.chown(path, 65534, 65534)
+            said = check()
+            assert said[0] == code and "belongs to user 65534" in said[1]
+            os.chown(path, 0, 0)
+    assert check()[0] == 0
+
+
 def test_the_doctor_names_each_risk_and_what_to_do():
     with harness.Room() as room:
         _, _, _, daemon = start(room)
@@ -132,3 +159,4 @@ def test_the_doctor_names_each_risk_and_what_to_do():
         assert text.returncode == 1 and text.stdout.startswith("! ") and "risks: " in text.stdout
         os.chmod(room.path("password"), 0o600)
         assert "secrets" not in risks(daemon)
+        check_secrets(room, daemon)

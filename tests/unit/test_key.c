@@ -109,6 +109,24 @@ static void a_key_others_can_read_is_refused(void **state)
 	free(id_of(place, "", SIGNATURE_ED25519));
 }
 
+static void a_check_tells_what_a_start_would_refuse_and_makes_nothing(void **state)
+{
+	struct place *place = *state;
+	struct fault *fault = &place->fault;
+	assert_int_equal(key_check(place->directory, "", SIGNATURE_ED25519, geteuid(), fault), 0);
+	assert_int_equal(access(place->path, F_OK), -1);
+	free(id_of(place, "", SIGNATURE_ED25519));
+	assert_int_equal(key_check(place->directory, "", SIGNATURE_ED25519, geteuid(), fault), 0);
+	assert_int_equal(key_check(place->directory, "", SIGNATURE_ED25519, geteuid() + 1, fault), -EPERM);
+	assert_non_null(strstr(fault->text, "not to the user assayd runs as"));
+	assert_int_equal(chmod(place->path, 0640), 0);
+	assert_int_equal(key_check(place->directory, "", SIGNATURE_ED25519, geteuid(), fault), -EPERM);
+	assert_non_null(strstr(fault->text, "chmod 600"));
+	write_file(place->path, "-----BEGIN PRIVATE KEY-----\n", 0600);
+	assert_int_equal(key_check(place->directory, "", SIGNATURE_ED25519, geteuid(), fault), -EINVAL);
+	assert_int_equal(key_check(place->directory, "seal.key", SIGNATURE_ED25519, geteuid(), fault), 0);
+}
+
 static void a_key_of_another_user_is_refused(void **state)
 {
 	struct place *place = *state;
@@ -188,6 +206,7 @@ int main(void)
 		TEST(it_is_made_at_the_first_start_for_its_owner_alone_and_then_kept),
 		TEST(an_sm2_key_stands_beside_it),
 		TEST(a_key_others_can_read_is_refused),
+		TEST(a_check_tells_what_a_start_would_refuse_and_makes_nothing),
 		TEST(a_key_of_another_user_is_refused),
 		TEST(a_damaged_key_is_refused_and_stays),
 		TEST(a_start_that_was_cut_off_leaves_nothing_in_the_way),
