@@ -132,30 +132,43 @@ struct new_key {
 	int64_t before, number;
 };
 
-static int store_key(void *context, struct db *db, struct fault *fault)
+static int add_key(const struct new_key *new, struct db *db, struct fault *fault)
 {
-	struct new_key *new = context;
-	struct db_query *add, *find;
-	int error = db_number(db, "SELECT key FROM seal ORDER BY seq DESC LIMIT 1", &new->before, fault);
-	if (!error)
-		error = db_prepare(
-			db, "INSERT OR IGNORE INTO sealing_key(id, algorithm, pem) VALUES(?1, ?2, ?3)", &add, fault);
-	if (!error)
-		error = db_prepare(db, "SELECT number FROM sealing_key WHERE id = ?1", &find, fault);
+	struct db_query *add;
+	int error =
+		db_prepare(db, "INSERT OR IGNORE INTO sealing_key(id, algorithm, pem) VALUES(?1, ?2, ?3)", &add, fault);
 	if (error)
 		return error;
 	db_put_text(add, 1, signature_key_id(new->key));
 	db_put_text(add, 2, signature_name(signature_key_kind(new->key)));
 	db_put_text(add, 3, new->pem);
 	error = db_step(add, fault);
+	db_finish(add);
+	return error;
+}
+
+static int find_key(struct new_key *new, struct db *db, struct fault *fault)
+{
+	struct db_query *find;
+	int error = db_prepare(db, "SELECT number FROM sealing_key WHERE id = ?1", &find, fault);
 	if (error)
 		return error;
 	db_put_text(find, 1, signature_key_id(new->key));
 	error = db_step(find, fault);
-	if (error < 0)
-		return error;
-	new->number = db_integer(find, 0);
-	return db_reset(find);
+	if (error >= 0)
+		new->number = db_integer(find, 0);
+	db_reset(find);
+	db_finish(find);
+	return error < 0 ? error : 0;
+}
+
+static int store_key(void *context, struct db *db, struct fault *fault)
+{
+	struct new_key *new = context;
+	int error = db_number(db, "SELECT key FROM seal ORDER BY seq DESC LIMIT 1", &new->before, fault);
+	if (!error)
+		error = add_key(new, db, fault);
+	return error ? error : find_key(new, db, fault);
 }
 
 int journal_key(struct journal *journal, const struct signature_key *key, bool *ret_changed, struct fault *fault)

@@ -1,9 +1,8 @@
-/* sealing DIRECTORY [SECONDS]: what sealing adds to the cost of a record at
- * 1,000 records a second.
+/* sealing DIRECTORY [SECONDS]: what sealing adds to the cost of a record at 1,000 records a second.
  *
- * The same journal is filled at that rate in rounds, in turn with and without a
- * sealer; what counts is the CPU time of the whole process. Prints one JSON
- * line.
+ * The same journal is filled at that rate in rounds, in turn with and without a sealer; what counts is the CPU time of
+ * the whole process, in the cheapest round of each: whatever else the machine does only adds. Each round with a sealer
+ * begins and goes on with a seal, so a round of one second has two. Prints one JSON line.
  */
 #include "../../daemon/journal.h"
 #include "../../daemon/sealer.h"
@@ -13,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BATCH = 10, BATCH_MS = 10, ROUNDS = 6 };
+enum { BATCH = 10, BATCH_MS = 10, ROUNDS = 8 };
 
 static double cpu_us(void)
 {
@@ -77,10 +76,15 @@ static double sealed_run(struct journal *journal, long seconds)
 	return cost;
 }
 
+static double lower(double one, double other)
+{
+	return one < other ? one : other;
+}
+
 int main(int count, char **arguments)
 {
 	long seconds = count > 2 ? strtol(arguments[2], NULL, 10) : 3;
-	double alone = 0, sealed = 0;
+	double alone = 1e9, sealed = 1e9;
 	if (count < 2 || seconds < 1)
 		return 64;
 	struct journal_options options = { .directory = arguments[1], .station = "330421103-01" };
@@ -90,8 +94,8 @@ int main(int count, char **arguments)
 		fail(&fault);
 	run(journal, 1); /* warm */
 	for (int round = 0; round < ROUNDS; round++) {
-		alone += run(journal, seconds) / ROUNDS;
-		sealed += sealed_run(journal, seconds) / ROUNDS;
+		alone = lower(alone, run(journal, seconds));
+		sealed = lower(sealed, sealed_run(journal, seconds));
 	}
 	journal_close(journal);
 	printf("{\"bench\":\"sealing\",\"cpu_us_per_record\":%.2f,\"sealed_cpu_us_"
