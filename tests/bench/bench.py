@@ -16,8 +16,8 @@ import store
 import tables
 from measure import FIGURES, QUICK, harness
 
-SECTIONS = {"push": store.push, "poll": rooms.polled_latency, "cpu": rooms.thousand, "resident": rooms.small_rooms,
-            "peers": peers.collectd, "drain": store.drain_and_start, "wear": store.wear, "readers": store.readers,
+SECTIONS = {"push": store.push, "targets": store.targets, "poll": rooms.polled_latency, "cpu": rooms.thousand,
+            "resident": rooms.small_rooms, "peers": peers.collectd, "drain": store.drain_and_start, "wear": store.wear, "readers": store.readers,
             "evidence": evidence.evidence, "tables": tables.tables}
 
 

@@ -1,6 +1,6 @@
 /* journal_wear DIRECTORY [RECORDS [BODY_BYTES]]: what the journal writes to the disk for each record, from
- * /proc/self/io, checkpoints included: alone (one commit each, a target's progress after each) and in bursts of 24.
- * Prints one JSON line.
+ * /proc/self/io, checkpoints included: alone (one commit each, a target's progress after each) and in bursts of 24; and
+ * the same with a seal after each, as there is one when they are a second apart. Prints one JSON line.
  */
 #include "../../daemon/journal.h"
 
@@ -33,13 +33,25 @@ static void fill(struct entry *entry, unsigned number)
 		(unsigned)rand() & 0xfff, (unsigned)rand() & 0xfff, (long)rand() << 16 ^ (long)number);
 }
 
-/* Bytes written for each of `records`, appended `batch` at a time to a new journal, up to its orderly end. */
-static double wear(const char *directory, unsigned records, unsigned batch)
+static void seal(struct journal *journal, const struct signature_key *key)
 {
+	struct seal seal;
+	if (!key || !journal_unsealed(journal, &seal))
+		return;
+	seal_sign(&seal, key);
+	journal_seal(journal, &seal);
+}
+
+/* Bytes written for each of `records`, appended `batch` at a time to a new journal, up to its orderly end. */
+static double wear(const char *parent, const struct signature_key *key, unsigned records, unsigned batch)
+{
+	char directory[300];
+	snprintf(directory, sizeof(directory), "%s/%s%u", parent, key ? "sealed-" : "", batch);
 	struct journal_options options = { .directory = directory, .station = "330421103-01" };
 	struct journal *journal;
 	struct fault fault;
-	if (journal_open(&options, &journal, NULL, &fault) != 0) {
+	if (journal_open(&options, &journal, NULL, &fault) != 0 ||
+		(key && journal_key(journal, key, NULL, &fault) != 0)) {
 		fprintf(stderr, "%s\n", fault.text);
 		exit(1);
 	}
@@ -55,6 +67,7 @@ static double wear(const char *directory, unsigned records, unsigned batch)
 			exit(1);
 		}
 		journal_progress(journal, "county", done + batch);
+		seal(journal, key);
 	}
 	journal_close(journal);
 	return (double)(written() - before) / records;
@@ -71,12 +84,15 @@ int main(int count, char **arguments)
 	int used = snprintf(body, sizeof(body), "\"kind\":\"sample\",\"raw\":\"");
 	memset(body + used, 'x', size - (size_t)used - 2);
 	memcpy(body + size - 2, "\"}", 3);
-	char alone[300], burst[300];
-	snprintf(alone, sizeof(alone), "%s/alone", arguments[1]);
-	snprintf(burst, sizeof(burst), "%s/burst", arguments[1]);
-	double single = wear(alone, records, 1), many = wear(burst, records, BURST);
+	struct signature_key *key;
+	if (signature_key_make(SIGNATURE_ED25519, &key, NULL) != 0)
+		return 1;
+	const char *directory = arguments[1];
 	printf("{\"bench\":\"journal_wear\",\"records\":%u,\"body_bytes\":%zu,\"alone_bytes_per_record\":%.0f,"
-	       "\"burst24_bytes_per_record\":%.0f}\n",
-		records, size, single, many);
+	       "\"burst24_bytes_per_record\":%.0f,",
+		records, size, wear(directory, NULL, records, 1), wear(directory, NULL, records, BURST));
+	printf("\"sealed_alone_bytes_per_record\":%.0f,\"sealed_burst24_bytes_per_record\":%.0f}\n",
+		wear(directory, key, records, 1), wear(directory, key, records, BURST));
+	signature_key_free(key);
 	return 0;
 }

@@ -2,9 +2,10 @@
  * journal, publisher and broker are the real ones, and a subscriber in a process of its own notes the time. Between two
  * results one row is committed by SQLite alone in the same directory: the peer. Prints one JSON line.
  *
- *     push CONFIG_DIRECTORY COUNT
+ *     push CONFIG_DIRECTORY COUNT [ROUNDS]
  *
- * The configuration names the journal, one target (its broker running) and one instrument.
+ * The configuration names the journal, a target (its broker running) and one instrument. With ROUNDS (even) COUNT
+ * results are pushed in each, in turn with that target alone and with all the others beside it, which may be dead.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -25,7 +26,15 @@
 #include "../../daemon/program.h"
 #include "../../daemon/publisher.h"
 
-enum { COUNT_MAX = 20000, BEFORE = 50, PAUSE_US = 4000, PATIENCE_MS = 10000, ROW_BYTES = 950 };
+enum {
+	COUNT_MAX = 20000,
+	BEFORE = 50,
+	PAUSE_US = 4000,
+	PATIENCE_MS = 10000,
+	ROW_BYTES = 950,
+	TARGETS_MAX = 4,
+	AMONG_MS = 300
+};
 
 static struct shared { /* with the subscriber */
 	volatile int subscribed;
@@ -241,14 +250,56 @@ static void measure(struct config *config, struct journal *journal, unsigned cou
 	sqlite3_close(sqlite3_db_handle(insert)); /* its statement keeps it; the process ends */
 }
 
+/* ---- one target, alone and beside others ---- */
+
+static struct publisher *start(struct config *config, size_t target, struct journal *journal)
+{
+	struct publisher *publisher;
+	struct fault fault;
+	if (publisher_start(config, &config->targets[target], journal, status, NULL, &publisher, &fault) != 0)
+		fail(fault.text);
+	return publisher;
+}
+
+static void compare(struct config *config, struct journal *journal, unsigned count, unsigned rounds)
+{
+	static struct reading list[1];
+	static double pushed[2][COUNT_MAX];
+	struct readings *readings = calloc(1, sizeof(*readings));
+	struct intake *intake = intake_new(journal, config);
+	struct publisher *others[TARGETS_MAX];
+	unsigned number = 0, done[2] = { 0 };
+	double stored;
+	readings->list = list;
+	readings->room = 1;
+	for (unsigned round = 0; round < rounds; round++) {
+		unsigned beside = round % 2;
+		for (size_t i = 1; beside && i < config->target_count; i++)
+			others[i] = start(config, i, journal);
+		usleep(AMONG_MS * 1000);
+		for (unsigned i = 0; i < count; i++, usleep(2 * PAUSE_US))
+			pushed[beside][done[beside]++] = push(intake, config, readings, number++, &stored);
+		for (size_t i = 1; beside && i < config->target_count; i++)
+			publisher_stop(others[i]);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		qsort(pushed[i], done[i], sizeof(*pushed[i]), by_size);
+	printf("{\"bench\":\"push\",\"results\":%u,\"targets\":%zu,\"p50_ms\":%.4f,\"p99_ms\":%.4f,"
+	       "\"beside_p50_ms\":%.4f,\"beside_p99_ms\":%.4f}\n",
+		number, config->target_count, pushed[0][done[0] / 2], pushed[0][done[0] * 99 / 100],
+		pushed[1][done[1] / 2], pushed[1][done[1] * 99 / 100]);
+	intake_free(intake);
+	free(readings);
+}
+
 int main(int argc, char **argv)
 {
 	struct config *config;
 	struct faults faults = { 0 };
 	struct journal *journal;
-	struct publisher *publisher;
 	struct fault fault;
-	if (argc != 3 || atoi(argv[2]) < 100 || atoi(argv[2]) > COUNT_MAX - BEFORE)
+	unsigned count = argc > 2 ? (unsigned)atoi(argv[2]) : 0, rounds = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
+	if (argc > 4 || count < (rounds ? 1 : 100) || count * (rounds ? rounds : 1) > COUNT_MAX - BEFORE)
 		return 64;
 	program_language();
 	if (config_load(argv[1], &config, &faults) != 0) {
@@ -265,12 +316,15 @@ int main(int argc, char **argv)
 	while (!shared->subscribed && waitpid(subscriber, NULL, WNOHANG) == 0)
 		usleep(1000);
 	struct journal_options options = { .directory = config->journal.directory, .station = config->station.code };
-	if (journal_open(&options, &journal, NULL, &fault) != 0 ||
-		publisher_start(config, &config->targets[0], journal, status, NULL, &publisher, &fault) != 0)
-		fail(fault.text);
+	if (config->target_count > TARGETS_MAX || journal_open(&options, &journal, NULL, &fault) != 0)
+		fail("no journal, or too many targets");
+	struct publisher *publisher = start(config, 0, journal);
 	while (publisher_stats(publisher)->state != PUBLISHER_UP)
 		usleep(1000);
-	measure(config, journal, (unsigned)atoi(argv[2]));
+	if (rounds)
+		compare(config, journal, count, rounds);
+	else
+		measure(config, journal, count);
 	publisher_stop(publisher);
 	journal_close(journal);
 	kill(subscriber, SIGTERM);

@@ -1,6 +1,7 @@
 """Sections about the journal and the way to the broker: pushing, draining, starting, wear, readers."""
 import os
 import shutil
+import socket
 import tempfile
 
 from measure import figure, harness, median, run, sized
@@ -23,6 +24,32 @@ def push():
                "bare SQLite commit p50", got["bare_p50_ms"], **more)
         figure("push latency p99", got["p99_ms"], "ms", "<= 10 ms", got["p99_ms"] <= 10,
                "bare SQLite commit p99", got["bare_p99_ms"])
+
+
+DEAD = """
+[target refusing]
+broker = mqtt://127.0.0.1:{refusing}
+reconnect-min = 100ms
+reconnect-max = 1s
+[target silent]
+broker = mqtt://127.0.0.1:{silent}
+reconnect-min = 100ms
+reconnect-max = 1s
+"""
+
+
+def targets():
+    """A live target's latency beside two dead ones, in turn with the same without them: some rounds a second apart, because the
+    machine's own mood changes it by more."""
+    with harness.Room() as room, socket.create_server(("127.0.0.1", 0), backlog=64) as silent:  # takes connections, says nothing
+        broker = room.broker()
+        dead = DEAD.format(refusing=harness.free_port(), silent=silent.getsockname()[1])
+        daemon = room.daemon(READER, TARGET.format(port=broker.port, window=WINDOW) + dead)
+        got = run("push", daemon.conf, 40, sized(24, 200))["push"]
+    for name, most in (("p50", 1.05), ("p99", None)):
+        alone, beside = got[f"{name}_ms"], got[f"beside_{name}_ms"]
+        figure(f"push latency {name} beside two dead targets", beside, "ms", "< 5 % more" if most else "told only",
+               most is None or beside < most * alone, "without them", alone, results=got["results"])
 
 
 def drop_from_cache(path):
@@ -77,12 +104,12 @@ def drain_and_start():
 
 
 def written(directory, size):
-    """KiB written for each record of this size: alone, and in bursts of 24."""
+    """KiB written for each record of this size: alone, and in bursts of 24, each sealed; and the same unsealed."""
     with tempfile.TemporaryDirectory(dir=directory) as journals:
         got = run("journal_wear", journals, sized(2400, 24000), size - HEAD_BYTES)["journal_wear"]
     if got["alone_bytes_per_record"] <= 0:
         raise RuntimeError(f"{directory} is on no disk: nothing was written; set TMPDIR")
-    return got["alone_bytes_per_record"] / 1024, got["burst24_bytes_per_record"] / 1024
+    return tuple(got[f"{how}{name}_bytes_per_record"] / 1024 for how in ("sealed_", "") for name in ("alone", "burst24"))
 
 
 def wear():
@@ -90,7 +117,7 @@ def wear():
     for index, name, budget in ((0, "one record a commit", 12), (1, "bursts of 24", 2)):
         kib = sizes[RECORD_BYTES][index]
         figure(f"written per record, {name}", kib, "KiB", f"<= {budget} KiB", kib <= budget, "the record itself",
-               RECORD_BYTES / 1024, bytes=RECORD_BYTES, other_sizes={size: round(sizes[size][index], 2) for size in OTHER_BYTES})
+               RECORD_BYTES / 1024, bytes=RECORD_BYTES, unsealed=round(sizes[RECORD_BYTES][index + 2], 2), other_sizes={size: round(sizes[size][index], 2) for size in OTHER_BYTES})
 
 
 def readers():
