@@ -1,0 +1,66 @@
+/* What the caretaker makes of the journal's figures: how many days the disk still lasts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../daemon/caretaker.h"
+#include "journal_fixture.h"
+
+enum { MANY = 40000, AT_ONCE = 1000, ASSUMED = 500 * 2048 };
+
+static struct caretaker_report report_of(struct fixture *fixture)
+{
+	struct config config = { .holders = 1000 };
+	struct caretaker *caretaker;
+	struct caretaker_report report;
+	snprintf(config.journal.directory, sizeof(config.journal.directory), "%s", fixture->directory);
+	struct intake *intake = intake_new(fixture->journal, &config);
+	assert_int_equal(caretaker_start(&config, fixture->journal, intake, &caretaker, &fixture->fault), 0);
+	caretaker_report(caretaker, &report);
+	caretaker_stop(caretaker);
+	intake_free(intake);
+	return report;
+}
+
+static void a_new_station_counts_with_a_busy_rooms_results(void **state)
+{
+	struct caretaker_report report = report_of(*state);
+	assert_int_equal(report.bytes_a_day, ASSUMED);
+	assert_true(report.autonomy_days >= 0 && report.disk.size > 0);
+}
+
+/* The file's size is taken every ten seconds at most: many entries in less make less than a byte of each. */
+static void more_entries_than_bytes_known_divide_by_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	static struct entry entries[AT_ONCE];
+	struct journal_space space;
+	usleep(200000); /* the first look is over; the next one is ten seconds later */
+	for (unsigned number = 0; number < MANY;) {
+		for (unsigned i = 0; i < AT_ONCE; i++) {
+			entries[i] = entry_of(number++);
+			entries[i].body = "\"kind\":\"sample\"}";
+		}
+		assert_int_equal(journal_append(fixture->journal, entries, AT_ONCE, NULL, NULL, &fixture->fault), 0);
+	}
+	journal_space(fixture->journal, &space);
+	if (space.bytes >= MANY) /* it took longer than ten seconds */
+		skip();
+	struct caretaker_report report = report_of(fixture);
+	assert_true(report.bytes_a_day > 0);
+	assert_true(report.autonomy_days >= 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_new_station_counts_with_a_busy_rooms_results, fixture_open, fixture_close),
+		cmocka_unit_test_setup_teardown(
+			more_entries_than_bytes_known_divide_by_nothing, fixture_open, fixture_close),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
