@@ -86,6 +86,7 @@ struct target_config {
 	int protocol; /* enum target_protocol */
 	int receipts; /* enum target_receipts */
 	char client_id[65], username[129];
+	char client_id_file[CONFIG_PATH_MAX + 1], username_file[CONFIG_PATH_MAX + 1];
 	char password_file[CONFIG_PATH_MAX +
 			   1]; /* one line; readable by the daemon only; or a systemd credential's name */
 	char ca_file[CONFIG_PATH_MAX + 1], crl_file[CONFIG_PATH_MAX + 1];

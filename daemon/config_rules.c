@@ -116,7 +116,8 @@ void config_check_client(
 	for (size_t i = 0; i < config->target_count; i++) {
 		const struct target_config *other = &config->targets[i];
 		check_revocation(place, other, target);
-		if (!share_a_broker(other, target) || strcmp(other->client_id, target->client_id) != 0)
+		if (!share_a_broker(other, target) || strcmp(other->client_id, target->client_id) != 0 ||
+			strcmp(other->client_id_file, target->client_id_file) != 0)
 			continue;
 		config_fault(place, FAULTS_ERROR, *target->client_id ? "client-id" : "broker",
 			_("target %s logs in to this broker under the same name; give one of the two another client-id"),

@@ -144,7 +144,13 @@ static void check_together(const struct config_place *place, const struct target
 		config_fault(place, FAULTS_ERROR, *target->client_cert ? "client-cert" : "client-key",
 			_("client-cert and client-key belong together; add a line %s = ..."),
 			*target->client_cert ? "client-key" : "client-cert");
-	if (*target->password_file && !*target->username)
+	if (*target->username && *target->username_file)
+		config_fault(place, FAULTS_ERROR, "username-file",
+			_("%s and %s both say it; delete one of the two lines"), "username", "username-file");
+	if (*target->client_id && *target->client_id_file)
+		config_fault(place, FAULTS_ERROR, "client-id-file",
+			_("%s and %s both say it; delete one of the two lines"), "client-id", "client-id-file");
+	if (*target->password_file && !*target->username && !*target->username_file)
 		config_fault(place, FAULTS_ERROR, "password-file",
 			_("a password without a user name; add a line username = ..."));
 	bool tls = is_tls(target->broker);
@@ -196,6 +202,8 @@ size_t config_read_target(const struct config_place *place, struct target_config
 	check_words(place, "only-verdicts", target->filter.verdicts, "negative|positive|suspect|invalid|none");
 	if (place->faults->errors == before)
 		check_together(place, target);
+	find_credential(place, "client-id-file", target->client_id_file, false);
+	find_credential(place, "username-file", target->username_file, false);
 	find_credential(place, "password-file", target->password_file, true);
 	find_credential(place, "client-key", target->client_key, true);
 	find_credential(place, "client-cert", target->client_cert, false);
@@ -204,7 +212,7 @@ size_t config_read_target(const struct config_place *place, struct target_config
 	if (place->faults->errors > before)
 		return place->faults->errors - before;
 	const char *const paths[] = { target->password_file, target->client_key, target->client_cert, target->ca_file,
-		target->crl_file };
+		target->crl_file, target->client_id_file, target->username_file };
 	enum { PATHS = sizeof(paths) / sizeof(paths[0]) };
 	char digests[PATHS][65];
 	const char *contents[PATHS];

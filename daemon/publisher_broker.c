@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "event.h"
 #include "publisher_parts.h"
+#include "settings_words.h"
 
 #define CONNECT_TIMEOUT_S   10
 #define CONNECT_LIMIT_MS    30000 /* name resolution included, whatever the library thinks */
@@ -32,12 +33,6 @@ static const char *broker_place(const struct publisher *publisher)
 	return strstr(publisher->broker, "://") + 3;
 }
 
-static const char *client_id(const struct publisher *publisher)
-{
-	const char *own = publisher->target->client_id;
-	return *own ? own : publisher->config->station.code;
-}
-
 static bool uses_tls(const struct publisher *publisher)
 {
 	return strncmp(publisher->broker, "mqtts://", 8) == 0;
@@ -50,27 +45,50 @@ static void set_fault(struct publisher *publisher, const char *text)
 	pthread_mutex_unlock(&publisher->fault_lock);
 }
 
-/* One line of a file, or of the systemd credential of that name. Read at each attempt: it may have been renewed. */
-static int read_password(const struct publisher *publisher, char *out, size_t size, struct fault *fault)
+/* The first line of a file, or of the systemd credential of that name. Read at each attempt: it may have been renewed.
+ */
+static int read_line(const char *setting, const char *name, char *out, size_t size, struct fault *fault)
 {
-	const char *name = publisher->target->password_file;
-	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-	char path[2 * CONFIG_PATH_MAX];
-	out[0] = '\0';
-	if (!*name)
-		return 0;
-	snprintf(path, sizeof(path), "%s%s%s", strchr(name, '/') || !credentials ? "" : credentials,
-		strchr(name, '/') || !credentials ? "" : "/", name);
+	char path[4096];
+	words_credential(name, path, sizeof(path));
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd < 0 ? -1 : read(fd, out, size - 1);
 	int error = errno;
 	if (fd >= 0)
 		close(fd);
-	if (got < 0)
-		return fault_set(fault, error, _("the password file %s cannot be read: %s"), path, strerror(error));
-	out[got] = '\0';
+	out[got > 0 ? got : 0] = '\0';
 	out[strcspn(out, "\r\n")] = '\0';
+	if (got < 0)
+		return fault_set(fault, error, _("%s %s cannot be read: %s"), setting, path, strerror(error));
+	if (!*out)
+		return fault_set(fault, EINVAL, _("%s %s has no first line; write there what %s is to be"), setting,
+			path, setting);
 	return 0;
+}
+
+struct login {
+	char username[256], password[512];
+};
+
+/* Who we are to the broker. */
+static int read_login(struct publisher *publisher, struct login *login, struct fault *fault)
+{
+	const struct target_config *target = publisher->target;
+	const char *own = *target->client_id ? target->client_id : publisher->config->station.code;
+	int error = 0;
+	snprintf(publisher->client_id, sizeof(publisher->client_id), "%s", own);
+	snprintf(login->username, sizeof(login->username), "%s", target->username);
+	login->password[0] = '\0';
+	if (*target->client_id_file)
+		error = read_line("client-id-file", target->client_id_file, publisher->client_id,
+			sizeof(publisher->client_id), fault);
+	if (!error && *target->username_file)
+		error = read_line(
+			"username-file", target->username_file, login->username, sizeof(login->username), fault);
+	if (!error && *target->password_file)
+		error = read_line(
+			"password-file", target->password_file, login->password, sizeof(login->password), fault);
+	return error;
 }
 
 static struct tls_files tls_files(const struct target_config *target)
@@ -101,15 +119,15 @@ static void choose_broker(struct publisher *publisher)
 static void open_link(struct publisher *publisher, const char *broker)
 {
 	const struct target_config *target = publisher->target;
-	char password[512];
+	struct login login;
 	struct fault fault = { 0 };
-	int rc = read_password(publisher, password, sizeof(password), &fault);
+	int rc = read_login(publisher, &login, &fault);
 	if (rc == 0) {
 		struct mqtt_options options = {
 			.broker = broker,
-			.client_id = client_id(publisher),
-			.username = target->username,
-			.password = password,
+			.client_id = publisher->client_id,
+			.username = login.username,
+			.password = login.password,
 			.version5 = target->protocol == TARGET_MQTT5,
 			.keepalive_s = target->keepalive_ms >= 1000 ? (int)(target->keepalive_ms / 1000) : 1,
 			.connect_timeout_s = CONNECT_TIMEOUT_S,
@@ -119,7 +137,7 @@ static void open_link(struct publisher *publisher, const char *broker)
 		};
 		rc = mqtt_open(&options, publisher->event_fd, &publisher->mqtt, &fault);
 	}
-	explicit_bzero(password, sizeof(password));
+	explicit_bzero(&login, sizeof(login));
 	if (rc != 0)
 		broker_ended(publisher, fault.text, 0);
 }
@@ -225,7 +243,7 @@ static void announce_takeover(struct publisher *publisher)
 	struct json *details = js_new_object();
 	js_put_text(details, "target", name);
 	js_put_text(details, "broker", broker_place(publisher));
-	js_put_text(details, "client_id", client_id(publisher));
+	js_put_text(details, "client_id", publisher->client_id);
 	struct entry event = event_make("taken_over", "", details, clock_wall_ms());
 	if (journal_append(publisher->journal, &event, 1, NULL, NULL, &fault) < 0 && complaint_due(&publisher->unread))
 		log_error(_("target %s: %s"), name, fault.text);

@@ -122,6 +122,7 @@ struct publisher {
 	long retry_ms; /* when to try again */
 	struct backoff backoff;
 	char broker[BROKER_MAX];      /* the one that is connected or tried */
+	char client_id[65];           /* ours there */
 	size_t broker_index;          /* of the next to be tried */
 	struct tls_check *check;      /* finds out why TLS fails; NULL: none is under way */
 	struct fault found;           /* what the last one found */
