@@ -264,11 +264,14 @@ static int take_time(void *context, const struct stored *entry)
 static void read_ends(const struct journal *journal, struct ends *ret)
 {
 	struct journal_reader *reader;
+	uint64_t first, last;
 	*ret = (struct ends){ 0 };
 	if (journal_reader_open(journal_path(journal), &reader, NULL) != 0)
 		return; /* it is said by those who cannot do without */
-	journal_read(reader, 1, 1, take_time, &ret->first_ms, NULL);
-	journal_read(reader, journal_head(journal), 1, take_time, &ret->last_ms, NULL);
+	if (journal_reader_head(reader, &first, &last, NULL) == 0 && last) {
+		journal_read(reader, first, 1, take_time, &ret->first_ms, NULL);
+		journal_read(reader, last, 1, take_time, &ret->last_ms, NULL);
+	}
 	journal_reader_close(reader);
 }
 

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "../../daemon/caretaker.h"
+#include "../../daemon/clock.h"
+#include "../../daemon/sqlite.h"
 #include "journal_fixture.h"
 
 enum { MANY = 40000, AT_ONCE = 1000, ASSUMED = 500 * 2048 };
@@ -54,6 +56,38 @@ static void more_entries_than_bytes_known_divide_by_nothing(void **state)
 	assert_true(report.autonomy_days >= 0);
 }
 
+static void edit(struct fixture *fixture, const char *statement)
+{
+	struct db *db;
+	assert_int_equal(db_open(fixture->file, DB_WRITE, &db, &fixture->fault), 0);
+	assert_int_equal(db_run(db, statement, &fixture->fault), 0);
+	db_close(db);
+}
+
+/* One that a target refused years ago says nothing of how many come in a day. */
+static void an_old_refused_entry_stretches_no_days(void **state)
+{
+	static const char *const county[] = { "county" };
+	struct fixture *fixture = *state;
+	struct journal_space space = { 0 };
+	for (unsigned number = 1; number <= 350; number++) {
+		struct entry entry = entry_of(number);
+		assert_int_equal(journal_append(fixture->journal, &entry, 1, NULL, NULL, &fixture->fault), 0);
+	}
+	assert_int_equal(journal_park(fixture->journal, "county", 1, "too large", NULL, &fixture->fault), 0);
+	journal_progress(fixture->journal, "county", 350);
+	edit(fixture,
+		"UPDATE entry SET received_ms = received_ms - 86400000 * CASE WHEN seq <= 150 THEN 400 ELSE 2 END");
+	struct journal_keep keep = { county, 1, clock_wall_ms() - 100 * INT64_C(86400000), false };
+	journal_keep(fixture->journal, &keep);
+	for (long end = clock_ms() + 20000; space.first < 151 && clock_ms() < end; usleep(2000))
+		journal_space(fixture->journal, &space);
+	assert_int_equal(space.first, 151);
+	struct caretaker_report report = report_of(fixture);
+	uint64_t each = (report.space.bytes - report.space.free_bytes) / 200;
+	assert_in_range(report.bytes_a_day / each, 99, 101); /* two hundred in two days */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -61,6 +95,7 @@ int main(void)
 			a_new_station_counts_with_a_busy_rooms_results, fixture_open, fixture_close),
 		cmocka_unit_test_setup_teardown(
 			more_entries_than_bytes_known_divide_by_nothing, fixture_open, fixture_close),
+		cmocka_unit_test_setup_teardown(an_old_refused_entry_stretches_no_days, fixture_open, fixture_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
