@@ -111,9 +111,11 @@ struct text_profile {
 	long length_least, length_most; /* of a whole frame; 0: any */
 	long idle_gap_ms;
 	struct text_checksum checksum;
+	bool decimal_comma; /* 1,25 is one and a quarter */
 
 	struct text_literal separator;
 	bool separator_given, blanks, quotes; /* blanks: one or more of them separate */
+	bool start_apart;                     /* the start is no part of the first column */
 	bool header;                          /* the first line of a file names the columns */
 	bool named;                           /* ... and fields go by these names */
 	long columns_least, columns_most;     /* 0: any */
@@ -168,7 +170,8 @@ struct text_quantity {
 	const char *rest;                       /* inside the text, blanks skipped */
 };
 
-void text_quantity_read(const char *text, struct text_quantity *ret);
+/* `point` stands before the decimals: '.' or ','. */
+void text_quantity_read(const char *text, char point, struct text_quantity *ret);
 
 /* ---- frames and records ---- */
 

@@ -197,6 +197,19 @@ static int set_quotes(struct text_profile *profile, const char *value, struct fa
 	return yes_or_no(&profile->quotes, value, fault);
 }
 
+static int set_start_apart(struct text_profile *profile, const char *value, struct fault *fault)
+{
+	return yes_or_no(&profile->start_apart, value, fault);
+}
+
+static int set_decimal(struct text_profile *profile, const char *value, struct fault *fault)
+{
+	profile->decimal_comma = strcmp(value, "comma") == 0;
+	if (!profile->decimal_comma && strcmp(value, "point") != 0)
+		return fault_set(fault, EINVAL, _("'%s' is neither point (1.25) nor comma (1,25)"), value);
+	return 0;
+}
+
 static int set_header(struct text_profile *profile, const char *value, struct fault *fault)
 {
 	return yes_or_no(&profile->header, value, fault);
@@ -306,10 +319,12 @@ static const struct {
 	{ "frame", "length", set_length },
 	{ "frame", "idle-gap", set_idle_gap },
 	{ "frame", "checksum", set_checksum },
+	{ "frame", "decimal", set_decimal },
 	{ "line", "separator", set_separator },
 	{ "line", "columns", set_columns },
 	{ "line", "last", set_last },
 	{ "line", "quotes", set_quotes },
+	{ "line", "start-apart", set_start_apart },
 	{ "line", "header", set_header },
 	{ "line", "ignore", set_ignored },
 	{ "line", "missing", set_missing },

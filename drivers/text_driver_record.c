@@ -47,6 +47,12 @@ void text_split(const struct text_profile *profile, struct text_record *record)
 	const uint8_t *at = record->all.at, *end = at + record->all.length;
 	bool inside = false;
 	record->column_count = 0;
+	for (size_t i = 0; i < profile->starts.count && profile->start_apart; i++) {
+		if (!text_stands(&profile->starts.list[i], at, record->all.length))
+			continue;
+		at += profile->starts.list[i].length;
+		break;
+	}
 	if (profile->blanks)
 		at += text_separation(profile, at, (size_t)(end - at));
 	for (const uint8_t *from = at;; from = at) {
@@ -239,6 +245,26 @@ static enum text_verdict_on_frame faulty(
 	return TEXT_FAULTY;
 }
 
+static void quantity_of(const struct text_profile *profile, const char *text, struct text_quantity *ret)
+{
+	text_quantity_read(text, profile->decimal_comma ? ',' : '.', ret);
+}
+
+/* With what helps where it is one by the other decimal sign. */
+static enum text_verdict_on_frame no_number(
+	const struct maker_of *making, const struct text_field *field, const char *text)
+{
+	struct text_quantity other;
+	bool comma = making->profile->decimal_comma;
+	text_quantity_read(text, comma ? '.' : ',', &other);
+	if (!*other.number || *other.rest)
+		return faulty(making, _("%s: '%s' is not a number"), field->name, text);
+	return faulty(making,
+		comma ? _("%s: '%s' is no number with a decimal comma, which [frame] says")
+		      : _("%s: '%s' is no number with a decimal point; decimal = comma in [frame] where it is one"),
+		field->name, text);
+}
+
 static void take_verdict(const struct maker_of *making, const char *text)
 {
 	struct reading *reading = making->reading;
@@ -272,10 +298,10 @@ static enum text_verdict_on_frame take_value(
 {
 	struct reading *reading = making->reading;
 	struct text_quantity quantity;
-	text_quantity_read(text, &quantity);
+	quantity_of(making->profile, text, &quantity);
 	text_copy(reading->value_as_sent, sizeof(reading->value_as_sent), text);
 	if (field->type == TEXT_AS_DECIMAL && (!*quantity.number || *quantity.rest))
-		return faulty(making, _("%s: '%s' is not a number"), field->name, text);
+		return no_number(making, field, text);
 	text_copy(reading->value, sizeof(reading->value), quantity.number);
 	text_copy(reading->qualifier, sizeof(reading->qualifier), quantity.qualifier);
 	take_rest(making, quantity.rest);
@@ -286,7 +312,7 @@ static void take_limit(const struct maker_of *making, const struct text_field *f
 {
 	struct reading *reading = making->reading;
 	struct text_quantity quantity;
-	text_quantity_read(text, &quantity);
+	quantity_of(making->profile, text, &quantity);
 	if (!*quantity.number) {
 		reading_said(reading, field->name, text);
 		return;
@@ -338,11 +364,10 @@ static enum text_verdict_on_frame take_signal(
 	const struct maker_of *making, const struct text_field *field, const char *text)
 {
 	struct text_quantity quantity;
-	text_quantity_read(text, &quantity);
+	quantity_of(making->profile, text, &quantity);
 	if (!*quantity.number || *quantity.rest) {
 		reading_said(making->reading, field->name, text);
-		return field->type == TEXT_AS_DECIMAL ? faulty(making, _("%s: '%s' is not a number"), field->name, text)
-		                                      : TEXT_RESULT;
+		return field->type == TEXT_AS_DECIMAL ? no_number(making, field, text) : TEXT_RESULT;
 	}
 	reading_signal(making->reading, field->name, quantity.number);
 	return TEXT_RESULT;
@@ -352,9 +377,9 @@ static enum text_verdict_on_frame take_word(
 	const struct maker_of *making, const struct text_field *field, const char *text)
 {
 	struct text_quantity quantity;
-	text_quantity_read(text, &quantity);
+	quantity_of(making->profile, text, &quantity);
 	if (field->type == TEXT_AS_DECIMAL && (!*quantity.number || *quantity.rest))
-		return faulty(making, _("%s: '%s' is not a number"), field->name, text);
+		return no_number(making, field, text);
 	if (field->role == TEXT_SAID)
 		reading_said(making->reading, field->name, text);
 	else

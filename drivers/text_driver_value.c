@@ -34,7 +34,7 @@ static void write_number(const char *digits, size_t whole, size_t decimals, bool
 		decimals ? "." : "", (int)decimals, decimals ? first + whole + 1 : "");
 }
 
-void text_quantity_read(const char *text, struct text_quantity *ret)
+void text_quantity_read(const char *text, char point, struct text_quantity *ret)
 {
 	*ret = (struct text_quantity){ .rest = text };
 	for (size_t i = 0; i < sizeof(qualifiers) / sizeof(qualifiers[0]); i++) {
@@ -49,7 +49,7 @@ void text_quantity_read(const char *text, struct text_quantity *ret)
 	const char *digits = text + (*text == '-' || *text == '+');
 	size_t whole = strspn(digits, "0123456789"), decimals = 0;
 	const char *end = digits + whole;
-	if (*end == '.' && is_digit(end[1])) {
+	if (*end == point && is_digit(end[1])) {
 		decimals = strspn(end + 1, "0123456789");
 		end += 1 + decimals;
 	}

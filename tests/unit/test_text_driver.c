@@ -310,7 +310,7 @@ static void numbers_keep_their_decimals_and_lose_only_what_says_nothing(void **s
 	};
 	for (size_t i = 0; i < sizeof(quantities) / sizeof(quantities[0]); i++) {
 		struct text_quantity quantity;
-		text_quantity_read(quantities[i].text, &quantity);
+		text_quantity_read(quantities[i].text, '.', &quantity);
 		assert_string_equal(quantity.qualifier, quantities[i].qualifier);
 		assert_string_equal(quantity.number, quantities[i].number);
 		assert_string_equal(quantity.rest, quantities[i].rest);

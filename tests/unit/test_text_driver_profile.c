@@ -138,6 +138,7 @@ static void a_typical_mistake_is_told_with_its_line_and_what_would_be_right(void
 		{ "column 7 decimal", "7 decimal", ":33:", "column 3" },
 		{ "column 7 decimal", "column '' decimal", ":33:", "nothing stands behind" },
 		{ "column 7 decimal", "column 7 number", ":33:", "decimal" },
+		{ "kind     = lines", "decimal = dot\nkind     = lines", ":15:", "neither point (1.25) nor comma" },
 		{ "column 8", "column 11", ":", "columns = 10" },
 		{ "yy/M/d H:mm", "YYYY/MM/DD hh:mm", ":32:", "yyyy-MM-dd HH:mm:ss" },
 		{ "1 = negative", "1 = 阴性", ":39:", "negative, positive" },
@@ -315,6 +316,36 @@ static void a_reader_asked_day_by_day_is_asked_for_each(void **state)
 	paper_free(paper);
 }
 
+#define DECIMALS                                                                                                       \
+	"[frame]\nkind = lines\nstart = \"# @\"\nend = \\r\n%s[line]\nseparator = //\nignore = @\nstart-apart = yes\n" \
+	"[field]\nsequence = column 1\nvalue = column 2 decimal\nlimit = column 3\n[signals]\nabs = column 4\n"
+
+/* The comma stands in a number where the profile says so, and nowhere else; the start is no part of a number. */
+static void a_decimal_comma_is_one_where_the_profile_says_so(void **state)
+{
+	(void)state;
+	char text[512];
+	snprintf(text, sizeof(text), DECIMALS, "decimal = comma\n");
+	struct paper *paper = paper_of(text);
+	paper_hear_text(paper, "@ 3//4,5\r#017//<0,031//<0,05 mg/kg//0,570\r#018//0.031//1//1\r");
+	assert_int_equal(paper->readings.count, 1);
+	const struct reading *reading = &paper->list[0];
+	assert_string_equal(reading->instrument_seq, "017");
+	assert_string_equal(reading->value, "0.031");
+	assert_string_equal(reading->value_as_sent, "<0,031");
+	assert_string_equal(reading->limit_value, "0.05");
+	assert_string_equal(reading->signals[0].value, "0.570");
+	assert_string_equal(paper->readings.notices[0].reason,
+		"value: '0.031' is no number with a decimal comma, which [frame] says");
+	paper_free(paper);
+	snprintf(text, sizeof(text), DECIMALS, "");
+	paper = paper_of(text);
+	paper_hear_text(paper, "#017//0,031//1//1\r");
+	assert_int_equal(paper->readings.count, 0);
+	assert_non_null(strstr(paper->readings.notices[0].reason, "decimal = comma in [frame]"));
+	paper_free(paper);
+}
+
 static void a_question_without_an_end_has_one_line_for_an_answer(void **state)
 {
 	(void)state;
@@ -421,6 +452,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_whole_is_refused_with_what_would_be_right),
 		cmocka_unit_test(too_many_lines_are_refused),
 		cmocka_unit_test(a_reader_asked_day_by_day_is_asked_for_each),
+		cmocka_unit_test(a_decimal_comma_is_one_where_the_profile_says_so),
 		cmocka_unit_test(a_question_without_an_end_has_one_line_for_an_answer),
 		cmocka_unit_test(lines_without_an_end_end_with_silence),
 		cmocka_unit_test(a_verdict_may_stand_behind_the_unit),
