@@ -166,7 +166,7 @@ static void check_scanner_settings(
 			config_fault(place, FAULTS_ERROR, scanner_only[i],
 				_("%s is for scanners, and driver %s has results of its own; delete this line"),
 				scanner_only[i], rows->driver);
-	if (driver && driver->scans && !*rows->naming.names)
+	if (driver && driver->scans && driver->links != LINK_FOLDER && !*rows->naming.names)
 		config_fault(place, FAULTS_ERROR, ini_find(place->section, "names") ? "names" : NULL,
 			_("nobody says whose samples this scanner names; add a line names = INSTRUMENT"));
 }

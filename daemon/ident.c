@@ -75,6 +75,20 @@ void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const 
 	write_uuid(out, tested > 0 ? (uint64_t)tested * 1000 : 0, digest, 8);
 }
 
+void ident_of_row(char out[static ENTRY_ID_MAX], const char *station, const char *row)
+{
+	uint8_t digest[DIGEST_SIZE];
+	struct message message = { .data = malloc(128 + strlen(station) + strlen(row)) };
+	if (!message.data)
+		abort();
+	add_text(&message, "assayd-row-1");
+	add_text(&message, station);
+	add_text(&message, row);
+	digest_sha256(message.data, message.length, digest);
+	free(message.data);
+	write_uuid(out, 0, digest, 8);
+}
+
 void ident_of_successor(char out[static ENTRY_ID_MAX], const char id[static ENTRY_ID_MAX], unsigned index)
 {
 	uint8_t data[128], digest[DIGEST_SIZE];

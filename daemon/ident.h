@@ -43,6 +43,9 @@
 void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const char *serial, const char *instrument,
 	const struct reading *reading);
 
+/* Of the event that registers a row of a table: the row again is the same event. */
+void ident_of_row(char out[static ENTRY_ID_MAX], const char *station, const char *row);
+
 void ident_of_successor(char out[static ENTRY_ID_MAX], const char id[static ENTRY_ID_MAX], unsigned index);
 
 /* A UUID version 7: 48 bits of Unix milliseconds, the rest random. */

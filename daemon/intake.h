@@ -44,9 +44,10 @@ int intake_store(
 struct intake_registration { /* what somebody says of a sample, and of whose next results it is the sample */
 	const char *by;      /* "scanner", "register" */
 	struct sample_facts facts;
-	const char *text;  /* all that was scanned; may be NULL */
-	const char *names; /* instruments, set apart by commas; "": by its number only */
-	long results;      /* of each; 0: any number */
+	const char *row, *station; /* NULL, or a row: known by what it says, and by the station */
+	const char *text;          /* all that was scanned; may be NULL */
+	const char *names;         /* instruments, set apart by commas; "": by its number only */
+	long results;              /* of each; 0: any number */
 	int64_t lifetime_ms;
 	bool queues; /* behind what is bound to the instruments already; else it ends that */
 };

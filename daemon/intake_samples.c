@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "event.h"
+#include "ident.h"
 #include "intake_parts.h"
 
 #define PENDING_MAX 64 /* bindings of one instrument that one batch may use */
@@ -144,6 +145,8 @@ static void add_registration(const struct intake_registration *registration, con
 	if (bound)
 		js_put_integer(details, "lifetime_s", registration->lifetime_ms / 1000);
 	*entry = event_make("sample_registered", source, details, now_ms);
+	if (registration->row)
+		ident_of_row(entry->id, registration->station, registration->row);
 
 	struct sample_change *change = samples_change(changes, SAMPLE_REGISTER, entry, entry->id);
 	snprintf(change->by, sizeof(change->by), "%s", registration->by);
@@ -164,7 +167,9 @@ void intake_make_scans(struct intake_batch *batch)
 	for (size_t i = 0; i < batch->readings->scan_count && batch->intake->samples; i++) {
 		const struct scan *scan = &batch->readings->scans[i];
 		const struct intake_registration registration = {
-			.by = "scanner",
+			.by = scan->kind == SCAN_ROW ? "register" : "scanner",
+			.row = scan->kind == SCAN_ROW ? scan->text : NULL,
+			.station = batch->config->station.code,
 			.facts = scan->facts,
 			.text = scan->text,
 			.names = naming->names,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "line_parts.h"
 
 #define LOOK_MS   60000 /* how long to wait for a file in one turn */
@@ -125,6 +126,8 @@ enum turn line_file(struct line *line, struct unit *unit, struct fault *fault)
 	cutter_reset(&line->cutter);
 	line_begin(line, unit);
 	unit->instrument.file = file.name;
+	unit->instrument.file_day = file.changed;
+	unit->instrument.now = clock_local();
 	int whole =
 		*file.refused ? tell(line, &file, file.refused, NULL, 0) : read_file(line, unit, &file, bytes, fault);
 	if (whole >= 0 && finish(line, unit, whole > 0) < 0)

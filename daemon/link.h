@@ -54,6 +54,7 @@ int link_write(struct link *link, const uint8_t *data, size_t length, struct fau
  * are stored, or cannot be, comes link_file_over(). */
 struct link_file {
 	char name[256];
+	struct date_time changed; /* by the station's clock */
 	uint64_t known;   /* so many of its first bytes were read before: what is wrong with them has been told */
 	char refused[96]; /* why it cannot be read; "" when it can */
 };

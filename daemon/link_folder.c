@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -332,6 +333,13 @@ static struct seen *first_ready(struct folder_link *folder, long *ret_at_ms)
 	return first;
 }
 
+static struct date_time local_day(const struct stat *stat)
+{
+	struct tm local;
+	localtime_r(&stat->st_mtime, &local);
+	return (struct date_time){ .year = local.tm_year + 1900, .month = local.tm_mon + 1, .day = local.tm_mday };
+}
+
 /* 1, 0 when it went away meanwhile, -1 when it has changed again. What cannot be opened is told in ret->refused and not
  * tried again before it changes. */
 static int open_file(struct folder_link *folder, struct seen *file, struct link_file *ret)
@@ -347,7 +355,7 @@ static int open_file(struct folder_link *folder, struct seen *file, struct link_
 		folder->scan_ms = 0;
 		return -1;
 	}
-	*ret = (struct link_file){ .known = file->read_size };
+	*ret = (struct link_file){ .known = file->read_size, .changed = local_day(&file->stat) };
 	if (folder->stored_ns >= changed_at(&file->stat))
 		ret->known = UINT64_MAX;
 	snprintf(ret->name, sizeof(ret->name), "%s", file->name);

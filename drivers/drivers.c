@@ -5,7 +5,7 @@
 /* One line per instrument family: `entry(modbus)` stands for the table `modbus_driver`, defined in its own file. */
 #define DRIVERS(entry)                                                                                                 \
 	entry(seven_e_aa) entry(dump8) entry(zero3_ff) entry(atp) entry(modbus) entry(astm) entry(hl7) entry(text)     \
-		entry(scanner)
+		entry(scanner) entry(samples_csv)
 
 #define DECLARE(name) extern const struct driver name##_driver;
 #define LIST(name)    &name##_driver,

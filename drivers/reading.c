@@ -77,6 +77,8 @@ const char *notice_name(enum notice_kind kind)
 const char *scan_kind_name(enum scan_kind kind)
 {
 	switch (kind) {
+	case SCAN_ROW:
+		return "row";
 	case SCAN_NUMBER:
 		return "number";
 	case SCAN_LABELLED:

@@ -135,6 +135,7 @@ enum scan_kind {
 	SCAN_LINK,        /* an address none of whose parts is labelled */
 	SCAN_CREDIT_CODE, /* the party alone */
 	SCAN_TRACE_CODE,
+	SCAN_ROW, /* of a table people wrote: the same row again is the same registration */
 };
 
 const char *scan_kind_name(enum scan_kind kind); /* "number", "labelled", ... */

@@ -1,4 +1,4 @@
-/* The parts of the driver scanner, for drivers/scanner*.c only. */
+/* The parts of the driver scanner, for drivers/scanner*.c; samples_csv.c uses its labels. */
 #ifndef ASSAYD_SCANNER_H
 #define ASSAYD_SCANNER_H
 
@@ -29,6 +29,9 @@ bool scanner_read(struct scanner_code *code);
 void scanner_refuse_person(struct readings *readings);
 /* Takes a credit code, or tells what is wrong with it. */
 bool scanner_take_uscc(struct scanner_code *code, const char *uscc);
+
+/* Which fact a label names, as offset in struct sample_facts; false for a name that is not known. */
+bool scanner_label(const char *name, size_t length, size_t *ret_offset);
 
 /* scanner_labels.c: whatever is labelled by a name that is known. What is no text of its kind gives false. */
 bool scanner_read_json(struct scanner_code *code);

@@ -18,7 +18,7 @@
 static const struct {
 	size_t offset, size;
 	const char *names;
-} facts_table[] = {
+} labels_table[] = {
 	{ FACT(no), "|sampleno|samplenumber|样品编号|样品号|样品编码|检样编号|抽样编号|" },
 	{ FACT(name),
 		"|product|productname|samplename|goodsname|品名|产品名称|产品品名|样品名称|食用农产品名称|农产品名称|商品名称|" },
@@ -52,6 +52,19 @@ static bool same_name(const char *name, size_t length, char *out)
 	return used > 2;
 }
 
+bool scanner_label(const char *name, size_t length, size_t *ret_offset)
+{
+	char wanted[NAME_MAX];
+	if (!same_name(name, length, wanted))
+		return false;
+	for (size_t i = 0; i < sizeof(labels_table) / sizeof(*labels_table); i++) {
+		*ret_offset = labels_table[i].offset;
+		if (strstr(labels_table[i].names, wanted))
+			return true;
+	}
+	return false;
+}
+
 static bool has_controls(const char *text)
 {
 	for (; *text; text++)
@@ -68,17 +81,17 @@ static void take_pair(struct scanner_code *code, const char *name, size_t length
 		code->personal = true;
 	if (!*value || has_controls(value) || !same_name(name, length, wanted))
 		return;
-	for (size_t i = 0; i < sizeof(facts_table) / sizeof(*facts_table); i++) {
-		if (!strstr(facts_table[i].names, wanted))
+	for (size_t i = 0; i < sizeof(labels_table) / sizeof(*labels_table); i++) {
+		if (!strstr(labels_table[i].names, wanted))
 			continue;
-		char *fact = (char *)&code->facts + facts_table[i].offset;
+		char *fact = (char *)&code->facts + labels_table[i].offset;
 		code->found++;
 		if (*fact && strcmp(fact, value) != 0)
 			code->contradicts = true;
-		else if (facts_table[i].offset == offsetof(struct sample_facts, uscc))
+		else if (labels_table[i].offset == offsetof(struct sample_facts, uscc))
 			scanner_take_uscc(code, value);
-		else if (strlen(value) < facts_table[i].size)
-			text_copy(fact, facts_table[i].size, value);
+		else if (strlen(value) < labels_table[i].size)
+			text_copy(fact, labels_table[i].size, value);
 		else
 			scanner_refuse(code->readings,
 				_("%.*s: %zu bytes are more than a record takes; it is not used"), (int)length, name,
