@@ -51,7 +51,7 @@ static const char *const rows[][3] = { { "frame", "kind", "lines" }, { "frame", 
 	{ NULL } };
 static const char *const named[][3] = { { "frame", "kind", "lines" }, { "frame", "end", "\\n" },
 	{ "line", "separator", "comma" }, { "line", "quotes", "yes" }, { "field", "value", "column 值|v decimal" },
-	{ "field", "sequence", "column 'a b',n" }, { "field", "sample-no", "column 4" }, { "said", "file", "file" },
+	{ "field", "sequence", "column 'a b,n'" }, { "field", "sample-no", "column 4" }, { "said", "file", "file" },
 	{ NULL } };
 static const char *const xml[][3] = { { "frame", "kind", "xml" }, { "document", "records", "r" },
 	{ "field", "value", "member v" }, { "field", "unit", "member v.@u" }, { "field", "sample-no", "member @n|s.n" },
