@@ -14,9 +14,8 @@
 #include "clock.h"
 #include "config.h"
 #include "ctl.h"
-#include "cutter.h"
+#include "ctl_dialogue.h"
 #include "decode.h"
-#include "link.h"
 #include "program.h"
 
 #define ASKS_MAX  40
@@ -26,104 +25,36 @@
 struct probe {
 	const struct instrument_config *config;
 	struct instrument instrument;
-	struct readings readings;
-	struct link *link;
-	struct cutter cutter;
-	long until_ms;
-	unsigned long heard, shown;
+	struct dialogue dialogue;
+	unsigned long shown;
 	bool listens; /* it speaks unasked */
 };
 
-static void show(struct probe *probe)
+static bool show(void *context)
 {
-	for (size_t i = 0; i < probe->readings.count; i++, probe->shown++) {
-		struct json *line = decode_line(&probe->readings.list[i]);
+	struct probe *probe = context;
+	const struct readings *readings = &probe->dialogue.readings;
+	for (size_t i = 0; i < readings->count; i++, probe->shown++) {
+		struct json *line = decode_line(&readings->list[i]);
 		char *text = js_dump(line);
 		puts(text);
 		free(text);
 		js_free(line);
 	}
-	for (size_t i = 0; i < probe->readings.notice_count; i++)
-		fprintf(stderr, "assayctl: %s: %s\n", notice_name(probe->readings.notices[i].kind),
-			probe->readings.notices[i].reason);
-}
-
-static enum next take(struct probe *probe, const struct reply *reply)
-{
-	struct reading *list = probe->readings.list;
-	probe->readings = (struct readings){ .list = list };
-	enum next next = probe->instrument.driver->take(&probe->instrument, reply, &probe->readings);
-	show(probe);
-	return next == NEXT_MORE ? NEXT_IDLE : next;
-}
-
-static enum next take_frames(struct probe *probe, bool final)
-{
-	struct cut cut;
-	enum cut_kind kind;
-	enum next next = NEXT_WAIT;
-	while (next == NEXT_WAIT && (kind = cutter_next(&probe->cutter, &probe->instrument, final, &cut)) != CUT_MORE) {
-		struct reply reply = { .kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length };
-		reply.offset = cut.offset;
-		probe->heard += cut.length;
-		if (kind == CUT_FRAME)
-			next = take(probe, &reply);
-	}
-	return next;
-}
-
-/* What the driver wants next, NEXT_IDLE when no more is to be had, or -errno. */
-static int converse(struct probe *probe, const struct request *request, struct fault *fault)
-{
-	uint8_t bytes[1024];
-	int timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : (int)probe->config->timeout_ms;
-	int error =
-		request->kind == REQUEST_BYTES ? link_write(probe->link, request->bytes, request->length, fault) : 0;
-	if (probe->listens)
-		timeout_ms = LISTEN_MS;
-	while (error >= 0) {
-		int got = link_read(probe->link, bytes, sizeof(bytes), timeout_ms, fault);
-		if (got < 0)
-			return got;
-		if (got > 0 && cutter_feed(&probe->cutter, bytes, (size_t)got) < 0)
-			return fault_set(fault, ENOMEM, _("out of memory"));
-		enum next next = take_frames(probe, got == 0);
-		if (next != NEXT_WAIT)
-			return (int)next;
-		if (got > 0)
-			continue;
-		struct reply silence = { .kind = REPLY_SILENCE };
-		return probe->listens ? NEXT_IDLE : (int)take(probe, &silence) == NEXT_IDLE ? NEXT_IDLE : NEXT_ASK;
-	}
-	return error;
-}
-
-static int exchange(struct probe *probe, const struct request *request, struct fault *fault)
-{
-	uint16_t registers[REGISTERS_MAX];
-	uint8_t bytes[PDU_MAX];
-	struct reply reply = { .kind = REPLY_DONE };
-	int timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : (int)probe->config->timeout_ms;
-	if (request->kind != REQUEST_NONE) {
-		int error = link_exchange(
-			probe->link, (int)probe->config->unit, request, timeout_ms, &reply, registers, bytes, fault);
-		if (error < 0)
-			return error;
-		probe->heard++;
-	}
-	return (int)take(probe, &reply);
+	for (size_t i = 0; i < readings->notice_count; i++)
+		fprintf(stderr, "assayctl: %s: %s\n", notice_name(readings->notices[i].kind),
+			readings->notices[i].reason);
+	return false;
 }
 
 /* 0 when it is over, or -errno. */
 static int ask(struct probe *probe, struct fault *fault)
 {
 	bool modbus = probe->instrument.driver->links == LINK_MODBUS;
-	for (int asks = 0; asks < ASKS_MAX && clock_ms() < probe->until_ms; asks++) {
+	for (int asks = 0; asks < ASKS_MAX && clock_ms() < probe->dialogue.until_ms; asks++) {
 		struct request request = { .kind = REQUEST_NONE };
 		probe->instrument.now = clock_local();
 		probe->instrument.driver->ask(&probe->instrument, &request);
-		if (asks == 0)
-			probe->listens = !modbus && request.kind == REQUEST_NONE;
 		if (probe->shown > 0 || (probe->listens && request.kind != REQUEST_NONE))
 			return 0;
 		if (modbus && request.kind != REQUEST_READ && request.kind != REQUEST_NONE) {
@@ -131,8 +62,8 @@ static int ask(struct probe *probe, struct fault *fault)
 			return 0;
 		}
 		if (request.pause_ms > 0)
-			link_pause(probe->link, request.pause_ms);
-		int next = modbus ? exchange(probe, &request, fault) : converse(probe, &request, fault);
+			link_pause(probe->dialogue.link, request.pause_ms);
+		int next = dialogue_turn(&probe->dialogue, &request, fault);
 		if (next < 0)
 			return next;
 		if (next == NEXT_IDLE)
@@ -157,7 +88,7 @@ static int finish(struct probe *probe, int error, const struct fault *fault)
 	show_maker(&probe->instrument.maker);
 	if (error < 0)
 		return ctl_fail(EXIT_FAILED, "%s", fault->text);
-	if (probe->heard == 0)
+	if (probe->dialogue.heard == 0)
 		return ctl_fail(EXIT_FAILED,
 			probe->listens
 				? _("nothing came; this instrument speaks when it has something to say: run a test or "
@@ -168,28 +99,41 @@ static int finish(struct probe *probe, int error, const struct fault *fault)
 	return EXIT_DONE;
 }
 
+/* Asks it, or listens, as its driver declares. */
+static int probe_with(struct probe *probe, int stop, struct fault *fault)
+{
+	const struct instrument_config *config = probe->config;
+	probe->listens = driver_manner(config->driver, config->profile) != MANNER_ASKS;
+	probe->dialogue.timeout_ms = probe->listens ? LISTEN_MS : (int)config->timeout_ms;
+	int error = config->driver->setup(&probe->instrument, fault);
+	if (!error)
+		error = link_new(&config->port, stop, &probe->dialogue.link, fault);
+	if (!error)
+		error = link_open(probe->dialogue.link, fault);
+	return error ? error : ask(probe, fault);
+}
+
 static int probe_alone(const struct instrument_config *config)
 {
 	struct fault fault = { "" };
-	struct probe probe = { .config = config, .until_ms = clock_ms() + PROBE_MS };
+	struct probe probe = { .config = config };
 	int stop = eventfd(0, EFD_CLOEXEC);
 	probe.instrument =
 		(struct instrument){ .driver = config->driver, .options = config->options, .profile = config->profile };
 	probe.instrument.state = calloc(1, driver_state_size(config->driver, config->profile));
-	probe.readings.list = calloc(READINGS_AT_ONCE, sizeof(struct reading));
-	if (!probe.instrument.state || !probe.readings.list)
+	struct reading *list = calloc(READINGS_AT_ONCE, sizeof(*list));
+	if (!probe.instrument.state || !list)
 		abort();
-	struct reading *list = probe.readings.list;
-	int error = config->driver->setup(&probe.instrument, &fault);
-	if (!error)
-		error = link_new(&config->port, stop, &probe.link, &fault);
-	if (!error)
-		error = link_open(probe.link, &fault);
-	if (!error)
-		error = ask(&probe, &fault);
+	probe.dialogue = (struct dialogue){ .instrument = &probe.instrument,
+		.readings.list = list,
+		.unit = (int)config->unit,
+		.until_ms = clock_ms() + PROBE_MS,
+		.took = show,
+		.context = &probe };
+	int error = probe_with(&probe, stop, &fault);
 	int code = finish(&probe, error, &fault);
-	link_free(probe.link);
-	cutter_reset(&probe.cutter);
+	link_free(probe.dialogue.link);
+	cutter_reset(&probe.dialogue.cutter);
 	free(list);
 	free(probe.instrument.state);
 	close(stop);

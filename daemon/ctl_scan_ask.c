@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "cutter.h"
-#include "link.h"
+#include "ctl_dialogue.h"
 #include "port.h"
 #include "profile.h"
 #include "settings.h"
@@ -46,7 +45,7 @@ struct asking {
 	struct port port;
 	struct link *link;
 	int stop;
-	struct readings readings;
+	struct reading *list;
 };
 
 struct trial { /* of one driver with one profile at one line and unit */
@@ -68,66 +67,44 @@ static bool set_up(const struct asking *scan, const struct model *model, struct 
 	       scan->driver->recognised(&trial->instrument) == RECOGNISED_NOT_YET;
 }
 
-static void take(struct asking *scan, struct trial *trial, const struct reply *reply)
-{
-	struct reading *list = scan->readings.list;
-	scan->readings = (struct readings){ .list = list };
-	scan->driver->take(&trial->instrument, reply, &scan->readings);
-}
-
 static bool is_recognised(const struct trial *trial)
 {
 	return trial->instrument.driver->recognised(&trial->instrument) == RECOGNISED;
 }
 
-/* One question of a driver that talks in bytes. 0 or -errno. */
-static int converse(struct asking *scan, struct trial *trial, struct fault *fault)
+static bool enough(void *context)
 {
-	uint8_t bytes[512];
-	struct cut cut;
-	enum cut_kind kind;
-	struct cutter cutter = { 0 };
-	struct request request = { .kind = REQUEST_NONE };
-	scan->driver->ask(&trial->instrument, &request);
-	if (request.kind != REQUEST_BYTES)
-		return 0;
-	long until_ms = clock_ms() + ANSWER_MS;
-	int got = link_write(scan->link, request.bytes, request.length, fault);
-	while (got >= 0 && !is_recognised(trial) && clock_ms() < until_ms) {
-		got = link_read(scan->link, bytes, sizeof(bytes), (int)(until_ms - clock_ms()), fault);
-		if (got > 0 && cutter_feed(&cutter, bytes, (size_t)got) < 0)
-			got = fault_set(fault, ENOMEM, _("out of memory"));
-		while (got > 0 && (kind = cutter_next(&cutter, &trial->instrument, false, &cut)) != CUT_MORE) {
-			struct reply reply = { .kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length };
-			if (kind == CUT_FRAME && !is_recognised(trial))
-				take(scan, trial, &reply);
-		}
-	}
-	cutter_reset(&cutter);
-	return got < 0 ? got : 0;
+	return is_recognised(context);
 }
 
-/* The same of a Modbus driver: the registers that say who is there. */
-static int exchange(struct asking *scan, struct trial *trial, struct fault *fault)
+/* A driver that talks in bytes asks once; a Modbus driver reads the registers that say who is there, which may take
+ * several reads. 0 or -errno. */
+static int ask_as(struct asking *scan, struct trial *trial, struct fault *fault)
 {
-	uint16_t registers[REGISTERS_MAX];
-	uint8_t bytes[PDU_MAX];
-	for (int reads = 0; reads < READS_MAX && !is_recognised(trial); reads++) {
-		struct reply reply = { .kind = REPLY_DONE };
+	bool modbus = trial->unit > 0;
+	struct fault why;
+	struct dialogue dialogue = { .link = scan->link,
+		.instrument = &trial->instrument,
+		.readings.list = scan->list,
+		.unit = trial->unit,
+		.timeout_ms = modbus ? UNIT_MS : ANSWER_MS,
+		.until_ms = clock_ms() + (modbus ? READS_MAX * UNIT_MS : ANSWER_MS),
+		.took = enough,
+		.context = trial };
+	int error = 0;
+	for (int asks = 0; asks < (modbus ? READS_MAX : 1) && error >= 0 && !is_recognised(trial); asks++) {
 		struct request request = { .kind = REQUEST_NONE };
-		struct fault why;
 		scan->driver->ask(&trial->instrument, &request);
-		if (request.kind != REQUEST_READ)
-			return 0;
-		int error = link_exchange(scan->link, trial->unit, &request, UNIT_MS, &reply, registers, bytes, &why);
-		if (error == 0) {
-			take(scan, trial, &reply);
-			continue;
-		}
-		trial->silent = error == -ETIMEDOUT;
-		return link_quarantine(scan->link, LATE_MS, fault);
+		if (request.kind != (modbus ? REQUEST_READ : REQUEST_BYTES))
+			break;
+		request.timeout_ms = 0; /* nobody may wait that long here */
+		error = dialogue_turn(&dialogue, &request, modbus ? &why : fault);
 	}
-	return 0;
+	cutter_reset(&dialogue.cutter);
+	if (!modbus || error >= 0)
+		return error < 0 ? error : 0;
+	trial->silent = error == -ETIMEDOUT;
+	return link_quarantine(scan->link, LATE_MS, fault);
 }
 
 static void note(struct asking *scan, const struct model *model, const struct trial *trial)
@@ -152,7 +129,7 @@ static int ask_unit(struct asking *scan, int unit, struct fault *fault)
 	for (size_t i = 0; i < scan->model_count && !error && !silent; i++) {
 		struct trial trial = { .unit = unit };
 		if (set_up(scan, &scan->models[i], &trial))
-			error = unit ? exchange(scan, &trial, fault) : converse(scan, &trial, fault);
+			error = ask_as(scan, &trial, fault);
 		if (!error && is_recognised(&trial))
 			note(scan, &scan->models[i], &trial);
 		silent = trial.silent;
@@ -260,7 +237,7 @@ void scan_ask(const char *config_directory, const char *path, struct scan_answer
 	if (!scan || !list)
 		abort();
 	*scan = (struct asking){ .path = path, .config_directory = config_directory, .answers = ret };
-	scan->readings.list = list;
+	scan->list = list;
 	scan->stop = eventfd(0, EFD_CLOEXEC);
 	int error = listen_first(scan, &ret->fault);
 	for (size_t i = 0; drivers[i] && !error && !ret->speaks && !ret->count; i++)

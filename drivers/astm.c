@@ -461,6 +461,7 @@ const struct driver astm_driver = {
 	.line = "9600/8n1",
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_ANSWERS,
 	.options = options_table,
 	.options_size = sizeof(struct astm_options),
 	.state_size = sizeof(struct astm_state),

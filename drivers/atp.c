@@ -325,6 +325,7 @@ const struct driver atp_driver = {
 	.item = "HYG-ATP",
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_ASKS,
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.state_size = sizeof(struct state),

@@ -45,7 +45,8 @@ struct request {
 	enum request_kind kind;
 	int pause_ms;    /* rest this long before sending: "busy, ask again shortly" */
 	int timeout_ms;  /* how long the answer may take; 0: the instrument's configured `timeout` */
-	bool unanswered; /* REQUEST_BYTES: nothing need come in reply; listen, as after REQUEST_NONE */
+	bool unanswered; /* REQUEST_BYTES of MANNER_ANSWERS: nothing need come in reply; listen, as after REQUEST_NONE
+	                  */
 	uint8_t bytes[REQUEST_MAX];
 	size_t length;
 	enum register_table table;
@@ -99,6 +100,14 @@ struct instrument {
 	bool idle;                 /* frame(): nothing more comes, so that a frame may end here; set by the cutter */
 };
 
+/* Who begins. Declared once in the driver's table: whoever talks to an instrument goes by it (`assayctl probe` and
+ * scan, which must not answer), and a test holds ask() to it. */
+enum manner {
+	MANNER_ASKS,    /* the instrument only answers: each ask() has a question (Modbus may rest) */
+	MANNER_LISTENS, /* it speaks unasked and is told nothing: no ask() has anything to send */
+	MANNER_ANSWERS, /* it speaks unasked and is answered: ask() sends what acknowledges, else nothing */
+};
+
 /* RECOGNISED_NEVER: with this profile there is no telling; nothing need be asked. */
 enum recognition { RECOGNISED_NEVER, RECOGNISED_NOT_YET, RECOGNISED };
 
@@ -108,6 +117,8 @@ struct profile_reader {
 	size_t size; /* of the profile struct, zeroed before the first entry */
 	int (*entry)(void *profile, const char *section, const char *key, const char *value, struct fault *fault);
 	int (*finish)(void *profile, struct fault *fault); /* whole-profile checks, once, after the last entry */
+	/* The manner of its instruments, where that is the profile's matter; NULL: the driver's. */
+	enum manner (*manner)(const void *profile);
 	/* What an instrument of this profile needs behind the driver's state_size, in bytes; NULL: nothing. */
 	size_t (*more_state)(const void *profile);
 };
@@ -118,9 +129,10 @@ struct driver {
 	const char *line;  /* usual serial settings, "9600/8n1"; NULL for Modbus, where the profile may say */
 	const char
 		*item; /* what its instruments measure when neither they nor the station say: an item code; or NULL */
-	unsigned version; /* of the decoder: goes into each record as name/version */
-	unsigned links;   /* enum link_use, or-ed */
-	bool scans;       /* it has no results: what it says names the samples of other instruments */
+	unsigned version;   /* of the decoder: goes into each record as name/version */
+	unsigned links;     /* enum link_use, or-ed */
+	enum manner manner; /* where its profiles do not say otherwise */
+	bool scans;         /* it has no results: what it says names the samples of other instruments */
 
 	const struct setting *options; /* rows for the instrument's section, ended by a NULL name; may be NULL */
 	size_t options_size;
@@ -164,7 +176,8 @@ struct driver {
 
 /* The registry: NULL-terminated, in the order of drivers/README.md. One line per driver in drivers/drivers.c. */
 extern const struct driver *const drivers[];
-const struct driver *driver_by_name(const char *name);                      /* NULL when there is none */
+const struct driver *driver_by_name(const char *name); /* NULL when there is none */
+enum manner driver_manner(const struct driver *driver, const void *profile);
 size_t driver_state_size(const struct driver *driver, const void *profile); /* of a state, at least 1 */
 
 #endif

@@ -22,6 +22,12 @@ const struct driver *driver_by_name(const char *name)
 	return NULL;
 }
 
+enum manner driver_manner(const struct driver *driver, const void *profile)
+{
+	bool by_profile = profile && driver->profiles && driver->profiles->manner;
+	return by_profile ? driver->profiles->manner(profile) : driver->manner;
+}
+
 size_t driver_state_size(const struct driver *driver, const void *profile)
 {
 	bool more = profile && driver->profiles && driver->profiles->more_state;

@@ -412,6 +412,7 @@ const struct driver dump8_driver = {
 	.item = "PR-OPCB", /* of the layouts without an item: inhibition of cholinesterase */
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_ASKS,
 	.options = options_table,
 	.options_size = sizeof(struct dump8_options),
 	.state_size = sizeof(struct state),

@@ -502,6 +502,7 @@ const struct driver modbus_driver = {
 	.line = NULL,
 	.version = 1,
 	.links = LINK_MODBUS,
+	.manner = MANNER_ASKS,
 	.options = modbus_settings,
 	.options_size = sizeof(struct modbus_options),
 	.profiles = &modbus_profiles,

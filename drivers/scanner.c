@@ -264,6 +264,7 @@ const struct driver scanner_driver = {
 	.line = "9600/8n1",
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_LISTENS,
 	.scans = true,
 	.options = options_table,
 	.options_size = sizeof(struct options),

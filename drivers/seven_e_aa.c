@@ -583,6 +583,7 @@ const struct driver seven_e_aa_driver = {
 	.item = "PR-OPCB", /* inhibition of cholinesterase shows organophosphates and carbamates, nothing else */
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_ASKS,
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.state_size = sizeof(struct state),

@@ -479,6 +479,7 @@ const struct driver text_driver = {
 	.line = "9600/8n1",
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP | LINK_FOLDER,
+	.manner = MANNER_LISTENS,
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.profiles = &text_profiles,

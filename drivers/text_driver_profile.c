@@ -493,8 +493,15 @@ static int profile_entry(void *data, const char *section, const char *key, const
 	return unknown_key(section, key, fault);
 }
 
+static enum manner manner_of(const void *data)
+{
+	const struct text_profile *profile = data;
+	return *profile->ask ? MANNER_ASKS : MANNER_LISTENS;
+}
+
 const struct profile_reader text_profiles = {
 	.size = sizeof(struct text_profile),
+	.manner = manner_of,
 	.entry = profile_entry,
 	.finish = text_profile_finish,
 };

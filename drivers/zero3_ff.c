@@ -425,6 +425,7 @@ const struct driver zero3_ff_driver = {
 	.line = "115200/8n1",
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_ASKS,
 	.options = options_table,
 	.options_size = sizeof(struct zero3_options),
 	.state_size = sizeof(struct zero3_state),

@@ -116,6 +116,7 @@ const struct driver strip_push_driver = {
 	.line = "9600/8n1",
 	.version = 1,
 	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_LISTENS,
 	.setup = strip_setup,
 	.ask = strip_ask,
 	.frame = strip_frame,

@@ -25,7 +25,7 @@
 #include "../../daemon/link.h"
 #include "../../drivers/checksum.h"
 
-enum manner { OBEY, LATE, BAD_CHECKSUM, SHORT, LONG, NOISE, OTHER_UNIT, OTHER_LENGTH, REPEAT, REFUSE, DRIP, SILENT };
+enum conduct { OBEY, LATE, BAD_CHECKSUM, SHORT, LONG, NOISE, OTHER_UNIT, OTHER_LENGTH, REPEAT, REFUSE, DRIP, SILENT };
 
 struct slave {
 	int fd;
