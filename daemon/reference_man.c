@@ -135,12 +135,18 @@ static void print_sections(FILE *out)
 
 static void print_links(const struct driver *driver, FILE *out)
 {
-	const char *serial = driver->links & LINK_SERIAL ? _("a serial port") : NULL;
-	const char *other = driver->links & LINK_TCP      ? "TCP"
-	                    : driver->links & LINK_MODBUS ? "Modbus RTU, Modbus TCP"
-	                                                  : NULL;
-	print_textf(
-		out, _("Talks over %s%s%s."), serial ? serial : "", serial && other ? ", " : "", other ? other : "");
+	const struct {
+		unsigned link;
+		const char *name;
+	} links[] = { { LINK_SERIAL, _("a serial port") }, { LINK_TCP, "TCP" },
+		{ LINK_MODBUS, "Modbus RTU, Modbus TCP" }, { LINK_FOLDER, _("files in a folder") } };
+	char all[256] = "";
+	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
+		size_t used = strlen(all);
+		if (driver->links & links[i].link)
+			snprintf(all + used, sizeof(all) - used, "%s%s", used ? ", " : "", links[i].name);
+	}
+	print_textf(out, _("Talks over %s."), all);
 	if (driver->line)
 		print_textf(out, _("Usual serial settings: %s."), driver->line);
 	if (driver->profiles)
