@@ -15,7 +15,7 @@ KEEPALIVE_S, ACK_TIMEOUT_S = row.size((10, 15), (5, 2))
 SECONDS = row.size([1, 3, 10, 30, 60, 300, 600], [1, 5])
 PATIENCE = row.size("", station.QUICK)  # as shipped, from 1 s to 60 s; the smoke form has no time for that
 RATE = 2
-RESULTS = row.size(RATE * 1600, RATE * 10)
+RESULTS = row.size(RATE * 1350, RATE * 10)
 CPU_MAX = 0.01
 TICKS = 100  # of /proc: USER_HZ
 

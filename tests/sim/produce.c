@@ -278,7 +278,8 @@ static void produce_text(struct instrument *instrument, struct result *out)
 	out->value = dice_chance(&instrument->dice, 0.06)
 	                     ? dice_between(&instrument->dice, test->limit, 3 * test->limit)
 	                     : dice_between(&instrument->dice, 5, test->usual);
-	out->below = dice_chance(&instrument->dice, 0.1);
+	out->below =
+		dice_chance(&instrument->dice, 0.1) && out->value < test->limit; /* "<136.30" has no room in a push */
 	out->channel = take_channel(instrument);
 	give_verdict(instrument, test, out);
 	signals_for(instrument, out, 2500);
