@@ -18,7 +18,7 @@ import net
 import station
 
 SECONDS = row.size(300, 9)
-POLL_S, RATE = 1, 4
+POLL_S, RATE = 1, row.size(0.5, 4)  # a reader says all of the day each time: many results would be late by themselves
 STOP_S = 5
 # kind -> how long one attempt may take before its pause begins
 ATTEMPT_S = {"refused": 1, "reset": 1, "swallowed": 15, "unresolved": 35}
@@ -105,7 +105,7 @@ def main(cable):
         more = "".join(f"\n[target {name}]\nbroker = mqtt://{where}\n" for name, where in (
             ("refused", f"{net.COUNTY}:{refused}"), ("reset", f"{net.COUNTY}:{resetting.port}"),
             ("swallowed", f"{net.COUNTY}:{swallowed}"), ("unresolved", f"broker.county.example:{named}")))
-        results = RATE * SECONDS
+        results = int(RATE * SECONDS)
         room.reader(results, rate=RATE)
         room.run(broker.port, host=net.COUNTY, receipts="none", more=more, wrapper=cable.inside, poll=f"{POLL_S}s")
         time.sleep(SECONDS)
