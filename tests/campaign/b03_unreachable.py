@@ -6,7 +6,6 @@ poll period, and the daemon still stops in time.
 Attempts are what arrives on the cable: connections by their first packet, names by the questions for them. The control is the
 cable itself: every one of the four must have been tried."""
 import itertools
-import json
 import socket
 import struct
 import threading

@@ -7,7 +7,6 @@ Controls: without a fault the same counting must see the window used; and of a l
 import time
 
 import row
-import harness
 import proxy
 import station
 
@@ -62,7 +61,7 @@ def main():
         phases.go("0-2 s", delay_s=(0, 1))
         time.sleep(1)  # what was on the cable
         leaked, noticed = phases.go("half open", down, max(SECONDS, ACK_TIMEOUT_S + 1), stalled=True)
-        proxy.wait_until_up(room, 60)
+        room.wait_until_up(60)
         phases.go("1 byte/s", trickle=True)
         whole = room.wait_for_all(results, 300)
         judgement = room.judge()

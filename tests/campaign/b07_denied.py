@@ -52,7 +52,8 @@ def version5():
     """(parked, whether all was as it should be, judgement)"""
     with station.Station() as room:
         case = Case(room, "5", "required")
-        harness.wait_for(lambda: room.target()["refused"] == case.samples() and case.others_flow(), 60, "results parked, others through")
+        harness.wait_for(lambda: room.target()["refused"] == case.samples() and case.others_flow(), 60,
+                         "results parked, others through")
         parked = room.assayd.ctl("--json", "parked").stdout.splitlines()
         named = all(REASON in line for line in parked)
         case.mend()
@@ -91,8 +92,8 @@ def main():
         (parked, good5, judgement5), (good3, judgement3), (believed, lost) = five.result(), three.result(), without.result()
     for judgement in (judgement5, judgement3):
         station.explain(judgement)
-    row.end("B7", f"MQTT 5: {parked} parked as {REASON}, {station.figures(judgement5)} after retry; MQTT 3.1.1: {station.figures(judgement3)} "
-            f"by receipts; control 3.1.1 without receipts: backlog {believed}, lost {lost}",
+    row.end("B7", f"MQTT 5: {parked} parked as {REASON}, {station.figures(judgement5)} after retry; MQTT 3.1.1: "
+            f"{station.figures(judgement3)} by receipts; control 3.1.1 without receipts: backlog {believed}, lost {lost}",
             good5 and good3 and station.sound(judgement5) and station.sound(judgement3) and believed == 0 and lost > 0)
 
 

@@ -19,8 +19,9 @@ import station
 BUILD = row.size("build-address-undefined", os.environ["BUILD"])
 PROGRAM, SECONDS, JOBS = "tests/unit/test_publisher_hostile", 240, 6
 # what needs no longer pauses; CI runs the others with the unit tests
-QUICK = ("an_exceeded_quota_only_delays", "doubled_and_invented_acknowledgements_deliver_nothing", "a_connack_full_of_properties_is_survived",
-         "a_receive_maximum_of_three_is_never_exceeded", "a_flood_from_the_broker_is_survived")
+QUICK = ("an_exceeded_quota_only_delays", "doubled_and_invented_acknowledgements_deliver_nothing",
+         "a_connack_full_of_properties_is_survived", "a_receive_maximum_of_three_is_never_exceeded",
+         "a_flood_from_the_broker_is_survived")
 MODES = row.size(["huge", "properties", "flood", "garbage", "twice", "wrong-ids"], ["huge", "flood"])
 RESULTS = row.size(200, 40)
 MEMORY_MAX_KB = 40960
@@ -34,8 +35,8 @@ def tests():
 
 def run_test(name):
     """Why it failed, or ""."""
-    done = subprocess.run([os.path.join(row.ROOT, BUILD, PROGRAM)], cwd=row.ROOT, env={**os.environ, "TEST": name}, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, check=False)
+    done = subprocess.run([os.path.join(row.ROOT, BUILD, PROGRAM)], cwd=row.ROOT, env={**os.environ, "TEST": name},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS, check=False)
     text = done.stdout.decode(errors="replace")
     passed = done.returncode == 0 and "[  PASSED  ] 1 test(s)." in text
     return "" if passed else f"{name}: ended with {done.returncode}\n{text[-2000:]}"
@@ -64,7 +65,8 @@ def daemon_with(mode):
 
 def main():
     if not row.SMOKE:
-        subprocess.run(["make", "-s", "SAN=address,undefined", f"BUILD={BUILD}", f"{BUILD}/{PROGRAM}"], cwd=row.ROOT, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["make", "-s", "SAN=address,undefined", f"BUILD={BUILD}", f"{BUILD}/{PROGRAM}"], cwd=row.ROOT,
+                       stdout=subprocess.DEVNULL, check=True)
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         names = tests()
         runs = [pool.submit(run_test, name) for name in names]

@@ -44,7 +44,8 @@ class Rival:
 
 
 def announced(subscriber):
-    return [event for event in (json.loads(message.payload) for message in subscriber.of("event")) if event["event"] == "taken_over"]
+    events = (json.loads(message.payload) for message in subscriber.of("event"))
+    return [event for event in events if event["event"] == "taken_over"]
 
 
 def back(room):
@@ -52,7 +53,7 @@ def back(room):
     if row.SMOKE:
         room.assayd.stop()
         room.assayd.start()
-    harness.wait_for(lambda: room.target()["state"] == "up", 3 * PAUSE_S, "the link to come back")
+    room.wait_until_up(3 * PAUSE_S)
 
 
 def taken_over(protocol):
@@ -93,11 +94,11 @@ def control():
         room.reader(RESULTS, rate=30)
         room.run(broker.port, more=f"\n[target depot]\nbroker = mqtt://127.0.0.1:{other.port}\n")
         for _ in range(LINKS_MAX + 1):
-            harness.wait_for(lambda: room.target()["state"] == "up", 90, "the link")
+            room.wait_until_up(90)
             broker.stop()
             harness.wait_for(lambda: "is the broker running" in room.target().get("fault", ""), 20, "an attempt that fails")
             broker.start()
-        harness.wait_for(lambda: room.target()["state"] == "up", 90, "the link")
+        room.wait_until_up(90)
         return len(announced(told))
 
 
@@ -106,8 +107,8 @@ def main():
         without = pool.submit(control)
         ends = list(pool.map(taken_over, ("5", "3.1.1")))
         false = without.result()
-    row.end("B11", f"{'; '.join(figures for figures, _ in ends)}; control with a broker that stops {LINKS_MAX + 1} times: {false} announced",
-            all(good for _, good in ends) and false == 0)
+    row.end("B11", f"{'; '.join(figures for figures, _ in ends)}; control with a broker that stops {LINKS_MAX + 1} times: {false} "
+            "announced", all(good for _, good in ends) and false == 0)
 
 
 main()

@@ -18,7 +18,8 @@ ROUNDS = row.size(20, 2)
 ANSWERS_A_SECOND = 20  # ten, and what may wait when the flood begins
 LATE_MAX_S = 2
 QUESTIONS = {
-    "request/replay": [b"", b"{", b"[" * 100000, b"[" * 60000, b"\x00\xff\xfe", b"null", b"[]", b'{"epoch":7}', b'{"epoch":"x","from":1,"to":1}',
+    "request/replay": [b"", b"{", b"[" * 100000, b"[" * 60000, b"\x00\xff\xfe", b"null", b"[]", b'{"epoch":7}',
+                       b'{"epoch":"x","from":1,"to":1}',
                        b'{"epoch":"EPOCH","from":5,"to":1}', b'{"epoch":"EPOCH","from":-1,"to":1}', b'{"epoch":"EPOCH","from":0,"to":1}',
                        b'{"epoch":"EPOCH","from":1,"to":99999999999999999999}', b'{"epoch":"EPOCH","from":1,"to":1e400}',
                        b'{"epoch":"EPOCH","from":1,"to":4611686018427387904}', b'{"epoch":"' + b"A" * 60000 + b'","from":1,"to":1}'],
@@ -26,7 +27,8 @@ QUESTIONS = {
     "request/status": [b"\xc3\x28", b'{"a":' * 30000],
     "request/erase": [b"{}"], "request/write": [b'{"register":1,"value":1}'], "request/..": [b"{}"], "request/%s%n": [b"{}"],
     "request/" + "x" * 500: [b"{}"],
-    "receipt": [b"", b"x" * 60000, b'{"epoch":"EPOCH","through":999999999}', b'{"epoch":"EPOCH","through":-1}', b'{"epoch":"x","through":1}',
+    "receipt": [b"", b"x" * 60000, b'{"epoch":"EPOCH","through":999999999}', b'{"epoch":"EPOCH","through":-1}',
+                b'{"epoch":"x","through":1}',
                 b'{"epoch":"EPOCH","through":1,"missing":[[9,1]]}', b'{"epoch":"EPOCH","through":1,"missing":' + b"[" * 50000,
                 b'{"epoch":"EPOCH","through":1,"missing":' + json.dumps([[1, 1]] * 5000).encode() + b"}"],
 }
@@ -107,10 +109,11 @@ def main():
         ear.stop()
         results.stop()
     sound = not verdict.lost and not verdict.doubled and not verdict.invented and verdict.finished > 0 and not strange
-    row.explain(*map(str, strange[:3]), f"commands {attacked - quiet}", f"target {status['targets']['county']}")
-    row.end("B12", f"{sent} hostile commands, {refusals} answered with what is wrong, the rest logged or ignored; {FLOOD} requests flooded, "
-            f"{rate:.0f} answers a second; {verdict.finished} results, lost {len(verdict.lost)}, forged {len(strange)}, the latest {late:.2f} s "
-            f"after it was finished; {asked} frames to the instrument, {len(attacked - quiet)} of a new kind; a sound request "
+    if not sound or attacked - quiet:
+        row.explain(*map(str, strange[:3]), f"commands {attacked - quiet}", f"target {status['targets']['county']}")
+    row.end("B12", f"{sent} hostile commands, {refusals} answered with what is wrong, the rest logged or ignored; {FLOOD} requests "
+            f"flooded, {rate:.0f} answers a second; {verdict.finished} results, lost {len(verdict.lost)}, forged {len(strange)}, the "
+            f"latest {late:.2f} s after it was finished; {asked} frames to the instrument, {len(attacked - quiet)} of a new kind; a sound request "
             f"{'was' if answered else 'was NOT'} answered", sound and logged and answered and refusals > 0 and late < LATE_MAX_S
             and attacked and attacked <= quiet and rate <= ANSWERS_A_SECOND
             and status["targets"]["county"]["connects"] == before["targets"]["county"]["connects"])

@@ -79,8 +79,8 @@ class RabbitNode(harness.Process):
         os.chmod(self.path(name), mode)
 
     def configuration(self, size):
-        lines = ["listeners.tcp = none", f"mqtt.listeners.tcp.1 = 127.0.0.1:{self.port}", "distribution.listener.interface = 127.0.0.1",
-                 "mqtt.allow_anonymous = true", "mqtt.default_user = guest", "mqtt.default_pass = guest", "mqtt.vhost = /",
+        lines = ["listeners.tcp = none", f"mqtt.listeners.tcp.1 = 127.0.0.1:{self.port}",
+                 "distribution.listener.interface = 127.0.0.1", "mqtt.allow_anonymous = true", "mqtt.default_user = guest", "mqtt.default_pass = guest", "mqtt.vhost = /",
                  "mqtt.exchange = amq.topic", "mqtt.subscription_ttl = 86400000", "vm_memory_high_watermark.absolute = 512MB",
                  "disk_free_limit.absolute = 50MB", "cluster_partition_handling = pause_minority", "log.console = false",
                  "log.file.level = warning"]

@@ -31,7 +31,7 @@ def enter():
         raise Missing(f"needs {', '.join(missing)}: tests/deps faults")
     if not os.environ.get(INSIDE):
         command = ["unshare", "--net", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
-        tried = subprocess.run([*command, "iptables", "-S"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        tried = subprocess.run([*command, "iptables", "-S"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if tried.returncode != 0:
             raise Missing(f"no network namespace with packet rules here: {tried.stderr.strip().splitlines()[-1]}")
         os.execvpe(command[0], [*command, "--", sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
@@ -72,8 +72,8 @@ class Net:
 
     def dropped(self):
         """Of the packets that arrived over the cable at the county, within loss(): (how many were dropped, all)."""
-        said = subprocess.run(["iptables", "-nvxL", "INPUT"], check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True).stdout
-        counted, *dropped = (int(count) for count in re.findall(r"^\s*(\d+)\s+\d+\s", said, re.M))
+        said = subprocess.run(["iptables", "-nvxL", "INPUT"], check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        counted, *dropped = (int(count) for count in re.findall(r"^\s*(\d+)\s+\d+\s", said.stdout, re.M))
         return sum(dropped), counted
 
     def heal(self):

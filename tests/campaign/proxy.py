@@ -5,8 +5,6 @@ import socket
 import threading
 import time
 
-import harness
-
 PUBLISH, PUBACK = 3, 4
 
 
@@ -36,10 +34,11 @@ class Connection:
     def __init__(self, proxy, client):
         self.proxy, self.client, self.in_flight, self.over = proxy, client, 0, False
         self.server = socket.create_connection(("127.0.0.1", proxy.to))
-        for source, sink, count in ((client, self.server, self.sent), (self.server, client, self.answered)):
-            waiting = queue.Queue()
-            threading.Thread(target=self.take, args=(source, waiting, Packets(), count if source is client else None), daemon=True).start()
-            threading.Thread(target=self.give, args=(sink, waiting, Packets(), count if sink is client else None), daemon=True).start()
+        up, down = queue.Queue(), queue.Queue()
+        # both are counted at the station's end
+        for work, end, waiting, count in ((self.take, client, up, self.sent), (self.give, self.server, up, None),
+                                          (self.take, self.server, down, None), (self.give, client, down, self.answered)):
+            threading.Thread(target=work, args=(end, waiting, Packets(), count), daemon=True).start()
 
     def sent(self, kind, flags):
         if kind == PUBLISH and flags & 6:
@@ -75,7 +74,7 @@ class Connection:
             time.sleep(max(0, due - time.monotonic()))
             try:
                 for piece in self.proxy.pieces(data, self):
-                    if count: # before it is with the client, which may send the next at once
+                    if count:  # before it is with the client, which may send the next at once
                         for kind, flags in packets.of(piece):
                             count(kind, flags)
                     sink.sendall(piece)
@@ -94,7 +93,7 @@ class Proxy:
 
     def __init__(self, to):
         self.to, self.delay_s, self.stalled, self.trickle, self.most_in_flight = to, (0, 0), False, False, 0
-        self.random, self.connections = random.Random(1), []
+        self.random = random.Random(1)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.run, daemon=True).start()
@@ -104,7 +103,7 @@ class Proxy:
             client, _ = self.listener.accept()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
-                self.connections.append(Connection(self, client))
+                Connection(self, client)
             except OSError:
                 client.close()
 
@@ -125,9 +124,4 @@ class Proxy:
                 return
 
     def heal(self):
-        """As before; links that are in a bad state are cut, as the next router would."""
         self.delay_s, self.stalled, self.trickle = (0, 0), False, False
-
-
-def wait_until_up(room, seconds):
-    harness.wait_for(lambda: room.target()["state"] == "up", seconds, "the link to come up")

@@ -71,6 +71,9 @@ class Station(harness.Room):
     def target(self):
         return self.assayd.status()["targets"]["county"]
 
+    def wait_until_up(self, seconds):
+        harness.wait_for(lambda: self.target()["state"] == "up", seconds, "the link to come up")
+
     def receipted(self):
         status = self.assayd.status()
         return status["targets"]["county"]["through"] == status["seq"]
