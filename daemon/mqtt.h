@@ -21,7 +21,7 @@
 struct mqtt;
 
 struct mqtt_options {
-	const char *broker; /* mqtt://host:port or mqtts://host:port */
+	const char *broker; /* mqtt://host:port or mqtts://host:port; a name is resolved while all connections wait */
 	const char *client_id;
 	const char *username, *password; /* NULL or "": none */
 	bool version5;                   /* else 3.1.1; never anything older */

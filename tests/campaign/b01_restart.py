@@ -24,7 +24,7 @@ def restarts():
         broker = room.add(brokers.Mosquitto(room.directory).start())
         subscriber = room.subscriber(broker.port)
         room.platform(broker.port)
-        room.reader(RESULTS)
+        room.pusher(RESULTS)
         room.run(broker.port)
         for turn in range(TURNS):
             time.sleep(random.uniform(0.2, 1.0))

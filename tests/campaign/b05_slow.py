@@ -52,7 +52,7 @@ def main():
         link = proxy.Proxy(broker.port)
         room.platform(broker.port)
         results = int(RATE * SECONDS * 5)
-        room.reader(results, rate=RATE)
+        room.pusher(results, rate=RATE)
         room.run(link.port, more=f"keepalive = {KEEPALIVE_S}s\nack-timeout = {ACK_TIMEOUT_S}s\n")
         down = lambda: room.target()["state"] != "up"
         phases = Phases(room, link)
