@@ -43,7 +43,7 @@ def control():
         room.platform_leaves()
         room.reader(CONTROL)
         room.run(broker.port, receipts="none")
-        harness.wait_for(lambda: len(room.truth()) >= CONTROL and room.receipted(), 30, "all acknowledged")
+        harness.wait_for(lambda: room.all_acknowledged(CONTROL), 30, "all acknowledged")
         broker.crash()
         broker.start()
         room.platform(broker.port, asks=False)

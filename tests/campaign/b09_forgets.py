@@ -19,7 +19,7 @@ def settle(room, results, receipts):
     if receipts == "required":
         room.wait_for_all(results, 180)
         return room.judge()
-    harness.wait_for(lambda: len(room.truth()) >= results and room.receipted(), 120, "all acknowledged")
+    harness.wait_for(lambda: room.all_acknowledged(results), 120, "all acknowledged")
     harness.wait_for_calm(lambda: len(room.stored()), 2)
     return room.judge()
 

@@ -56,7 +56,7 @@ def daemon_with(mode):
         harness.wait_for(lambda: harness.listens(port), 10, "the broker listening")
         room.reader(RESULTS, rate=60)
         room.run(port, receipts="none", more="ack-timeout = 1s\n")
-        harness.wait_for(lambda: len(room.truth()) >= RESULTS and room.receipted(), 120, f"{mode}: everything acknowledged")
+        harness.wait_for(lambda: room.all_acknowledged(RESULTS), 120, f"{mode}: everything acknowledged")
         with open(heard, encoding="utf-8") as lines:
             known = {json.loads(line).get("id") for line in lines if line.startswith("{")}
         ids = {json.loads(line)["id"] for line in room.journal().values()}

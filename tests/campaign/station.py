@@ -78,6 +78,11 @@ class Station(harness.Room):
         status = self.assayd.status()
         return status["targets"]["county"]["through"] == status["seq"]
 
+    def all_acknowledged(self, results):
+        """All that the instrument finished is stored, with the event of the start, and the daemon believes it delivered."""
+        status = self.assayd.status()
+        return status["targets"]["county"]["through"] == status["seq"] > results
+
     def journal(self):
         """seq -> the stored bytes."""
         lines = self.assayd.ctl("--json", "list", "--from", "1").stdout.splitlines()
