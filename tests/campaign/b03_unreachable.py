@@ -16,6 +16,7 @@ import harness
 import net
 import station
 
+EXCLUSIVE = True  # it measures how late results are
 SECONDS = row.size(300, 9)
 POLL_S, RATE = 1, row.size(0.5, 4)  # a reader says all of the day each time: many results would be late by themselves
 STOP_S = 5
