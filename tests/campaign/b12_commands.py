@@ -83,9 +83,11 @@ class Results(harness.Subscriber):
         client.subscribe([(f"{harness.PREFIX}/result", 1), (f"{harness.PREFIX}/qc", 1)])
 
 
-def foreign(ear, journal):
+def foreign(ear, room):
     """What was heard on the station's topics that is no entry of its journal."""
-    return [message.payload for message in ear.of(*conformance.ENTRIES) if message.payload not in journal]
+    heard = ear.of(*conformance.ENTRIES)  # first: the journal grows
+    journal = set(room.journal().values())
+    return [message.payload for message in heard if message.payload not in journal]
 
 
 def main():
@@ -102,8 +104,7 @@ def main():
         ear.client.publish(f"{harness.PREFIX}/request/replay", json.dumps({"epoch": epoch.decode(), "from": 1, "to": 3}), qos=1)
         answered = ear.wait(lambda: any(b'"accepted":true' in message.payload for message in ear.heard), 20)
         verdict = harness.settle([room.simulator], results, 20)
-        journal = set(room.journal().values())
-        status, strange, late = room.assayd.status(), foreign(ear, journal), station.lateness(room.truth(), results)
+        status, strange, late = room.assayd.status(), foreign(ear, room), station.lateness(room.truth(), results)
         refusals = sum(b'"error"' in message.payload for message in ear.heard)
         logged = "was not understood" in room.assayd.log()
         ear.stop()

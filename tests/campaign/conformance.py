@@ -104,7 +104,7 @@ class Check:
 
     def wire(self):
         """Topic, quality, retained or not, properties and bytes of all that was passed on."""
-        journal, entries, epoch_of = self.room.journal(), self.ear.of(*ENTRIES), {}
+        entries, journal, epoch_of = self.ear.of(*ENTRIES), self.room.journal(), {}
         altered = [message for message in entries if not self.is_of_the_journal(message, journal, epoch_of)]
         self.promise(entries and not altered, "the bytes are those of the journal, on the topic of their kind")
         self.promise(all(message.qos == 1 for message in entries), "what was sent at QoS 1 is passed on at QoS 1")
