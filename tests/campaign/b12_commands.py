@@ -5,6 +5,7 @@ logged; answers have a rate.
 
 Controls: a sound request beside them is answered, and what was asked of the instrument was really recorded."""
 import json
+import subprocess
 import time
 
 import row
@@ -66,26 +67,25 @@ def answers(ear):
         return sum(message.topic == f"{harness.PREFIX}/response/status" for message in ear.heard)
 
 
-def flood(ear):
-    """Sound requests as fast as the broker takes them; how many were answered in a second while they came."""
+def flood(ear, port):
+    """Sound requests as fast as a program of its own sends them; how many were answered in a second while they came."""
     before, begun = answers(ear), time.monotonic()
-    for _ in range(FLOOD - 1):
-        ear.client.publish(f"{harness.PREFIX}/request/status", b"{}", qos=0)
-    ear.client.publish(f"{harness.PREFIX}/request/status", b"{}", qos=1).wait_for_publish(120)
+    subprocess.run(["mosquitto_pub", "-p", str(port), "-V", "5", "-q", "1", "-t", f"{harness.PREFIX}/request/status", "-m", "{}",
+                    "--repeat", str(FLOOD)], check=True, stdin=subprocess.DEVNULL, timeout=300)
     harness.wait_for_calm(lambda: answers(ear), 1.5)
     return (answers(ear) - before) / max(time.monotonic() - begun - 1.5, 1)
 
 
 class Results(harness.Subscriber):
-    """Hears of results and nothing else: what the flood brings must not delay it."""
+    """Hears of entries and nothing else: what the flood brings must not delay it."""
 
     def _connected(self, client, *_):
-        client.subscribe([(f"{harness.PREFIX}/result", 1), (f"{harness.PREFIX}/qc", 1)])
+        client.subscribe([(f"{harness.PREFIX}/{kind}", 1) for kind in conformance.ENTRIES])
 
 
-def foreign(ear, room):
+def foreign(results, room):
     """What was heard on the station's topics that is no entry of its journal."""
-    heard = ear.of(*conformance.ENTRIES)  # first: the journal grows
+    heard = results.of(*conformance.ENTRIES)  # first: the journal grows
     journal = set(room.journal().values())
     return [message.payload for message in heard if message.payload not in journal]
 
@@ -93,18 +93,18 @@ def foreign(ear, room):
 def main():
     with station.Station() as room:
         broker = room.broker()
-        ear, results = conformance.Ear(broker.port, "5"), Results(broker.port)
+        ear, results = conformance.Ear(broker.port, "5", f"{harness.PREFIX}/response/#"), Results(broker.port)
         room.reader(1000000, rate=RATE)
         room.run(broker.port, receipts="none")
         quiet, _ = commands(room, 1)
         epoch, before = room.assayd.status()["epoch"].encode(), room.assayd.status()
         sent = sum(attack(ear, epoch) for _ in range(ROUNDS))
         attacked, asked = commands(room, 2)
-        rate = flood(ear)
+        rate = flood(ear, broker.port)
         ear.client.publish(f"{harness.PREFIX}/request/replay", json.dumps({"epoch": epoch.decode(), "from": 1, "to": 3}), qos=1)
         answered = ear.wait(lambda: any(b'"accepted":true' in message.payload for message in ear.heard), 20)
         verdict = harness.settle([room.simulator], results, 20)
-        status, strange, late = room.assayd.status(), foreign(ear, room), station.lateness(room.truth(), results)
+        status, strange, late = room.assayd.status(), foreign(results, room), station.lateness(room.truth(), results)
         refusals = sum(b'"error"' in message.payload for message in ear.heard)
         logged = "was not understood" in room.assayd.log()
         ear.stop()
