@@ -418,8 +418,11 @@ static void *serve(void *argument)
 		polled[LISTENER] = (struct pollfd){ .fd = control->listener, .events = POLLIN };
 		polled[WAKE] = (struct pollfd){ .fd = control->wake, .events = POLLIN };
 		polled[STOP] = (struct pollfd){ .fd = control->stop, .events = POLLIN };
-		if (poll(polled, ALL, look_after(control)) < 0)
+		if (poll(polled, ALL, look_after(control)) < 0) {
+			if (errno != EINTR) /* fewer descriptors allowed than are watched: that lasts */
+				poll(NULL, 0, 100);
 			continue;
+		}
 		if (polled[STOP].revents)
 			return NULL;
 		if (polled[WAKE].revents) {

@@ -18,12 +18,14 @@
 
 #define CONNECT_MS 3000
 #define RESOLVE_MS 30000
+#define UNABLE_MS  100
 
 struct tcp_link {
 	struct link link;
 	int fd;        /* the instrument's connection, -1: none */
 	int listener;  /* bound once, kept over link_close() */
 	bool refusing; /* a second instrument was refused and told of */
+	bool unable;   /* no connection could be taken, and that was told */
 };
 
 /* An instrument switched off sends no FIN: keepalive notices within 10 + 3 * 5 s, and data not acknowledged as fast. */
@@ -190,14 +192,31 @@ static bool alive(int fd)
 	return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+/* Without descriptors or memory the caller stays in the queue: the kernel is not to be asked at once again, for ever.
+ */
+static void cannot_take(struct tcp_link *tcp, int error)
+{
+	if (error == EAGAIN || error == EINTR || error == ECONNABORTED)
+		return;
+	if (!tcp->unable && !tcp->link.remark &&
+		asprintf(&tcp->link.remark, _("%s: the instrument's connection cannot be taken: %s"),
+			tcp->link.port->text, strerror(error)) < 0)
+		tcp->link.remark = NULL;
+	tcp->unable = true;
+	link_pause(&tcp->link, UNABLE_MS);
+}
+
 /* One instrument at a time: results of two on one line could not be told apart. */
 static void welcome(struct tcp_link *tcp)
 {
 	struct sockaddr_storage peer = { 0 };
 	socklen_t size = sizeof(peer);
 	int fd = accept4(tcp->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		cannot_take(tcp, errno);
 		return;
+	}
+	tcp->unable = false;
 	if (!alive(tcp->fd)) {
 		if (tcp->fd >= 0)
 			close(tcp->fd);
@@ -232,6 +251,8 @@ static int listener_read(struct link *link, uint8_t *data, size_t size, long unt
 		if (waits[2].revents)
 			return link_read_fd(link, tcp->fd, data, size, until_ms, fault);
 		welcome(tcp);
+		if (tcp->unable && clock_ms() >= until_ms)
+			return 0;
 	}
 }
 

@@ -104,7 +104,8 @@ class Pusher(threading.Thread):
 
     def stop(self):
         self.ending.set()
-        self.join(60)
+        if self.ident:  # else it was run, not started
+            self.join(60)
 
 
 def frame(number, text):
@@ -115,6 +116,24 @@ def frame(number, text):
 def analyzer(number, port):
     """The configuration of the instrument a Pusher is."""
     return f"[instrument host-{number}]\ndriver = astm\nport = tcp-listen:127.0.0.1:{port}\n\n"
+
+
+READER = """[instrument reader-1]
+driver = seven-e-aa
+port = {serial}
+line = 115200/8n1
+poll = {poll}
+
+"""
+
+
+def setting(daemon, text):
+    """A [journal] setting beside those the harness writes."""
+    path = os.path.join(daemon.conf, "assayd.conf")
+    with open(path, encoding="utf-8") as conf:
+        content = conf.read()
+    with open(path, "w", encoding="utf-8") as conf:
+        conf.write(content.replace("[journal]\n", f"[journal]\n{text}\n"))
 
 
 # ---- judging ----
@@ -167,6 +186,21 @@ def journal_lines(daemon):
     return done.stdout.splitlines()
 
 
+def judge_county(told, payloads):
+    """The same where the journal may have removed what was delivered: the county's copy alone."""
+    verdict, by_id, by_value = Judgement(), {}, {}
+    verdict.told = len(told)
+    for text in payloads:
+        entry = json.loads(text)
+        verdict.altered += by_id.setdefault(entry["id"], text) != text
+        by_value.setdefault(entry.get("value"), set()).add(entry["id"])
+    for result in told:
+        count = len(by_value.get(result.value, ()))
+        verdict.lost += count == 0
+        verdict.doubled += count > 1
+    return verdict
+
+
 def payloads(subscriber, before_ns=None):
     """The records as the county received them, byte for byte (before that moment)."""
     return [message.payload.decode() for message in subscriber.of("result", "qc")
@@ -177,6 +211,21 @@ def events(subscriber, *wanted):
     """The events' objects in order of arrival; of these names, where any is given."""
     told = [json.loads(message.payload) for message in subscriber.of("event")]
     return [event for event in told if not wanted or event["event"] in wanted]
+
+
+def broker_that_keeps(room, **options):
+    """One that a row may stop: what it has acknowledged and not handed on yet is in its file."""
+    return room.broker(extra=f"persistence true\npersistence_location {room.directory}/\n", **options)
+
+
+def values_of(subscriber):
+    return {record.get("value") for record, _ in subscriber.records()}
+
+
+def wait_for_all(subscriber, pushers, seconds=60):
+    """Until the county has what these were told is stored."""
+    harness.wait_for(lambda: {one.value for pusher in pushers for one in pusher.told()} <= values_of(subscriber), seconds,
+                     "all at the county")
 
 
 # ---- disks ----
@@ -194,8 +243,8 @@ class Disk:
         must("truncate", "-s", SIZES[self.fs], self.image)
         must(*(("mkfs.xfs", "-q", "-f") if self.fs == "xfs" else ("mkfs.ext4", "-q", "-F")), self.image)
 
-    def mount(self):
-        must("mount", "-o", "loop", self.image, self.where)
+    def mount(self, options="loop"):
+        must("mount", "-o", options, self.image, self.where)
         self.mounted = True
 
     def cut(self):
@@ -219,11 +268,116 @@ class Disk:
         try:
             yield self
         finally:
-            for process in room.processes:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.stop()
+            stop_all(room)
             if self.mounted:
                 subprocess.run(["umount", "-l", self.where], check=False)
+
+class BrokenDisk:
+    """A file system on a block device whose writes fail or take long: nbdkit with `nbdkit_filter` behind nbdfuse and a loop.
+
+    ext4 without its own journal: one with a journal gives up at the first error and stays read-only until it is mounted anew,
+    which is row S8; here nobody is to lift a finger."""
+
+    def __init__(self, room, nbdkit_filter, *parameters, size="48M"):
+        self.room, self.where, self.mounted = room, room.path("state"), False
+        self.trigger, self.folder = room.path("failing"), room.path("nbd")
+        self.device = os.path.join(self.folder, "disk")
+        for folder in (self.where, self.folder):
+            os.makedirs(folder, exist_ok=True)
+        self.socket, self.image = room.path("nbd.sock"), room.path("nbd.image")
+        must("truncate", "-s", size, self.image)
+        must("mkfs.ext4", "-q", "-F", "-O", "^has_journal", self.image)
+        self.server = harness.Process(["nbdkit", "-f", "-U", self.socket, f"--filter={nbdkit_filter}", "file", self.image, *parameters],
+                                      room.path("nbdkit.log"))
+        self.bridge = harness.Process(["nbdfuse", self.device, "--unix", self.socket], room.path("nbdfuse.log"))
+
+    def __enter__(self):
+        self.server.start()
+        harness.wait_for(lambda: os.path.exists(self.socket), 10, "nbdkit")
+        self.bridge.start()
+        harness.wait_for(lambda: os.path.exists(self.device), 10, "nbdfuse")
+        must("mount", "-o", "loop", self.device, self.where)
+        self.mounted = True
+        return self
+
+    def __exit__(self, *_):
+        self.heal()
+        stop_all(self.room)
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.where], check=False)
+        subprocess.run(["fusermount3", "-u", "-z", self.folder], check=False)
+        for process in (self.bridge, self.server):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.stop()
+
+    def fail(self):
+        with open(self.trigger, "w", encoding="utf-8"):
+            return time.monotonic_ns()
+
+    def heal(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.trigger)
+        return time.monotonic_ns()
+
+    def fails(self):
+        """Whether the disk now fails whoever writes to it: the proof that the fault is there."""
+        try:
+            with open(os.path.join(self.where, "theirs"), "wb", buffering=0) as file:
+                file.write(os.urandom(4096))
+                os.fsync(file.fileno())
+        except OSError:
+            return True
+        return False
+
+
+def stop_all(room):
+    for process in room.processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.stop()
+
+
+class Small:
+    """A tmpfs of a size and a number of files, as the journal's directory."""
+
+    def __init__(self, room, options):
+        self.room, self.where, self.options = room, room.path("state"), options
+        os.makedirs(self.where, exist_ok=True)
+
+    def __enter__(self):
+        must("mount", "-t", "tmpfs", "-o", self.options, "assayd-test", self.where)
+        return self
+
+    def __exit__(self, *_):
+        stop_all(self.room)
+        subprocess.run(["umount", "-l", self.where], check=False)
+
+
+class Manager(threading.Thread):
+    """systemd's side of NOTIFY_SOCKET after READY: when the watchdog was fed."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.fed_ns, self.ending = [], threading.Event()
+        os.unlink(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        self.socket.settimeout(0.2)
+
+    def run(self):
+        while not self.ending.is_set():
+            with contextlib.suppress(socket.timeout):
+                if b"WATCHDOG=1" in self.socket.recv(4096):
+                    self.fed_ns.append(time.monotonic_ns())
+
+    def longest_ms(self, begun_ns):
+        """The longest time without food, also before the first and until now."""
+        times = [begun_ns, *self.fed_ns, time.monotonic_ns()]
+        return max(after - before for before, after in zip(times, times[1:])) // 1000000
+
+    def stop(self):
+        self.ending.set()
+        self.join()
+        self.socket.close()
 
 
 def power_cuts(fs, cuts, seed, lying=False, pushers=4):

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -231,6 +233,41 @@ static void a_listener_takes_one_instrument_at_a_time(void **state)
 	link_free(link);
 }
 
+/* The lowest number that is free is out of bounds: nothing can be opened. */
+static void leave_no_descriptor(struct rlimit *ret_usual)
+{
+	int lowest = dup(0);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, ret_usual), 0);
+	struct rlimit none = { .rlim_cur = (rlim_t)lowest, .rlim_max = ret_usual->rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+static void without_descriptors_a_listener_waits_idle_and_says_why(void **state)
+{
+	(void)state;
+	struct port port;
+	struct rlimit usual;
+	struct link *link = link_to(&port, PORT_TCP_LISTEN, "127.0.0.1", free_port());
+	uint8_t bytes[4];
+	assert_int_equal(link_open(link, &fault), 0);
+	int caller = dial(port.number);
+	leave_no_descriptor(&usual);
+	clock_t before = clock();
+	int got = link_read(link, bytes, sizeof(bytes), 400, &fault);
+	clock_t used = clock() - before;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	assert_int_equal(got, 0);
+	assert_in_range(used, 0, CLOCKS_PER_SEC / 20);
+	assert_true(link_remark(link, &fault));
+	assert_non_null(strstr(fault.text, "Too many open files"));
+	assert_int_equal(write(caller, "7", 1), 1);
+	assert_int_equal(link_read(link, bytes, sizeof(bytes), 2000, &fault), 1);
+	assert_false(link_remark(link, &fault));
+	close(caller);
+	link_free(link);
+}
+
 static void a_port_that_is_taken_is_a_sentence(void **state)
 {
 	(void)state;
@@ -272,6 +309,7 @@ int main(void)
 		cmocka_unit_test(a_host_that_does_not_answer_costs_three_seconds_and_a_stop_ends_it),
 		cmocka_unit_test(a_dead_peer_is_noticed_by_keepalive),
 		cmocka_unit_test(a_listener_takes_one_instrument_at_a_time),
+		cmocka_unit_test(without_descriptors_a_listener_waits_idle_and_says_why),
 		cmocka_unit_test(a_port_that_is_taken_is_a_sentence),
 		cmocka_unit_test(registers_are_not_asked_of_a_byte_link_nor_bytes_of_a_closed_one),
 	};
