@@ -36,6 +36,7 @@ struct caretaker {
 
 	enum disk_level level;
 	enum store_state said, told; /* in the log; as an event */
+	enum store_state worst;      /* since it was told last: a full disk may have had no room to tell it */
 	int64_t offset_ms;           /* of the wall clock against the monotonic one */
 	int64_t jump_ms, before_ms;  /* a jump that is still to be told; 0: none */
 	int64_t first_received_ms;   /* of the oldest entry when we started */
@@ -130,12 +131,12 @@ static int look_at_disk(struct caretaker *caretaker, const struct config *config
 	return 0;
 }
 
-static int tell(struct caretaker *caretaker, const char *event)
+static int tell(struct caretaker *caretaker, const char *event, enum store_state state)
 {
 	const struct caretaker_report *report = &caretaker->report; /* only this thread writes it */
 	struct fault fault;
 	struct json *details = js_new_object();
-	js_put_text(details, "level", report->level);
+	js_put_text(details, "level", state_names[state]);
 	js_put_integer(details, "used_percent", report->disk.used_percent);
 	js_put_integer(details, "size_bytes", (int64_t)report->disk.size);
 	js_put_integer(details, "free_bytes", (int64_t)report->disk.free);
@@ -165,16 +166,20 @@ static void say(const struct caretaker *caretaker, enum store_state now, const c
 static void tell_disk(struct caretaker *caretaker, const char *directory)
 {
 	enum store_state now = state_now(caretaker);
-	const char *event = NULL;
 	if (now != caretaker->said)
 		say(caretaker, now, directory);
 	caretaker->said = now;
-	if (now > caretaker->told)
-		event = now == STORE_FULL ? "store_full" : "store_low";
-	else if (now < caretaker->told && (now == STORE_FINE || caretaker->told == STORE_FULL))
-		event = "store_recovered";
-	if (!event || tell(caretaker, event) == 0)
-		caretaker->told = now;
+	if (now > caretaker->worst)
+		caretaker->worst = now;
+	if (caretaker->worst > caretaker->told) {
+		const char *event = caretaker->worst == STORE_FULL ? "store_full" : "store_low";
+		if (tell(caretaker, event, caretaker->worst) == 0)
+			caretaker->told = caretaker->worst;
+	} else if (now < caretaker->told) {
+		bool recovered = now == STORE_FINE || caretaker->told == STORE_FULL;
+		if (!recovered || tell(caretaker, "store_recovered", now) == 0)
+			caretaker->told = caretaker->worst = now;
+	}
 }
 
 /* The failure is told even where nobody waited for its outcome, and when the retry went well: the next may not. */

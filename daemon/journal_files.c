@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -120,24 +121,33 @@ int files_suspect(const char *path, struct fault *fault)
 	mark_path(other, path);
 	if (access(other, F_OK) == 0)
 		return fault_set(fault, EUCLEAN, _("%s: was found damaged while in use"), path);
-	if (stat(path, &file) != 0)
+	bool there = stat(path, &file) == 0;
+	if (!there)
 		file.st_size = 0;
 	snprintf(other, sizeof(other), "%s-wal", path);
 	if (file.st_size == 0 && stat(other, &log) == 0 && log.st_size > 0)
 		/* SQLite would delete the log of an empty file, and with it perhaps the only copy of records */
 		return fault_set(fault, EUCLEAN, _("%s: is empty, but its write-ahead log is not"), path);
+	snprintf(other, sizeof(other), "%s-identity", path);
+	if (there && file.st_size == 0 && access(other, F_OK) == 0)
+		/* who empties a journal is told, and so is the county: it would pass for a new one */
+		return fault_set(fault, EUCLEAN, _("%s: is empty, but was not"), path);
 	if (has_odd_version(path))
 		return fault_set(fault, EUCLEAN, _("%s: the file is damaged: its version is not what it was"), path);
 	return 0;
 }
 
-/* Zeros behind what is there: no frame, so SQLite reads them as the log's end. */
+/* Zeros behind what is there: no frame, so SQLite reads them as the log's end. Never more than half of what is free:
+ * the station's key and the journal itself want to be written too. */
 static int extend(int fd, off_t size)
 {
 	static const char zeros[4096];
 	struct stat status;
-	if (fstat(fd, &status) != 0)
+	struct statvfs about;
+	if (fstat(fd, &status) != 0 || fstatvfs(fd, &about) != 0)
 		return -errno;
+	if (size > status.st_size && (uint64_t)(size - status.st_size) > (uint64_t)about.f_bavail * about.f_frsize / 2)
+		return 0;
 	for (off_t at = status.st_size; at < size; at += (off_t)sizeof(zeros))
 		if (pwrite(fd, zeros, sizeof(zeros), at) != (ssize_t)sizeof(zeros))
 			return 0; /* no room: the log grows as it can, and a full disk is said when it is met */

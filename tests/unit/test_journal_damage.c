@@ -211,6 +211,19 @@ static void the_log_of_an_emptied_file_is_kept(void **state)
 	assert_int_equal(after.st_size, before.st_size);
 }
 
+static void a_file_that_was_emptied_does_not_pass_for_a_new_journal(void **state)
+{
+	struct fixture *fixture = *state;
+	make_journal(fixture, false);
+	assert_int_equal(truncate(fixture->file, 0), 0);
+	assert_int_equal(fixture_start(fixture), 0);
+	assert_non_null(fixture->setaside);
+	fixture_stop(fixture);
+	assert_int_equal(unlink(fixture->file), 0); /* taken away by somebody who wants a new one */
+	assert_int_equal(fixture_start(fixture), 0);
+	assert_null(fixture->setaside);
+}
+
 static void edit(const char *path, const char *statements)
 {
 	struct db *db;
@@ -318,6 +331,7 @@ int main(void)
 		IN_A_DIRECTORY(a_log_damaged_anywhere_opens_sound_or_is_set_aside),
 		IN_A_DIRECTORY(a_new_epoch_begins_after_a_journal_was_set_aside),
 		IN_A_DIRECTORY(the_log_of_an_emptied_file_is_kept),
+		IN_A_DIRECTORY(a_file_that_was_emptied_does_not_pass_for_a_new_journal),
 		IN_A_DIRECTORY(a_newer_journal_is_refused_untouched),
 		IN_A_DIRECTORY(a_creation_cut_short_is_finished),
 		IN_A_DIRECTORY(a_database_of_someone_else_is_set_aside_whole),

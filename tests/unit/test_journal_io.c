@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../../daemon/disk.h"
 #include "journal_fixture.h"
 
 enum { KILLS = 50, SYNC_ENTRIES = 12, SYNC_FAILURES = 36 };
@@ -224,6 +225,19 @@ static void a_full_disk_is_said_and_what_was_stored_stays(void **state)
 	fixture_stop(fixture);
 }
 
+static void a_small_disk_keeps_room_for_what_else_is_written(void **state)
+{
+	struct fixture *fixture = *state;
+	struct disk disk;
+	if (mount("journal-test", fixture->directory, "tmpfs", 0, "size=2m") != 0) {
+		print_message("skipped: no small tmpfs here (%s); this test wants root\n", strerror(errno));
+		skip();
+	}
+	assert_int_equal(fixture_start(fixture), 0);
+	assert_int_equal(disk_look(fixture->directory, &disk, &fixture->fault), 0);
+	assert_true(disk.used_percent < DISK_LOW_PERCENT);
+}
+
 static int only_a_directory(void **state)
 {
 	*state = fixture_directory();
@@ -250,6 +264,8 @@ int main(int count, char **arguments)
 		cmocka_unit_test(a_failed_sync_is_not_reported_stored_and_the_retry_gives_no_duplicate),
 		cmocka_unit_test_setup_teardown(
 			a_full_disk_is_said_and_what_was_stored_stays, only_a_directory, unmount_and_remove),
+		cmocka_unit_test_setup_teardown(
+			a_small_disk_keeps_room_for_what_else_is_written, only_a_directory, unmount_and_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
