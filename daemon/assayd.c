@@ -81,17 +81,36 @@ static int block_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* What only a person can set right ends with 78, with which systemd waits for that person. A disk may mend itself or be
+ * mended, and the other assayd may end: there it is tried again and again, so that no result waits longer than it must.
+ */
+static int exit_of(int error)
+{
+	switch (-error) {
+	case EACCES:
+	case EPERM:
+	case ENOTDIR:
+	case ENAMETOOLONG:
+	case ENOTSUP: /* a journal of a newer version */
+		return EXIT_CONFIG;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
 static int start(struct daemon *daemon)
 {
 	struct fault fault = { "" };
 	log_set_level((enum log_level)daemon->config->log_level);
 	setenv("TZ", daemon->config->station.timezone, 1);
 	tzset();
-	if (room_start(daemon->config, &daemon->room, &fault) == 0 &&
-		control_start(daemon->room, daemon->config->control_socket, &daemon->control, &fault) == 0)
-		return 0;
+	int error = room_start(daemon->config, &daemon->room, &fault);
+	if (!error)
+		error = control_start(daemon->room, daemon->config->control_socket, &daemon->control, &fault);
+	if (!error)
+		return EXIT_DONE;
 	log_error("%s", fault.text);
-	return -1;
+	return exit_of(error);
 }
 
 static void stop(struct daemon *daemon)
@@ -172,19 +191,19 @@ static int serve(const char *directory)
 	if (load(directory, &daemon.config) != 0)
 		return EXIT_CONFIG;
 	daemon.signals = block_signals();
-	bool failed = start(&daemon) != 0;
-	if (!failed) {
+	int code = start(&daemon);
+	if (code == EXIT_DONE) {
 		notify_send("READY=1\nSTATUS=started");
 		log_notice(_("assayd %s is ready: station %s, %zu instruments, %zu targets"), ASSAYD_VERSION,
 			daemon.config->station.code, daemon.config->instrument_count, daemon.config->target_count);
-		failed = !run(&daemon);
-		if (failed)
+		code = run(&daemon) ? EXIT_DONE : EXIT_FAILED;
+		if (code != EXIT_DONE)
 			log_error(_(
 				"the journal is damaged: ending, so that the next start sets it aside and begins a new one"));
 		notify_send("STOPPING=1");
 	}
 	stop(&daemon);
-	return failed ? EXIT_FAILED : EXIT_DONE;
+	return code;
 }
 
 int main(int argc, char **argv)

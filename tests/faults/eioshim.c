@@ -5,6 +5,8 @@
  *
  * KILL_AT=N       the process is killed before the N-th of these calls, as by a power cut in the middle of a commit
  *
+ * KILL_AT_WRITE=N the process is killed before the N-th write of such a file
+ *
  * EIO_LIE=1       what fails says that it was done: a disk that lies
  * EIO_UNTIL=PATH  nothing fails any more once there is a file of this name: the disk has healed
  * EIO_TRACE=PATH  each of these calls appends a line to this file as it ends: "NANOSECONDS ok|EIO FILE", of the
@@ -25,7 +27,7 @@
 #include <unistd.h>
 
 int eioshim_fired(void);
-static _Atomic int calls, fired;
+static _Atomic int calls, fired, writes;
 
 int eioshim_fired(void)
 {
@@ -46,10 +48,16 @@ static void name_of(int fd, char out[static 512])
 	out[length > 0 ? length : 0] = '\0';
 }
 
+static int is_meant(const char *path)
+{
+	const char *wanted = getenv("EIO_FILE");
+	return strstr(path, wanted ? wanted : "journal.db") != NULL;
+}
+
 static int fails(const char *path)
 {
-	const char *wanted = getenv("EIO_FILE"), *healed = getenv("EIO_UNTIL");
-	if (!strstr(path, wanted ? wanted : "journal.db"))
+	const char *healed = getenv("EIO_UNTIL");
+	if (!is_meant(path))
 		return 0;
 	int call = ++calls, at = number("EIO_AT", 0);
 	if (call == number("KILL_AT", 0))
@@ -95,4 +103,21 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
 	return sync_or_fail(SYS_fdatasync, fd);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
+{
+	int last = number("KILL_AT_WRITE", 0);
+	if (last) {
+		char path[512];
+		name_of(fd, path);
+		if (is_meant(path) && ++writes == last)
+			raise(SIGKILL);
+	}
+	return syscall(SYS_pwrite64, fd, data, size, at);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
+{
+	return pwrite64(fd, data, size, at);
 }
