@@ -183,6 +183,10 @@ int capture_read(FILE *file, const char *name, struct capture *ret, struct fault
 		if (length == room) {
 			room = room ? 2 * room : 65536;
 			char *more = room > CAPTURE_FILE_MAX ? NULL : realloc(text, room);
+			if (!more && room <= CAPTURE_FILE_MAX) {
+				error = fault_set(fault, ENOMEM, _("%s: out of memory"), name);
+				break;
+			}
 			if (!more) {
 				error = fault_set(fault, EFBIG, _("%s: a capture longer than %d MiB; cut it in pieces"),
 					name, CAPTURE_FILE_MAX >> 20);

@@ -160,8 +160,9 @@ static int look_at_input(const char *name, struct decoding *decoding)
 	enum recognised recognised = recognise(decoding);
 	if (recognised == NO_TEXT)
 		return EXIT_DONE;
-	if (read_capture(decoding->in, name, &capture, &fault) < 0) {
-		if (recognised == PERHAPS_TEXT && lseek(decoding->in, 0, SEEK_SET) == 0)
+	int error = read_capture(decoding->in, name, &capture, &fault);
+	if (error) {
+		if (recognised == PERHAPS_TEXT && error != -ENOMEM && lseek(decoding->in, 0, SEEK_SET) == 0)
 			return EXIT_DONE;
 		return ctl_fail(EXIT_FAILED, "%s", fault.text);
 	}

@@ -77,9 +77,11 @@ static char *put_hex(char *text, const uint8_t *bytes, size_t length)
 
 static void put_raw(struct json *line, const struct reading *reading)
 {
-	char *text = reading->raw ? malloc(2 * (reading->raw_head_length + reading->raw_length) + 1) : NULL;
-	if (!text)
+	if (!reading->raw)
 		return;
+	char *text = malloc(2 * (reading->raw_head_length + reading->raw_length) + 1);
+	if (!text)
+		abort(); /* a line without it would not say that it lacks it */
 	char *end = put_hex(text, reading->raw_head, reading->raw_head_length);
 	*put_hex(end, reading->raw, reading->raw_length) = '\0';
 	js_put_text(line, "raw", text);

@@ -218,11 +218,16 @@ struct json *js_member(const struct json *object, size_t index, const char **ret
 	return at ? (struct json *)json_object_iter_value(at) : NULL;
 }
 
+/* Measured first, then written where there is room for all: json_dumps() leaves out a key, and says nothing, when
+ * memory ends while it grows (jansson 2.14). */
 static char *dump(const struct json *value, size_t flags)
 {
-	char *text = json_dumps(lib(value), flags | JSON_ENCODE_ANY);
-	if (!text)
+	flags |= JSON_ENCODE_ANY;
+	size_t size = json_dumpb(lib(value), NULL, 0, flags);
+	char *text = size ? malloc(size + 1) : NULL;
+	if (!text || json_dumpb(lib(value), text, size, flags) != size)
 		abort();
+	text[size] = '\0';
 	return text;
 }
 

@@ -1,6 +1,7 @@
 #include "text.h"
 
 #include <iconv.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
@@ -74,10 +75,11 @@ static bool is_control(const uint8_t *utf8, int length)
 	return point < 0x20 || (point >= 0x7F && point <= 0x9F);
 }
 
+/* Held for ever on purpose. Without it all works the same, only slower: the module is loaded at each call. */
+static iconv_t kept;
+
 void text_prepare(void)
 {
-	/* Held for ever on purpose. Without it all works the same, only slower: the module is loaded at each call. */
-	static iconv_t kept;
 	if (!kept)
 		kept = iconv_open("UTF-8", "GB18030");
 }
@@ -134,6 +136,8 @@ static void decode(struct writer *writer, enum text_encoding encoding, const uin
 	bool converting = encoding == TEXT_GB18030;
 	if (converting)
 		converter = iconv_open("UTF-8", "GB18030");
+	if (converting && converter == (iconv_t)-1 && kept && kept != (iconv_t)-1)
+		abort(); /* it could be had before: memory is gone, and the text would be taken for a bad one */
 	for (size_t i = 0; i < length;) {
 		const uint8_t *at = data + i;
 		size_t left = length - i;

@@ -32,7 +32,7 @@ clean_up() {
 trap clean_up EXIT
 
 tool=$work/powercut
-gcc -std=gnu17 -O2 -D_GNU_SOURCE "$here/tests/faults/powercut.c" "$build/libassay.a" -lsqlite3 -lcrypto -lpthread -o "$tool"
+gcc -std=gnu17 -O2 -D_GNU_SOURCE "$here/tests/faults/powercut.c" "$build/libassay.a" -lsqlite3 -ljansson -lcrypto -lpthread -o "$tool"
 
 format() {
 	truncate -s "$([ "$fs" = xfs ] && echo 512M || echo 128M)" "$work/image"
