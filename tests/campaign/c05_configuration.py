@@ -21,9 +21,9 @@ def places(directory, scratch, language):
     done = faults.run(directory, scratch, "--check", language=language)
     if done.returncode != 78:
         return None
-    # A comma of either language separates what is wrong from what would be right.
-    told = faults.faults_of(done.stdout.replace("；".encode(), b"; "), directory)
-    silent = [text for path, _, text in told if not path.startswith("profiles/") and not re.search(r"; .{5}", text)]
+    # A semicolon of either language separates what is wrong from what would be right.
+    told = [fault for fault in faults.faults_of(done.stdout.replace("；".encode(), b"; "), directory) if not fault[2].startswith("警告：")]
+    silent = [text for path, _, text in told if not path.startswith("profiles/") and not re.search(r"; .{3}", text)]
     return sorted(fault[:2] for fault in told), silent, told
 
 

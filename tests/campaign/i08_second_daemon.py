@@ -11,6 +11,7 @@ import row
 import harness
 import testroom
 
+EXCLUSIVE = True
 ROUNDS = row.size(20, 2)
 
 
