@@ -1,4 +1,5 @@
 """node_tools: npm's part of the test tools, from the lock file; nothing of it is built or run at installation."""
+import fcntl
 import json
 import os
 import subprocess
@@ -22,6 +23,12 @@ def there():
 
 def fetch():
     """Fetches them once. False where the registry cannot be reached: the tests that need them are skipped, and counted so."""
+    with open(os.path.join(TESTS, "package-lock.json"), encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who comes meanwhile waits, and finds them there
+        return fetch_alone()
+
+
+def fetch_alone():
     system_authorities = {"NODE_OPTIONS": os.environ.get("NODE_OPTIONS", "--use-openssl-ca")}
     for _ in range(2):
         if there():
