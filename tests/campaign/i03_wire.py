@@ -86,12 +86,12 @@ def judge(name, status, counters):
 
 with harness.Room() as room:
     sims, wires, sections = [], [], ""
-    for name, archetype, section, change, _ in lines():
+    for name, archetype, section, change, counters in lines():
         sims.append(room.sim(name, archetype, ("--serial", room.path(f"far-{name}")), "--rate", "8", "--results", str(RESULTS),
                              "--seed", str(len(sims) + 1)))
         wires.append(Wire(room.path(f"line-{name}"), room.path(f"far-{name}"), change))
         quick = {"lateness": "200ms"} if archetype == "a6b" else {"reconcile": "2s"}
-        sections += section(name, room.path(f"line-{name}"), poll="150ms", timeout="500ms", **quick)
+        sections += section(name, room.path(f"line-{name}"), poll="150ms", timeout="500ms" if counters else "2s", **quick)
     _, subscriber, daemon = testroom.start(room, sections)
     honest = [sim for sim in sims if sim.name != "f-forged"]
     testroom.finished(sims, RESULTS * len(sims), 60 + RESULTS)

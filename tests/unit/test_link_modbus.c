@@ -437,7 +437,7 @@ static void an_answer_0_1_to_3_s_late_never_becomes_a_value(void **state)
 	unsigned wrong = run_campaign(3000, &right);
 	print_message("late by 0.1..3 s in steps of 0.05 s: %u right, %u wrong\n", right, wrong);
 	assert_int_equal(wrong, 0);
-	assert_in_range(right, 59 * 9, 59 * 10);
+	assert_in_range(right, 59 * 7, 59 * 10); /* a busy machine misses some in their 0.3 s */
 }
 
 /* The same without the quarantine: shows that the campaign above would see wrong values. */
