@@ -6,7 +6,7 @@ import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CAMPAIGN = os.path.join(ROOT, "tests/campaign")
-GROUPS = ("B", "I", "C")
+GROUPS = ("S", "B", "I", "C")
 
 
 def runner():
