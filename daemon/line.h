@@ -3,7 +3,7 @@
  * The thread opens the link, asks each instrument when it is due, cuts frames, hands them to the driver, stores what
  * came of it and only then goes on. A silent unit on a shared line is asked ever more rarely while healthy ones keep
  * their rate; a lost link is announced once (event instrument_lost / instrument_back) and looked for at growing
- * intervals of at most 4 s.
+ * intervals of at most 3 s.
  */
 #ifndef ASSAYD_LINE_H
 #define ASSAYD_LINE_H
