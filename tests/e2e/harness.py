@@ -132,6 +132,20 @@ class Broker(Process):
         return self
 
 
+def stop_when_quiet(broker, daemon, subscriber):
+    """Stops the broker when the subscriber has all that it took: under load the rest would be acknowledged and lost."""
+    daemon.child.send_signal(signal.SIGSTOP)
+    try:
+        seen, since = len(subscriber.messages), time.monotonic()
+        while time.monotonic() - since < 1:
+            time.sleep(0.02)
+            if len(subscriber.messages) != seen:
+                seen, since = len(subscriber.messages), time.monotonic()
+        broker.stop()
+    finally:
+        daemon.child.send_signal(signal.SIGCONT)
+
+
 class Sim(Process):
     """assay-sim with a truth file; `where` is ("--serial", link), ("--tcp", "host:port") or ("--dial", "host:port")."""
 

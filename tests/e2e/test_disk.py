@@ -85,7 +85,7 @@ def test_a_full_disk_refuses_until_what_waits_is_delivered_and_loses_nothing():
         broker, subscriber, sim, daemon = reader_room(room)
         daemon.start()
         harness.wait_for(lambda: daemon.status()["seq"] > 100, 20, "the first results")
-        broker.stop()
+        harness.stop_when_quiet(broker, daemon, subscriber)
         fill(state)
         harness.wait_for(lambda: level(daemon) == "full", 60, "a full disk")
         assert daemon.status()["store"]["reserve_bytes"] == 0
@@ -108,7 +108,7 @@ def test_storing_goes_on_without_a_restart_when_somebody_frees_space():
         broker, subscriber, sim, daemon = reader_room(room)
         daemon.start()
         harness.wait_for(lambda: daemon.status()["seq"] > 20, 20, "the first results")
-        broker.stop()
+        harness.stop_when_quiet(broker, daemon, subscriber)
         theirs = fill(state)
         harness.wait_for(lambda: level(daemon) == "full", 60, "a full disk")
         os.unlink(theirs)

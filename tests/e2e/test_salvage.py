@@ -68,11 +68,11 @@ def start(room, extra="", results="120"):
     return broker, subscriber, sim, daemon
 
 
-def store_without_broker(broker, sim, daemon):
+def store_without_broker(broker, subscriber, sim, daemon):
     """Some results are delivered, the others wait; returns the epoch."""
     daemon.start()
     harness.wait_for(lambda: daemon.status()["targets"]["county"]["acknowledged"] > 20, 20, "the first deliveries")
-    broker.stop()
+    harness.stop_when_quiet(broker, daemon, subscriber)
     harness.wait_for(lambda: len(sim.truth()) == 120 and daemon.status()["instruments"]["reader-1"]["stored"] >= 120, 30,
                      "all results stored")
     return daemon.status()["epoch"]
@@ -82,7 +82,7 @@ def store_without_broker(broker, sim, daemon):
 def test_what_waited_in_a_damaged_journal_is_delivered_under_its_own_epoch(killed):
     with harness.Room() as room:
         broker, subscriber, sim, daemon = start(room)
-        epoch = store_without_broker(broker, sim, daemon)
+        epoch = store_without_broker(broker, subscriber, sim, daemon)
         stored = {line for line in daemon.ctl("--json", "list", "--from", "1").stdout.splitlines()}
         if killed:
             daemon.kill()
@@ -112,7 +112,7 @@ def test_what_waited_in_a_damaged_journal_is_delivered_under_its_own_epoch(kille
 def test_entries_that_are_lost_for_good_are_told_and_read_again_from_the_instrument():
     with harness.Room() as room:
         broker, subscriber, sim, daemon = start(room)
-        store_without_broker(broker, sim, daemon)
+        store_without_broker(broker, subscriber, sim, daemon)
         assert daemon.stop() == 0
         damage_middle(os.path.join(daemon.state, "journal.db"))
         daemon.start()
@@ -165,7 +165,7 @@ def test_what_was_registered_and_what_was_refused_is_still_known():
 def test_with_receipts_required_the_old_epoch_waits_for_its_receipt():
     with harness.Room() as room:
         broker, subscriber, sim, daemon = start(room, extra="receipts = required\n")
-        epoch = store_without_broker(broker, sim, daemon)
+        epoch = store_without_broker(broker, subscriber, sim, daemon)
         last = daemon.status()["seq"]
         daemon.kill()
         damage_head(os.path.join(daemon.state, "journal.db"))
@@ -180,8 +180,8 @@ def test_with_receipts_required_the_old_epoch_waits_for_its_receipt():
 
 def test_a_person_can_salvage_a_file():
     with harness.Room() as room:
-        broker, _, sim, daemon = start(room)
-        store_without_broker(broker, sim, daemon)
+        broker, subscriber, sim, daemon = start(room)
+        store_without_broker(broker, subscriber, sim, daemon)
         count = daemon.status()["seq"]
         assert daemon.stop() == 0
         path = os.path.join(daemon.state, "journal.db")
