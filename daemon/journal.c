@@ -262,6 +262,12 @@ unsigned long journal_failures(struct journal *journal, struct fault *ret_last)
 	return count;
 }
 
+void journal_condemn(struct journal *journal)
+{
+	journal->damaged = true;
+	files_mark_damaged(journal->path);
+}
+
 bool journal_is_damaged(const struct journal *journal)
 {
 	return journal->damaged;

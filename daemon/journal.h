@@ -89,6 +89,9 @@ enum digest_kind journal_digest(const struct journal *journal); /* of its epoch 
 /* True once an append met damage in the file: nothing more can be stored, and only a new start sets the file aside. */
 bool journal_is_damaged(const struct journal *journal);
 
+/* Somebody else met damage in the file (-EUCLEAN): the same, so that the next start sets it aside. */
+void journal_condemn(struct journal *journal);
+
 /* True while the disk is full: appending answers -ENOSPC at once, but for alarms, until there is room again. */
 bool journal_is_full(const struct journal *journal);
 

@@ -252,6 +252,8 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 		signature_key_free(key);
 	else
 		error = sealer_start(room->journal, key, &room->sealer, fault);
+	if (error == -EUCLEAN && room->journal)
+		journal_condemn(room->journal); /* damage beside the entries: what opened the journal did not meet it */
 	if (error) {
 		room_stop(room);
 		return error;

@@ -1,7 +1,9 @@
 """A journal that is damaged while results wait to be sent: what can be read of it reaches the county all the same."""
+import contextlib
 import json
 import os
 import random
+import sqlite3
 import sqlite3
 
 import harness
@@ -160,6 +162,30 @@ def test_what_was_registered_and_what_was_refused_is_still_known():
         daemon.start()
         samples = [json.loads(line) for line in daemon.ctl("--json", "samples").stdout.splitlines()]
         assert [line["name"] for line in samples if line["no"] == "20260305-018"][-1] == "小白菜"
+
+
+@pytest.mark.parametrize("table", ["binding", "sqlite_autoindex_sample_1", "retest", "known"])
+def test_damage_beside_the_entries_does_not_keep_the_daemon_from_starting(table):
+    """The start may end, told to begin anew; the next one sets the journal aside, wherever the damage lies."""
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon = start(room)
+        store_without_broker(broker, sim, daemon)
+        assert daemon.stop() == 0
+        path = os.path.join(daemon.state, "journal.db")
+        with sqlite3.connect(path) as file:
+            page = file.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
+        file.close()
+        with open(path, "r+b") as file:
+            file.seek((page - 1) * 512)
+            file.write(bytes(512))
+        with contextlib.suppress(AssertionError):
+            daemon.start()
+        if not daemon.alive():
+            assert daemon.child.wait(10) == 1
+            daemon.start()
+        broker.start()
+        verdict = harness.settle([sim], subscriber, 30)
+        assert verdict.lost == [] and verdict.invented == [] and verdict.finished == 120, verdict
 
 
 def test_with_receipts_required_the_old_epoch_waits_for_its_receipt():

@@ -86,7 +86,7 @@ def campaign(kills, seed, rate, report=print):
             time.sleep(random.uniform(0.01, 0.9))
             daemon.kill()
         daemon.start()
-        verdict = harness.settle(sims, subscriber, 60)
+        verdict = harness.settle(sims, subscriber, 60 + kills)  # what waits in the instruments is read first
         journal = daemon.ctl("--json", "list", "--from", "1").stdout.splitlines()
         faults = chain_faults(journal)
         slowest = max(daemon.ready_seconds)
