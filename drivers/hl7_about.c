@@ -8,7 +8,7 @@
  *     OBX|35|NM|15004^WBC Histogram. Meta Length^99MRC||1||||||F
  *     OBX|36|NM|15010^WBC Lym left line.^99MRC||42||||||F
  * Source: messages of these analyzers in public receivers. A word or a code as a result comes as ST, CE or CWE; of the
- * type IS are none but answers to the maker's own questions. (?)
+ * type IS are none but answers to the maker's own questions (?), unless they are words of a verdict.
  */
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +45,17 @@ static bool is_yes_or_no(struct field value)
 	return false;
 }
 
+/* "Negative", "阳性", "++": a finding, whatever its type. */
+static bool is_finding(struct hl7_segment *result)
+{
+	struct reading reading = { .verdict = VERDICT_NONE };
+	char words[64];
+	hl7_text(result, hl7_field(result, 5), words, sizeof(words));
+	delimited_value(&reading, words);
+	bool signs = *words && words[strspn(words, "+-")] == '\0';
+	return signs || (reading.verdict != VERDICT_NONE && reading.verdict != VERDICT_INVALID);
+}
+
 bool hl7_about_run(const struct hl7_segment *result)
 {
 	struct hl7_segment copy = *result; /* a name that does not fit is no mark of the result */
@@ -57,5 +68,5 @@ bool hl7_about_run(const struct hl7_segment *result)
 	if (is_name(name) || hl7_says(hl7_component(&copy, code, 1), "30525-0"))
 		return true;
 	bool makers_own = hl7_starts(hl7_component(&copy, code, 3), "99");
-	return hl7_says(type, "IS") && (makers_own || is_yes_or_no(hl7_field(&copy, 5)));
+	return hl7_says(type, "IS") && (makers_own || is_yes_or_no(hl7_field(&copy, 5))) && !is_finding(&copy);
 }

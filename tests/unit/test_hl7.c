@@ -701,8 +701,10 @@ static void what_says_how_a_run_was_made_is_no_result_unless_that_is_wished(void
 		"OBX|38|TS|T1^Mixed at||20260305094120||||||F\r" };
 	static const char *const results[] = { "OBX|1|NM|6690-2^WBC^LN||9.55|10*9/L||N|||F\r",
 		"OBX|1|NM|10002^PCT^99MRC||3.10|mL/L|||||F\r", "OBX|1|IS|COV^Antigen^LN||positive||||||F\r",
-		"OBX|1|ST|GLU^Glucose||Negative||||||F\r", "OBX|1|CWE|BLD||1^Trace^L||||||P\r",
-		"OBX|1|NM|AGEN^Agent||5||||||F\r", "OBX|1|TX|C^Colour||yellow||||||F\r" };
+		"OBX|1|IS|C1^CBF^99MRC||阳性||||||F\r", "OBX|1|IS|C1^CBF^99MRC||Negative||||||F\r",
+		"OBX|1|IS|C1^GLU^99MRC||++||||||F\r", "OBX|1|ST|GLU^Glucose||Negative||||||F\r",
+		"OBX|1|CWE|BLD||1^Trace^L||||||P\r", "OBX|1|NM|AGEN^Agent||5||||||F\r",
+		"OBX|1|TX|C^Colour||yellow||||||F\r" };
 	struct paper *paper = paper_new();
 	(void)state;
 	for (size_t i = 0; i < sizeof(about) / sizeof(about[0]); i++) {
