@@ -56,8 +56,8 @@ with harness.Room() as room:
     port = harness.free_port()
     broker = store.broker_that_keeps(room)
     subscriber = room.subscriber(broker.port)
-    sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "12", "--rate", "20", "--capacity", "60000")
-    daemon = room.daemon(store.READER.format(serial=room.path("reader"), poll="100ms") + store.analyzer(1, port),
+    sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "12", "--rate", "2", "--capacity", "60000")
+    daemon = room.daemon(store.READER.format(serial=room.path("reader"), poll="500ms") + store.analyzer(1, port),
                          store.TARGET.format(port=broker.port)).start()
     pid, pusher = daemon.child.pid, store.Pusher(port, 1)
     pusher.start()
