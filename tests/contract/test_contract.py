@@ -126,7 +126,7 @@ def test_the_official_parser_and_ajv_agree(tmp_path):
         right.setdefault(name, []).append(message)
     code, said = judges.judge_with_node(str(tmp_path), right)
     assert code == 0, said
-    assert "10 operations" in said and "record: 4 messages" in said
+    assert "10 operations" in said and f"record: {len(right['record'])} messages" in said
 
 
 @pytest.mark.parametrize("name,message,path,value", WRONG[::8])

@@ -98,7 +98,8 @@ def test_a_full_disk_refuses_until_what_waits_is_delivered_and_loses_nothing():
         harness.wait_for(lambda: len(sim.truth()) == 4000, 60, "the last result")
         verdict = harness.settle([sim], subscriber, 60)
         assert verdict.lost == [] and verdict.doubled == [] and verdict.invented == [] and verdict.finished > refused_at, verdict
-        assert [name for name in names(subscriber) if name.startswith("store_")][:3] == ["store_low", "store_full", "store_recovered"]
+        told = list(dict.fromkeys(name for name in names(subscriber) if name.startswith("store_")))  # low also at 95 percent
+        assert told[:3] == ["store_low", "store_full", "store_recovered"]
         assert daemon.alive()
         print(f"full disk: {verdict.finished} results, 0 lost, 0 doubled, first kept {daemon.status()['store']['first_seq']}")
 
