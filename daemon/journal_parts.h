@@ -88,6 +88,7 @@ int store_entry(struct journal *journal, struct entry *entry, int64_t received_m
 void space_open(struct journal *journal);
 void space_full(struct journal *journal);  /* gives the reserve back */
 bool space_again(struct journal *journal); /* whether there is room, and then appending goes on */
+bool space_kept(struct journal *journal);  /* whether one more append leaves room to remove entries */
 int space_figures(struct journal *journal, struct fault *fault);
 /* Removes a few entries if any may go, and says when to look again. In the writer's thread. */
 int prune_step(struct journal *journal, long *ret_due_ms, struct fault *fault);

@@ -69,6 +69,26 @@ bool space_again(struct journal *journal)
 	return true;
 }
 
+/* As long as the reserve is given back the disk may fill again, and then nothing would help: removing entries needs
+ * room in the log, which only begins anew when the file has taken in what the log holds, and for that the file may have
+ * to grow. So the log's pages go into the file before each append, and appending stops while there is room for that. */
+bool space_kept(struct journal *journal)
+{
+	if (!journal->released || !journal->store.db)
+		return true;
+	int error = db_log_pages(journal->store.db) > 0 ? db_checkpoint(journal->store.db, false, NULL) : 0;
+	if (error != -ENOSPC && (space_figures(journal, NULL) != 0 || journal->free_pages >= PAGES_ENOUGH))
+		return true; /* what is wrong otherwise the append will find */
+	char directory[PATH_ROOM];
+	struct disk disk;
+	strcpy(directory, journal->path);
+	*strrchr(directory, '/') = '\0';
+	if (error != -ENOSPC && (disk_look(directory, &disk, NULL) != 0 || disk.free >= ROOM_ENOUGH))
+		return true;
+	atomic_store(&journal->full, true);
+	return false;
+}
+
 bool journal_is_full(const struct journal *journal)
 {
 	return journal->full;

@@ -332,14 +332,15 @@ static void store_what_waits(struct journal *journal)
 	journal->progress_due_ms = 0;
 	pthread_mutex_unlock(&journal->lock);
 
-	if (journal->full && batch && !space_again(journal))
+	bool refuses = batch && (journal->full ? !space_again(journal) : !space_kept(journal));
+	if (refuses)
 		batch = refuse_ordinary(journal, batch);
 	int error = write_batch(journal, batch, &fault);
 
 	pthread_mutex_lock(&journal->lock);
 	if (error && !journal->stopping)
 		journal->progress_due_ms = clock_ms() + PROGRESS_WAIT_MS;
-	if (error == -ENOSPC)
+	if (error == -ENOSPC || refuses)
 		journal->prune_due_ms = clock_ms();
 	finish(journal, batch, error, &fault);
 }
