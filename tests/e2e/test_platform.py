@@ -60,7 +60,8 @@ def run_without_platform(room, receipts):
     sim = reader(room, "--results", "40")
     daemon = daemon_of(room, broker, receipts)
     harness.wait_for(lambda: len(sim.truth()) == 40, 30, "40 results")
-    acknowledged = lambda status: status["targets"]["county"]["acknowledged"] >= status["seq"] > 40
+    harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["stored"] >= 40, 15, "everything stored")
+    acknowledged = lambda status: status["targets"]["county"]["acknowledged"] >= status["seq"]
     harness.wait_for(lambda: acknowledged(daemon.status()), 15, "everything acknowledged by the broker")
     return broker, sim, daemon
 

@@ -169,7 +169,7 @@ def test_damage_beside_the_entries_does_not_keep_the_daemon_from_starting(table)
     """The start may end, told to begin anew; the next one sets the journal aside, wherever the damage lies."""
     with harness.Room() as room:
         broker, subscriber, sim, daemon = start(room)
-        store_without_broker(broker, sim, daemon)
+        store_without_broker(broker, subscriber, sim, daemon)
         assert daemon.stop() == 0
         path = os.path.join(daemon.state, "journal.db")
         with sqlite3.connect(path) as file:
