@@ -301,7 +301,11 @@ static int next_left(struct journal *journal, uint64_t after, uint64_t *ret, str
 static int sweep(struct journal *journal, long *ret_due_ms, struct fault *fault)
 {
 	struct store *store = &journal->store;
-	uint64_t last;
+	uint64_t last, has;
+	char name[NAME_ROOM];
+	if (!target_at(journal, 0, name,
+		    &has)) /* as long as nobody said who the targets are, none is no target any more */
+		return 0;
 	int error = next_left(journal, store->swept, &last, fault);
 	if (error || last == 0) {
 		store->swept = UINT64_MAX;
