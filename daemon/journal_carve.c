@@ -232,6 +232,17 @@ static void note_target(struct carve *carve, const struct column *name, uint64_t
 		target->through = through;
 }
 
+/* 32 digits, as the schema makes them; a damaged page may hold anything, a NUL among them. */
+static bool is_epoch(const struct column *value)
+{
+	if (value->length != EPOCH_MAX - 1)
+		return false;
+	for (size_t i = 0; i < value->length; i++)
+		if (!memchr("0123456789abcdef", value->at[i], 16))
+			return false;
+	return true;
+}
+
 /* A row of `state`: kind, name, number, value. */
 static void take_state(struct carve *carve, const struct column columns[static 4])
 {
@@ -241,7 +252,7 @@ static void take_state(struct carve *carve, const struct column columns[static 4
 	if (!value->at || !columns[1].at || !take_integer(&columns[2], &number) || number < 0)
 		return;
 	snprintf(again, sizeof(again), "%lld", (long long)number);
-	if (says(&columns[0], "epoch") && is_text(value) && value->length == EPOCH_MAX - 1) {
+	if (says(&columns[0], "epoch") && is_text(value) && is_epoch(value)) {
 		vote(carve->epochs, (const char *)value->at, value->length);
 	} else if (says(&columns[0], "head") && value->length == DIGEST_SIZE && (uint64_t)number > carve->head.seq) {
 		carve->head.seq = (uint64_t)number;
