@@ -237,9 +237,11 @@ static bool is_epoch(const struct column *value)
 {
 	if (value->length != EPOCH_MAX - 1)
 		return false;
-	for (size_t i = 0; i < value->length; i++)
-		if (!memchr("0123456789abcdef", value->at[i], 16))
+	for (size_t i = 0; i < value->length; i++) {
+		uint8_t digit = value->at[i];
+		if ((digit < '0' || digit > '9') && (digit < 'a' || digit > 'f'))
 			return false;
+	}
 	return true;
 }
 

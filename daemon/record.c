@@ -344,7 +344,9 @@ struct draft *record_draft(const struct config *config, const struct instrument_
 		if (!draft->disagrees)
 			complete(&draft->completed, registered->facts);
 	}
-	judge(config, instrument, &draft->completed, reception, &draft->judgement);
+	struct judgement judgement;
+	judge(config, instrument, &draft->completed, reception, &judgement);
+	draft->judgement = judgement;
 	return draft;
 }
 
