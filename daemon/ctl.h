@@ -44,6 +44,9 @@ int ctl_settings(const struct ctl *ctl, int argc, char **argv);
 /* Prints the fault after the program's name and returns `code`. */
 int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* `--for TIME`, up to seven days, as the request's lifetime_ms. EXIT_DONE, or EXIT_USAGE after saying why. */
+int ctl_read_for(const char *text, struct json *request);
+
 /* Sends one request to the running daemon; `each` gets its answer line by line, a non-zero answer ends it. EXIT_DONE,
  * EXIT_NO_DAEMON (nothing printed yet), or EXIT_FAILED after printing. Takes `request` over. */
 int ctl_ask(const struct ctl *ctl, struct json *request, int (*each)(void *context, const char *line, size_t length),

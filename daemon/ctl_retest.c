@@ -6,7 +6,6 @@
 
 #include "ctl.h"
 #include "program.h"
-#include "settings.h"
 
 struct showing {
 	struct ctl ctl;
@@ -86,17 +85,6 @@ static int print_expected(void *context, const char *line, size_t length)
 }
 
 /* EXIT_DONE, or EXIT_USAGE after saying why. */
-static int read_duration(const char *text, struct json *request)
-{
-	static const struct setting row = { .name = "--for", .type = SETTING_DURATION, .min = 1000, .max = 604800000 };
-	int64_t lifetime_ms;
-	struct fault fault;
-	if (settings_value(&row, text, &lifetime_ms, &fault) != 0)
-		return ctl_fail(EXIT_USAGE, "--for: %s", fault.text);
-	js_put_integer(request, "lifetime_ms", lifetime_ms);
-	return EXIT_DONE;
-}
-
 static int read_options(struct showing *showing, struct json *request, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -111,7 +99,7 @@ static int read_options(struct showing *showing, struct json *request, int argc,
 		if (option == 'i')
 			js_put_text(request, "instrument", optarg);
 		else if (option == 't')
-			code = read_duration(optarg, request);
+			code = ctl_read_for(optarg, request);
 		else if (option == 'j')
 			showing->ctl.json = true;
 		else

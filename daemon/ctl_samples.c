@@ -132,7 +132,7 @@ static int read_results(const char *text, struct json *request)
 	return EXIT_DONE;
 }
 
-static int read_duration(const char *text, struct json *request)
+int ctl_read_for(const char *text, struct json *request)
 {
 	static const struct setting row = { .name = "--for", .type = SETTING_DURATION, .min = 1000, .max = 604800000 };
 	int64_t lifetime_ms;
@@ -162,7 +162,7 @@ static int read_options(struct registering *registering, struct ctl *ctl, int ar
 		else if (option == 'r')
 			code = read_results(optarg, registering->request);
 		else if (option == 't')
-			code = read_duration(optarg, registering->request);
+			code = ctl_read_for(optarg, registering->request);
 		else if (option == 'q')
 			js_put_bool(registering->request, "queue", true);
 		else if (option == 'f')

@@ -338,6 +338,42 @@ static void the_next_result_may_be_said_to_be_a_retest(void **state)
 	assert_int_equal(tested(room, 0, "", "12.00"), 1); /* too late */
 }
 
+static void a_result_of_another_item_is_not_the_one_that_is_awaited(void **state)
+{
+	struct room *room = *state;
+	tested(room, 0, "", "63.50");
+	expect(room, js_get_text(entry(room, 1), "id"), "pr-1", 60000);
+	text_copy(add_test(room, "", "0.5")->item, 96, "XX-1");
+	store(room, 0);
+	assert_int_equal(js_get_integer(entry(room, head(room)), "test_seq", 0), 1);
+	assert_int_equal(tested(room, 0, "", "60.00"), 2);
+}
+
+static int write_changes(void *context, struct db *db, struct fault *fault)
+{
+	return retests_write(context, db, fault);
+}
+
+static void what_was_in_the_journal_already_changes_no_group(void **state)
+{
+	struct room *room = *state;
+	struct retest_group group;
+	struct retest_changes changes = { 0 };
+	const struct entry known = { .known = true };
+	tested(room, 0, "S-1", "63.50");
+	char first[ENTRY_ID_MAX];
+	snprintf(first, sizeof(first), "%s", js_get_text(entry(room, 1), "id"));
+	assert_int_equal(retests_by_member(room->retests, first, &group, &room->fixture->fault), 1);
+	text_copy(group.item, sizeof(group.item), "changed");
+	retests_change(&changes, &known, &group, false);
+	assert_int_equal(journal_append_with(room->fixture->journal, NULL, 0, NULL, NULL, write_changes, &changes,
+				 &room->fixture->fault),
+		0);
+	retest_changes_free(&changes);
+	assert_int_equal(retests_by_member(room->retests, first, &group, &room->fixture->fault), 1);
+	assert_string_equal(group.item, "PR-OPCB");
+}
+
 static void two_lines_wait_for_each_other(void **state)
 {
 	struct room *room = *state;
@@ -381,6 +417,8 @@ int main(void)
 		TEST(a_group_ends_with_its_window_and_what_is_missing_is_told_once),
 		TEST(a_confirmed_group_ends_in_silence),
 		TEST(the_next_result_may_be_said_to_be_a_retest),
+		TEST(a_result_of_another_item_is_not_the_one_that_is_awaited),
+		TEST(what_was_in_the_journal_already_changes_no_group),
 		TEST(two_lines_wait_for_each_other),
 		TEST(a_sample_tested_without_end_begins_a_new_group),
 	};
