@@ -6,6 +6,7 @@ instruments wrote to their --truth files at the moment they finished a result.
 import collections
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -21,6 +22,7 @@ from paho.mqtt.properties import Properties
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+LISTENING_PORTS = (10240, 32768)
 COUNTY, STATION = "330421", "330421103-01"
 PREFIX = f"assay/v1/{COUNTY}/{STATION}"
 SANITIZED = any(word in os.path.basename(BUILD) for word in ("address", "thread", "undefined"))
@@ -29,9 +31,23 @@ SANITIZER_REPORT = re.compile(r"^.*(?:\w+Sanitizer\b|runtime error:).*$", re.MUL
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback port to listen on, now and after an outage.
+
+    From below the range the kernel dials from (ip_local_port_range): out of that range somebody's connection can take the
+    port while its broker is down, even the daemon's own one that looks for the broker and is joined to itself.
+    """
+    while True:
+        port = random.randrange(*LISTENING_PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("0.0.0.0", port))
+                return port
+            except OSError:
+                continue
 
 
 def dial(port):
@@ -128,7 +144,11 @@ class Broker(Process):
 
     def start(self):
         super().start()
-        wait_for(lambda: listens(self.port), 10, "mosquitto listening")
+        try:
+            wait_for(lambda: listens(self.port) or not self.alive(), 20, "mosquitto listening")
+        except TimeoutError as late:
+            raise TimeoutError(f"{late}: {self.log()[-2000:]}") from None
+        assert self.alive(), f"mosquitto ended: {self.log()[-2000:]}"
         return self
 
 

@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -95,6 +96,19 @@ def test_a_report_of_a_sanitizer_fails_the_room(sanitizer, tmp_path):
 def test_a_process_that_is_in_order_fails_no_room():
     with harness.Room() as room:
         room.add(harness.Process(["true"], room.path("true.log")).start()).child.wait(20)
+
+
+def test_no_dialled_connection_can_take_the_port_of_a_broker_that_is_down():
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as kernel:
+        first_dialled = int(kernel.read().split()[0])
+    assert all(harness.free_port() < first_dialled for _ in range(50))
+
+
+def test_a_broker_that_cannot_listen_says_why(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", harness.free_port()))
+        with pytest.raises(AssertionError, match="Address already in use"):
+            harness.Broker(str(tmp_path), port=taken.getsockname()[1]).start()
 
 
 def test_the_daemon_under_test_carries_the_sanitizer_of_its_build():
