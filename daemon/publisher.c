@@ -41,6 +41,7 @@ static void take_event(struct publisher *publisher, const struct mqtt_event *eve
 				log_warning(
 					_("target %s: the broker does not take the status, a seal or an answer: %s"),
 					publisher->target->name, mqtt_reason(event->reason));
+			platform_answered(publisher, event->token);
 			proof_answered(publisher, event->token, event->kind == MQTT_REFUSED);
 		} else {
 			send_answered(publisher, event);

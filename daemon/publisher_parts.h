@@ -43,6 +43,8 @@ struct outbox {
 	int status_token;    /* the status in flight, 0: none */
 	long status_next_ms; /* not before */
 	long status_last_ms;
+	unsigned status_losses; /* links in a row, lost with the status in flight and no entry */
+	long abridged_until_ms; /* the whole status seems to be too large for the broker */
 };
 
 struct proof_stream { /* seals, or manifests */
@@ -187,7 +189,10 @@ bool doubt_link_lost(struct publisher *publisher, const char *why, int reason, l
 /* publisher_platform.c */
 void platform_message(struct publisher *publisher, const struct mqtt_incoming *message);
 bool platform_send(struct publisher *publisher, long now_ms); /* true when it sent something */
-void platform_reset(struct publisher *publisher);             /* a connection ended */
+void platform_answered(struct publisher *publisher, int token);
+/* The link is lost, with no entry in flight and nobody's word why. True where the status may be the reason. */
+bool platform_link_lost(struct publisher *publisher, long now_ms);
+void platform_reset(struct publisher *publisher); /* a connection ended */
 void platform_watch_receipts(struct publisher *publisher, long now_ms);
 void platform_goodbye(struct publisher *publisher); /* the last status */
 #define PLATFORM_OFFLINE "{\"online\":false}"

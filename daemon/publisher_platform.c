@@ -10,6 +10,9 @@
 
 #define STATUS_EVERY_MS     30000
 #define STATUS_PAUSE_MS     1000 /* changes that come together are told together */
+#define STATUS_SOON_MS      3000 /* a link lost later than that after the status was sent has other reasons */
+#define STATUS_LOSSES       3    /* links in a row, before an abridged status is tried */
+#define STATUS_ABRIDGED_MS  3600000
 #define RECEIPT_PATIENCE_MS 60000
 #define RECEIPT_LONGEST_MS  3600000
 #define RECEIPT_RESEND      1000  /* entries sent again at once when no receipt covers them */
@@ -69,6 +72,22 @@ bool platform_publish(struct publisher *publisher, const char *topic, const char
 	return publish(publisher, &outgoing, false, ret_token);
 }
 
+/* Without what grows with the room: for a broker that does not take the whole. Memory or the end. */
+static char *abridge(const char *whole)
+{
+	struct json *status = js_parse(whole, strlen(whole), NULL), *brief = js_new_object();
+	const char *key;
+	struct json *value;
+	for (size_t i = 0; (value = js_member(status, i, &key)); i++)
+		if (!js_is_object(value))
+			js_put(brief, key, js_copy(value));
+	js_put_bool(brief, "abridged", true);
+	char *text = js_dump(brief);
+	js_free(brief);
+	js_free(status);
+	return text;
+}
+
 static bool send_status(struct publisher *publisher, const char *payload, long now_ms)
 {
 	struct outbox *outbox = &publisher->outbox;
@@ -77,6 +96,46 @@ static bool send_status(struct publisher *publisher, const char *payload, long n
 	outbox->status_last_ms = now_ms;
 	outbox->status_next_ms = now_ms + STATUS_PAUSE_MS;
 	return publish(publisher, &status, true, &outbox->status_token);
+}
+
+/* The whole status, or what the broker takes of it. */
+static bool send_present_status(struct publisher *publisher, long now_ms)
+{
+	struct outbox *outbox = &publisher->outbox;
+	char *whole = publisher->status(publisher->context);
+	if (!whole)
+		return false;
+	bool sent = now_ms >= outbox->abridged_until_ms && send_status(publisher, whole, now_ms);
+	if (!sent) {
+		char *brief = abridge(whole);
+		sent = send_status(publisher, brief, now_ms);
+		free(brief);
+	}
+	free(whole);
+	return sent;
+}
+
+void platform_answered(struct publisher *publisher, int token)
+{
+	if (token == publisher->outbox.status_token)
+		publisher->outbox.status_losses = 0;
+}
+
+bool platform_link_lost(struct publisher *publisher, long now_ms)
+{
+	struct outbox *outbox = &publisher->outbox;
+	if (!window_find(&outbox->window, outbox->status_token) || now_ms - outbox->status_last_ms > STATUS_SOON_MS ||
+		now_ms < outbox->abridged_until_ms)
+		return false;
+	if (++outbox->status_losses >= STATUS_LOSSES) {
+		outbox->abridged_until_ms = now_ms + STATUS_ABRIDGED_MS;
+		log_warning(
+			_("target %s: the broker ended the link each of the %u times it was sent the status alone; it "
+			  "gets an abridged one for an hour"),
+			publisher->target->name, outbox->status_losses);
+		outbox->status_losses = 0;
+	}
+	return true;
 }
 
 static bool status_is_due(const struct publisher *publisher, long now_ms)
@@ -93,13 +152,8 @@ bool platform_send(struct publisher *publisher, long now_ms)
 	int token;
 	if (window_room(&outbox->window) == 0)
 		return false;
-	if (status_is_due(publisher, now_ms)) {
-		char *payload = publisher->status(publisher->context);
-		bool sent = payload && send_status(publisher, payload, now_ms);
-		free(payload);
-		if (sent)
-			return true;
-	}
+	if (status_is_due(publisher, now_ms) && send_present_status(publisher, now_ms))
+		return true;
 	if (outbox->count == 0 || pace_wait_ms(&publisher->answer_pace, now_ms) > 0)
 		return false;
 	pace_spend(&publisher->answer_pace);

@@ -236,9 +236,10 @@ bool doubt_link_lost(struct publisher *publisher, const char *why, int reason, l
 {
 	struct doubt *doubt = &publisher->doubt;
 	struct stream *stream = oldest_stream(publisher);
-	if (why || !stream || !may_mean_a_message(reason) || now_ms - window_oldest_ms(&stream->window) > SOON_MS) {
+	bool message = !why && may_mean_a_message(reason);
+	if (!message || !stream || now_ms - window_oldest_ms(&stream->window) > SOON_MS) {
 		doubt->links = 0;
-		return false;
+		return message && !stream && platform_link_lost(publisher, now_ms);
 	}
 	if (doubt->one_by_one > 0) {
 		suspect(publisher, stream, reason);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,16 +44,26 @@ static inline bool eventually(bool (*holds)(struct stage *), struct stage *stage
 	return true;
 }
 
+/* From below the range the kernel dials from: out of that range somebody's connection could take it while the broker is
+ * down, even the publisher's own, joined to itself. */
 static inline int free_port(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(fd, (struct sockaddr *)&address, length) != 0 ||
-		getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-		abort();
-	close(fd);
-	return ntohs(address.sin_port);
+	const int one = 1;
+	for (;;) {
+		uint16_t port;
+		if (getrandom(&port, sizeof(port), 0) != sizeof(port))
+			abort();
+		port = (uint16_t)(10240 + port % (32768 - 10240));
+		struct sockaddr_in address = {
+			.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_ANY)
+		};
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		int taken = bind(fd, (struct sockaddr *)&address, sizeof(address));
+		close(fd);
+		if (!taken)
+			return port;
+	}
 }
 
 static inline bool can_connect(struct stage *stage)

@@ -193,6 +193,41 @@ static void a_target_gets_only_what_it_is_for(void **state)
 	stage_free(stage);
 }
 
+static char *large_status(void *context)
+{
+	static const char before[] = "{\"online\":true,\"seq\":9,\"instruments\":{\"reader-1\":{\"health\":\"";
+	char *text = malloc(4000);
+	(void)context;
+	assert_non_null(text);
+	snprintf(text, 4000, "%s%0*d\"}}}", before, 3000, 0);
+	return text;
+}
+
+/* All that it cannot take of the station is the whole status: neither entries nor the status may wait for that. */
+static void deliver_past_a_status_too_large(enum target_protocol protocol)
+{
+	struct stage *stage = stage_new("max_packet_size 1500");
+	stage->target.protocol = protocol;
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 9, true);
+	assert_int_equal(publisher_start(&stage->config, &stage->target, stage->journal, large_status, stage,
+				 &stage->publisher, &stage->fault),
+		0);
+	wanted = 9;
+	assert_true(eventually(all_delivered, stage, 20000));
+	assert_true(eventually(all_heard, stage, 5000));
+	assert_int_equal(publisher_stats(stage->publisher)->refused, 0);
+	assert_true(count_of(stage, "{\\\"online\\\":true,\\\"seq\\\":9,\\\"abridged\\\":true}") > 0);
+	stage_free(stage);
+}
+
+static void a_status_too_large_is_abridged(void **state)
+{
+	(void)state;
+	deliver_past_a_status_too_large(TARGET_MQTT5);
+	deliver_past_a_status_too_large(TARGET_MQTT311);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +236,7 @@ int main(void)
 		cmocka_unit_test(what_was_refused_is_delivered_when_tried_again),
 		cmocka_unit_test(what_was_refused_needs_no_receipt),
 		cmocka_unit_test(a_target_gets_only_what_it_is_for),
+		cmocka_unit_test(a_status_too_large_is_abridged),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
