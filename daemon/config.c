@@ -257,25 +257,6 @@ static void load_drop_ins(struct loader *loader, const char *directory)
 		free(entries);
 }
 
-/* The station's own tables; without them the shipped ones. Shipped limits only belong to shipped items. */
-static void load_tables(struct loader *loader, const char *directory)
-{
-	char path[CONFIG_PATH_MAX + 4096];
-	snprintf(path, sizeof(path), "%s/items.csv", directory);
-	bool own_items = access(path, F_OK) == 0;
-	if (!own_items)
-		snprintf(path, sizeof(path), "%s/items.csv", paths_data());
-	items_load(path, &loader->config->items, loader->faults);
-	snprintf(path, sizeof(path), "%s/limits.csv", directory);
-	if (!own_items && access(path, F_OK) != 0)
-		snprintf(path, sizeof(path), "%s/limits.csv", paths_data());
-	if (loader->config->items)
-		items_load_limits(path, loader->config->items, loader->faults);
-	snprintf(path, sizeof(path), "%s/operators.csv", directory);
-	if (access(path, F_OK) == 0)
-		operators_load(path, &loader->config->operators, loader->faults);
-}
-
 /* --- the whole -------------------------------------------------------------------------------------------------------
  */
 
@@ -323,6 +304,7 @@ static void check_whole(struct loader *loader, const char *main_path)
 	for (size_t i = 0; i < config->instrument_count; i++) {
 		check_item(loader, i);
 		config_check_naming(&loader->instruments[i], config, &config->instruments[i]);
+		config_check_calibration(&loader->instruments[i], &config->instruments[i]);
 		for (size_t k = 0; k < i; k++)
 			config_check_shared_port(&loader->instruments[i], &config->instruments[i],
 				&loader->instruments[k], &config->instruments[k]);
@@ -364,7 +346,7 @@ int config_load(const char *directory, struct config **ret, struct faults *fault
 	snprintf(path, sizeof(path), "%s/assayd.conf", directory);
 	load_file(&loader, path, false);
 	load_drop_ins(&loader, directory);
-	load_tables(&loader, directory);
+	config_load_tables(loader.config, directory, faults);
 	if (!*loader.config->control_socket)
 		default_socket(loader.config, faults);
 	check_whole(&loader, path);

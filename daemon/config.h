@@ -54,6 +54,11 @@ struct naming_config {       /* a scanner: whose samples it names */
 
 enum naming_order { NAMING_REPLACE, NAMING_QUEUE }; /* the next scan ends the one before, or waits behind it */
 
+struct calibration_config { /* what the station keeps of an instrument's calibration; "": nothing */
+	char certificate[64];
+	char until[11]; /* its last day, "2027-03-01" */
+};
+
 struct instrument_config {
 	char id[CONFIG_NAME_MAX];
 	const struct driver *driver;
@@ -69,6 +74,7 @@ struct instrument_config {
 	char item[96];       /* what it measures when it does not say */
 	char basis[64];      /* test standard when it does not say */
 	struct naming_config naming;
+	struct calibration_config calibration;
 	char definition[40]; /* digest of everything above: differs when a reload changed this instrument */
 };
 

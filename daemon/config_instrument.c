@@ -182,6 +182,7 @@ static void copy_rows(const struct instrument_rows *rows, struct instrument_conf
 	strcpy(instrument->item, rows->item);
 	strcpy(instrument->basis, rows->basis);
 	instrument->naming = rows->naming;
+	instrument->calibration = rows->calibration;
 }
 
 size_t config_read_instrument(

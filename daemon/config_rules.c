@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "day.h"
 #include "port.h"
 #include "settings_words.h"
 
@@ -215,4 +217,24 @@ void config_check_naming(
 	char id[CONFIG_NAME_MAX];
 	for (const char *at = scanner->naming.names; config_next_name(&at, id);)
 		check_named(place, config, id);
+}
+
+/* --- calibration ------------------------------------------------------------------------------------------------- */
+
+void config_check_calibration(const struct config_place *place, const struct instrument_config *instrument)
+{
+	const char *until = instrument->calibration.until;
+	char today[CLOCK_TEXT_MAX];
+	long days;
+	if (!*until || !day_ends_soon(until, clock_text(today, clock_wall_ms()), &days))
+		return;
+	if (days < 0)
+		config_fault(place, FAULTS_WARNING, "calibration-until",
+			_("the calibration certificate ended on %s, tests are flagged calibration_expired; have the instrument "
+			  "calibrated, then write the new certificate's last day"),
+			until);
+	else
+		config_fault(place, FAULTS_WARNING, "calibration-until",
+			_("the calibration certificate ends on %s, in %ld days; have the instrument calibrated"), until,
+			days);
 }

@@ -19,4 +19,7 @@ void config_check_shared_port(const struct config_place *place, const struct ins
 void config_check_naming(
 	const struct config_place *place, const struct config *config, const struct instrument_config *scanner);
 
+/* Warns of a calibration certificate that has ended or soon ends. */
+void config_check_calibration(const struct config_place *place, const struct instrument_config *instrument);
+
 #endif

@@ -29,6 +29,7 @@
 	ROW(owner, key, SETTING_DURATION, member, least, most, NULL, default_value, NULL, sentence)
 #define INTEGER(owner, key, member, least, most, default_value, sample, sentence)                                      \
 	ROW(owner, key, SETTING_INTEGER, member, least, most, NULL, default_value, sample, sentence)
+#define DAY(owner, key, member, sample, sentence) ROW(owner, key, SETTING_DAY, member, 0, 0, NULL, "", sample, sentence)
 #define CHOICE(owner, key, member, words, default_value, sentence)                                                     \
 	ROW(owner, key, SETTING_CHOICE, member, 0, 0, words, default_value, NULL, sentence)
 #define END                                                                                                            \
@@ -170,6 +171,11 @@ static const struct setting instrument[] = {
 		N_("What it measures, by a code or name of items.csv, where it does not say so itself.")),
 	TEXT(struct instrument_rows, "basis", basis, 0, "", "GB/T 5009.199-2003",
 		N_("The test standard, where it does not say so itself.")),
+	TEXT(struct instrument_rows, "calibration-certificate", calibration.certificate, 0, "", "JZ2026-0117",
+		N_("The number of its calibration certificate; it goes into the records.")),
+	DAY(struct instrument_rows, "calibration-until", calibration.until, "2027-03-01",
+		N_("The last day of that certificate: status and doctor remind of it for 30 days, later tests are flagged "
+		   "calibration_expired.")),
 	TEXT(struct instrument_rows, "names", naming.names, 0, "", "pr-1,an-1",
 		N_("Scanner only: the instruments whose samples it names, set apart by commas; each takes what is scanned for its "
 		   "next results.")),

@@ -47,6 +47,7 @@ struct instrument_rows { /* as written; config_instrument.c makes a struct instr
 	struct maker maker;
 	char item[96], basis[64];
 	struct naming_config naming;
+	struct calibration_config calibration;
 };
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../drivers/fault.h"
+#include "day.h"
 #include "spellings.h"
 #include "textfile.h"
 
@@ -40,52 +41,23 @@ void csv_fault(const struct csv_row *row, const char *format, ...)
 	faults_add(row->faults, FAULTS_ERROR, row->path, row->line, 0, row->excerpt, "%s", text);
 }
 
-/* Cuts at most so many digits off *at; 0 when there is none. */
-static unsigned cut_number(const char **at, unsigned digits)
-{
-	unsigned number = 0;
-	for (; digits > 0 && **at >= '0' && **at <= '9'; digits--)
-		number = number * 10 + (unsigned)(*(*at)++ - '0');
-	return number;
-}
-
-/* Reads "2026-03-05", or as spreadsheets rewrite it: "2026/3/5". */
-static bool read_day(const char *text, char out[static CSV_DAY_MAX])
-{
-	static const unsigned days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	unsigned year = cut_number(&text, 4);
-	char sign = *text;
-	if ((sign != '-' && sign != '/') || year < 1900)
-		return false;
-	text++;
-	unsigned month = cut_number(&text, 2);
-	if (*text++ != sign || month < 1 || month > 12)
-		return false;
-	unsigned day = cut_number(&text, 2);
-	if (*text || day < 1 || day > days[month - 1])
-		return false;
-	if (month == 2 && day == 29 && (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0)))
-		return false;
-	snprintf(out, CSV_DAY_MAX, "%04u-%02u-%02u", year % 10000, month % 100, day % 100);
-	return true;
-}
-
 bool csv_days(const struct csv_row *row, const struct csv_column *columns, size_t from, size_t until,
-	char ret_from[static CSV_DAY_MAX], char ret_until[static CSV_DAY_MAX])
+	char ret_from[static DAY_MAX], char ret_until[static DAY_MAX])
 {
 	bool good = true;
 	*ret_from = *ret_until = '\0';
 	for (size_t i = 0; i < 2; i++) {
 		size_t column = i ? until : from;
 		const char *text = row->field[column];
-		if (*text && !read_day(text, i ? ret_until : ret_from)) {
+		if (*text && !day_read(text, i ? ret_until : ret_from)) {
 			csv_fault(
 				row, _("%s \"%.30s\" is no day; write it like 2026-03-05"), columns[column].name, text);
 			good = false;
 		}
 	}
 	if (good && *ret_from && *ret_until && strcmp(ret_from, ret_until) > 0) {
-		csv_fault(row, _("valid_until %s is before valid_from %s; exchange them"), ret_until, ret_from);
+		csv_fault(row, _("%s %s is before %s %s; exchange them"), columns[until].name, ret_until,
+			columns[from].name, ret_from);
 		good = false;
 	}
 	return good;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "day.h"
 #include "faults.h"
 
 struct csv_column {
@@ -32,13 +33,11 @@ struct csv_row {
 int csv_read(const char *path, const struct csv_column *columns, void (*row)(void *context, const struct csv_row *),
 	void *context, struct faults *faults);
 
-#define CSV_DAY_MAX 11 /* "2026-03-05" */
-
 /* Reads the first and the last day something holds, either may be empty, written like 2026-03-05 or as spreadsheets
  * rewrite it, 2026/3/5. False, and faults of this row, when one is no day or the last is before the first. `columns`
  * are the table's, `from` and `until` places in it. */
 bool csv_days(const struct csv_row *row, const struct csv_column *columns, size_t from, size_t until,
-	char ret_from[static CSV_DAY_MAX], char ret_until[static CSV_DAY_MAX]);
+	char ret_from[static DAY_MAX], char ret_until[static DAY_MAX]);
 
 /* Adds an error at this row. */
 void csv_fault(const struct csv_row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -11,8 +11,10 @@
 #include "clock.h"
 #include "config.h"
 #include "ctl.h"
+#include "day.h"
 #include "disk.h"
 #include "journal.h"
+#include "operators.h"
 #include "program.h"
 #include "secrets.h"
 
@@ -135,6 +137,35 @@ static void look_at_ports(struct doctor *doctor)
 	}
 }
 
+/* What holds up to a day: told ahead, because an appointment takes weeks. `what` is a sentence's subject. */
+static void look_at_day(struct doctor *doctor, const char *check, const char *what, const char *until)
+{
+	char today[CLOCK_TEXT_MAX];
+	long days;
+	if (!*until || !day_ends_soon(until, clock_text(today, clock_wall_ms()), &days))
+		return;
+	if (days < 0)
+		say(doctor, check, true, _("%s ended on %s: what is tested since is flagged; renew it"), what, until);
+	else
+		say(doctor, check, true, _("%s ends on %s, in %ld days; renew it"), what, until, days);
+}
+
+static void look_at_certificates(struct doctor *doctor)
+{
+	const struct config *config = doctor->config;
+	char what[200];
+	for (size_t i = 0; i < config->instrument_count; i++) {
+		const struct instrument_config *instrument = &config->instruments[i];
+		snprintf(what, sizeof(what), _("the calibration certificate of instrument %s"), instrument->id);
+		look_at_day(doctor, "calibration", what, instrument->calibration.until);
+	}
+	for (size_t i = 0; config->operators && i < operators_count(config->operators); i++) {
+		const struct operator* person = operators_at(config->operators, i);
+		snprintf(what, sizeof(what), _("the certificate of %s"), *person->name ? person->name : person->id);
+		look_at_day(doctor, "operators", what, person->until);
+	}
+}
+
 struct unmapped {
 	unsigned count;
 	char item[96];
@@ -234,6 +265,7 @@ int ctl_doctor(const struct ctl *ctl, int argc, char **argv)
 	look_at_clock(&doctor);
 	look_at_disk(&doctor);
 	look_at_ports(&doctor);
+	look_at_certificates(&doctor);
 	look_at_journal(&doctor);
 	struct json *request = js_new_object();
 	js_put_text(request, "command", "status");

@@ -4,6 +4,7 @@
 
 #include "../drivers/text.h"
 #include "ctl.h"
+#include "day.h"
 #include "program.h"
 
 static const char *health_word(const char *health)
@@ -44,6 +45,17 @@ static const char *text_of(const struct json *object, const char *key)
 	return text ? text : "";
 }
 
+static void print_calibration(const struct json *calibration)
+{
+	const char *until = calibration ? js_get_text(calibration, "until") : NULL;
+	long long left = calibration ? js_get_integer(calibration, "days_left", 0) : 0;
+	if (until && left < 0)
+		printf(_("    its calibration certificate ENDED on %s: tests are flagged calibration_expired\n"),
+			until);
+	else if (until && left <= DAY_SOON)
+		printf(_("    its calibration certificate ends on %s, in %lld days\n"), until, left);
+}
+
 static void print_instrument(const char *id, const struct json *it, size_t width)
 {
 	char heard[48], result[48], stored[24];
@@ -58,6 +70,7 @@ static void print_instrument(const char *id, const struct json *it, size_t width
 	printf("%s %s\n", text_of(it, "port"), text_of(it, "serial"));
 	if (js_get_text(it, "fault"))
 		printf("    %s\n", js_get_text(it, "fault"));
+	print_calibration(js_get(it, "calibration"));
 	long long none = js_get_integer(it, "blanks", 0);
 	if (none > 0)
 		printf(_("    %lld times it said itself that there is no result: overload, empty places, what is no test\n"),

@@ -1,4 +1,4 @@
-#include "judge.h"
+#include "judge_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,11 @@
 #define FIRST_YEAR     "2015" /* no instrument of this trade was tested before; "2011-01-02" is a dead battery */
 
 static void flag(struct judgement *to, const char *name)
+{
+	judge_flag(to, name);
+}
+
+void judge_flag(struct judgement *to, const char *name)
 {
 	if (to->flag_count < JUDGE_FLAGS_MAX)
 		to->flags[to->flag_count++] = name;
@@ -313,7 +318,7 @@ static void judge_positive(const struct reading *reading, struct judgement *to)
 	free(samples);
 }
 
-/* ---- when and by whom ---- */
+/* ---- when ---- */
 
 /* The shape of RFC 3339 without zone; clock_parse_local() then says whether the time exists. */
 static bool time_shaped(const char *text)
@@ -370,22 +375,6 @@ static void flag_times(const struct reception *reception, struct judgement *to)
 		flag(to, "clock_unsynced");
 }
 
-static void judge_operator(const struct config *config, const struct reading *reading, struct judgement *to)
-{
-	if (!config->operators || (!*reading->operator_id && !*reading->operator_name))
-		return;
-	to->person = operators_find(config->operators, reading->operator_id);
-	if (!to->person)
-		to->person = operators_find(config->operators, reading->operator_name);
-	if (!to->person) {
-		flag(to, "operator_unknown");
-		return;
-	}
-	to->certified = operator_certified(to->person, to->day);
-	if (!to->certified)
-		flag(to, "operator_expired");
-}
-
 static void judge_marks(const struct reading *reading, struct judgement *to)
 {
 	static const enum reading_mark marks[] = { READING_OUT_OF_RANGE, READING_CALIBRATION_DUE, READING_TEXT_CUT,
@@ -417,5 +406,6 @@ void judge(const struct config *config, const struct instrument_config *instrume
 		judge_positive(reading, ret);
 	judge_marks(reading, ret);
 	flag_times(reception, ret);
-	judge_operator(config, reading, ret);
+	judge_operator(config, instrument, reading, ret);
+	judge_calibration(instrument, ret);
 }

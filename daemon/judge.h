@@ -29,7 +29,10 @@
  * kept as sent only unit_missing +        a value without a unit: the rule was not applied unit_differs +        the
  * value's unit cannot be told in the limit's without guessing: the rule was not applied operator_unknown      the
  * operator is not in operators.csv (only where the station keeps that file) operator_expired      the certificate does
- * not cover the day of the test calibration_due       the instrument says so clock_suspect         the instrument's
+ * not cover the day of the test
+ *   operator_untrained +  the test is of nothing that operators.csv says this person is trained on
+ *   calibration_expired + the instrument's certificate had ended by the day of the test
+ *   calibration_due       the instrument says so clock_suspect         the instrument's
  * time is no time, before 2015, over 24 h ahead, or over 10 min askew clock_unsynced        the box's clock was not
  * synchronised late                  received over 24 h after a test whose time is not suspect retest_required positive
  * by inhibition: the standard wants it repeated matrix_interference   the same for a sample known to give false
@@ -51,7 +54,7 @@
 #include "operators.h"
 #include "record.h"
 
-#define JUDGE_FLAGS_MAX 24
+#define JUDGE_FLAGS_MAX 32
 
 enum word { WORD_NONE, WORD_NOT_DETECTED, WORD_DETECTED }; /* in a value's place */
 
@@ -74,7 +77,8 @@ struct judgement {               /* pointers are into the configuration, the rea
 	char recomputed[DECIMAL_MAX];
 	bool compared, agrees;         /* with what the instrument displays */
 	const struct operator* person; /* NULL: unknown, or not said */
-	bool certified;
+	bool certified, trained;       /* where a person is known */
+	bool calibrated;               /* the certificate had not ended, where its end is known */
 	char day[CLOCK_TEXT_MAX]; /* when it was tested, or received where the instrument's time is not to be trusted */
 	bool clock_suspect;
 	bool tested;       /* tested_at is a time that exists */

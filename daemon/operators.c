@@ -17,7 +17,7 @@ struct operator_table {
 	struct spellings spellings; /* of ids, names and aliases -> operator */
 };
 
-enum column { ID, NAME, ALIASES, CERTIFICATE, FROM, UNTIL, REMARK };
+enum column { ID, NAME, ALIASES, CERTIFICATE, FROM, UNTIL, TRAINED, REMARK };
 
 static const struct csv_column columns[] = {
 	[ID] = { "id", true },
@@ -26,6 +26,7 @@ static const struct csv_column columns[] = {
 	[CERTIFICATE] = { "certificate", false },
 	[FROM] = { "valid_from", false },
 	[UNTIL] = { "valid_until", false },
+	[TRAINED] = { "trained_on", false },
 	[REMARK] = { "remark", false },
 	{ NULL, false },
 };
@@ -64,6 +65,8 @@ static void take_operator(void *context, const struct csv_row *row)
 	person.id = copied(row->field[ID]);
 	person.name = copied(row->field[NAME]);
 	person.certificate = copied(row->field[CERTIFICATE]);
+	person.trained = copied(row->field[TRAINED]);
+	person.line = row->line;
 	spellings_add(&table->spellings, person.id, table->count, row->line);
 	spellings_add(&table->spellings, person.name, table->count, row->line);
 	spellings_add_list(&table->spellings, "", row->field[ALIASES], table->count, row->line);
@@ -117,6 +120,7 @@ void operators_free(struct operator_table *table)
 		free(table->list[i].id);
 		free(table->list[i].name);
 		free(table->list[i].certificate);
+		free(table->list[i].trained);
 	}
 	spellings_free(&table->spellings);
 	free(table->list);
@@ -136,4 +140,47 @@ bool operator_certified(const struct operator* person, const char *day)
 {
 	return (!*person->from || strncmp(day, person->from, 10) >= 0) &&
 	       (!*person->until || strncmp(day, person->until, 10) <= 0);
+}
+
+/* "PR-*" stands for every code that begins so. */
+static bool begins_so(const char *pattern, const char *code)
+{
+	char start[SPELLING_MAX], folded[SPELLING_MAX];
+	size_t length = strlen(spelling_fold(start, pattern));
+	if (length == 0 || start[length - 1] != '*' || strlen(code) >= sizeof(folded))
+		return false;
+	return strncmp(spelling_fold(folded, code), start, length - 1) == 0;
+}
+
+static bool stands_for(const char *word, const struct training *test)
+{
+	if (spelling_same(word, test->method) || spelling_same(word, test->instrument))
+		return true;
+	if (begins_so(word, test->item->code))
+		return true;
+	const struct item *meant = items_find(test->items, word, "", NULL);
+	if (meant && !spelling_same(word, meant->code)) /* a name may be several standards', a code is one's */
+		meant = items_find(test->items, word, test->item->basis, NULL);
+	return meant == test->item;
+}
+
+bool operator_trained(const struct operator* person, const struct training *test)
+{
+	char word[SPELLING_MAX];
+	if (!*person->trained || !test->item)
+		return true;
+	for (const char *at = person->trained; spelling_next(&at, word);)
+		if (word[strspn(word, " ")] && stands_for(word, test))
+			return true;
+	return false;
+}
+
+size_t operators_count(const struct operator_table *table)
+{
+	return table->count;
+}
+
+const struct operator* operators_at(const struct operator_table *table, size_t index)
+{
+	return index < table->count ? &table->list[index] : NULL;
 }

@@ -8,12 +8,15 @@
 #include <stdbool.h>
 
 #include "faults.h"
+#include "items.h"
 
 struct operator_table;
 
 struct operator
 {
 	char *id, *name, *certificate;
+	char *trained;            /* on what: items, methods, instruments, separated by `;`; "" where nobody said */
+	int line;                 /* of the table */
 	char from[11], until[11]; /* the certificate's first and last day, "2026-03-05"; "" for no bound */
 };
 
@@ -26,5 +29,18 @@ const struct operator* operators_find(const struct operator_table *table, const 
 
 /* True when the certificate covers this day, "2026-03-05" (a longer text is looked at up to the day). */
 bool operator_certified(const struct operator* person, const char *day);
+
+struct training { /* what somebody may be trained on, of one test or of a whole station */
+	const struct item_table *items;
+	const struct item *item; /* NULL: unknown */
+	const char *method, *instrument;
+};
+
+/* True where the table says of what this test is (one of its item, in any spelling, or PR-* for codes that begin so;
+ * its method; its instrument's id), where it says nothing, and where nobody knows what was tested. */
+bool operator_trained(const struct operator* person, const struct training *test);
+
+size_t operators_count(const struct operator_table *table);
+const struct operator* operators_at(const struct operator_table *table, size_t index);
 
 #endif

@@ -52,6 +52,12 @@ static void put_instrument(struct json *record, const struct draft *draft)
 	js_put_text_if(object, "serial", serial_of(said, draft->instrument));
 	js_put_text_if(object, "driver", draft->instrument->driver->name);
 	js_put_text_if(object, "profile", draft->instrument->profile_name);
+	struct json *calibration = js_new_object();
+	js_put_text_if(calibration, "certificate", draft->instrument->calibration.certificate);
+	js_put_text_if(calibration, "until", draft->instrument->calibration.until);
+	if (*draft->instrument->calibration.until)
+		js_put_bool(calibration, "valid", draft->judgement.calibrated);
+	put_filled(object, "calibration", calibration);
 	js_put(record, "instrument", object);
 }
 
@@ -185,6 +191,8 @@ static void put_operator(struct json *record, const struct draft *draft)
 	js_put_text_if(object, "certificate", person ? person->certificate : "");
 	if (person)
 		js_put_bool(object, "valid", draft->judgement.certified);
+	if (person && *person->trained)
+		js_put_bool(object, "trained", draft->judgement.trained);
 	put_filled(record, "operator", object);
 }
 

@@ -88,6 +88,8 @@ static const char *type_word(const struct setting *row)
 		return "yes|no";
 	case SETTING_DECIMAL:
 		return "decimal";
+	case SETTING_DAY:
+		return "day";
 	case SETTING_PATH:
 		return "file";
 	case SETTING_DIRECTORY:

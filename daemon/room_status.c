@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "clock.h"
+#include "day.h"
 #include "room_parts.h"
 
 static const char *health_name(int health)
@@ -22,6 +23,19 @@ static void put_age(struct json *object, const char *key, long since_ms)
 		js_put_integer(object, key, (clock_ms() - since_ms) / 1000);
 }
 
+static void put_calibration(struct json *instrument, const struct calibration_config *calibration)
+{
+	char today[CLOCK_TEXT_MAX];
+	if (!*calibration->certificate && !*calibration->until)
+		return;
+	struct json *it = js_new_object();
+	js_put_text_if(it, "certificate", calibration->certificate);
+	js_put_text_if(it, "until", calibration->until);
+	if (*calibration->until)
+		js_put_integer(it, "days_left", day_difference(clock_text(today, clock_wall_ms()), calibration->until));
+	js_put(instrument, "calibration", it);
+}
+
 static struct json *instrument_status(struct line *line, size_t index)
 {
 	const struct instrument_config *config = line_instrument(line, index);
@@ -40,6 +54,7 @@ static struct json *instrument_status(struct line *line, size_t index)
 	js_put_text_if(it, "model", maker.model);
 	js_put_text_if(it, "serial", maker.serial);
 	js_put_text_if(it, "fault", fault.text);
+	put_calibration(it, &config->calibration);
 	put_age(it, "last_heard_s", stats->last_heard_ms);
 	put_age(it, "last_result_s", stats->last_result_ms);
 	const struct {

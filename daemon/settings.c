@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "../drivers/decimal.h"
+#include "day.h"
 #include "settings_words.h"
 
 static const struct {
@@ -229,6 +230,13 @@ static int read_decimal(const struct setting *row, const char *value, void *into
 	return read_text(row, value, into, fault);
 }
 
+static int read_day(const struct setting *row, const char *value, void *into, struct fault *fault)
+{
+	if (day_read(value, into))
+		return 0;
+	return fault_set(fault, EINVAL, _("%s '%s' is no day; write it like 2026-03-05"), row->name, value);
+}
+
 /* A value whose punctuation came out of an input method looks right on the screen, so the character is named. */
 static int lookalike_fault(const struct setting *row, const char *value, struct fault *fault)
 {
@@ -262,6 +270,8 @@ int settings_value(const struct setting *row, const char *value, void *into, str
 		return read_boolean(row, value, field, fault);
 	case SETTING_DECIMAL:
 		return read_decimal(row, value, field, fault);
+	case SETTING_DAY:
+		return read_day(row, value, field, fault);
 	case SETTING_TEXT:
 	case SETTING_PATH:
 	case SETTING_DIRECTORY:

@@ -1,5 +1,6 @@
 #include "spellings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,26 @@ bool spelling_holds(const char *text, const char *part)
 	return holds;
 }
 
+/* Where the first of a list ends, and how long the sign behind it is; 0 where the list ends. */
+static const char *list_end(const char *list, size_t *ret_sign)
+{
+	const char *half = strchr(list, ';'), *full = strstr(list, "；");
+	const char *end = half && (!full || half < full) ? half : full;
+	*ret_sign = !end ? 0 : end == half ? 1 : strlen("；");
+	return end ? end : list + strlen(list);
+}
+
+bool spelling_next(const char **list, char out[static SPELLING_MAX])
+{
+	size_t sign;
+	if (!**list)
+		return false;
+	const char *end = list_end(*list, &sign);
+	snprintf(out, SPELLING_MAX, "%.*s", (int)(end - *list), *list);
+	*list = end + sign;
+	return true;
+}
+
 /* In the order of the bytes. */
 static uint64_t beginning(const char *folded)
 {
@@ -125,14 +146,11 @@ void spellings_add_list(struct spellings *spellings, const char *prefix, const c
 	char *copy = strdup(list);
 	if (!copy)
 		abort();
-	for (char *at = copy; at;) {
-		char *half = strchr(at, ';'), *full = strstr(at, "；");
-		char *end = half && (!full || half < full) ? half : full;
-		char *next = end ? end + (end == half ? 1 : strlen("；")) : NULL;
-		if (end)
-			*end = '\0';
+	for (char *at = copy; *at;) {
+		size_t sign, length = (size_t)(list_end(at, &sign) - at);
+		at[length] = '\0';
 		add_prefixed(spellings, prefix, at, meaning, line);
-		at = next;
+		at += length + sign;
 	}
 	free(copy);
 }

@@ -19,6 +19,11 @@ bool spelling_same(const char *a, const char *b);
 /* True when folded `text` holds folded `part` somewhere. */
 bool spelling_holds(const char *text, const char *part);
 
+#define SPELLING_MAX 128
+
+/* The next of a list separated by `;` (half or full width), cut at SPELLING_MAX; false at the end. */
+bool spelling_next(const char **list, char out[static SPELLING_MAX]);
+
 struct spelling {
 	uint64_t begins; /* its first eight bytes as one number: most comparisons need no more */
 	char *folded;

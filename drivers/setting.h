@@ -18,6 +18,7 @@ enum setting_type {
 	SETTING_BOOLEAN,    /* bool: yes/no, true/false, on/off, 1/0 */
 	SETTING_DECIMAL,    /* char[max + 1]; a decimal number kept as text */
 	SETTING_DIRECTORY,  /* char[max + 1]; absolute path, which may be created later: nothing is looked up */
+	SETTING_DAY,        /* char[11]; a calendar day, "2026-03-05", also written 2026/3/5 */
 	SETTING_CREDENTIAL, /* char[max + 1]; like SETTING_PATH, or the bare name of a systemd credential */
 };
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../daemon/clock.h"
 #include "../../daemon/config.h"
 #include "../../daemon/log.h"
 
@@ -181,6 +182,39 @@ static void a_definition_changes_with_what_it_defines_and_with_nothing_else(void
 	config_release(third);
 }
 
+static void a_calibration_that_ends_is_told_ahead(void **state)
+{
+	(void)state;
+	static const struct {
+		long days;
+		const char *says; /* NULL: nothing */
+	} cases[] = { { -1, "flagged calibration_expired; have" }, { 0, "in 0 days; have" }, { 30, "in 30 days; have" },
+		{ 31, NULL } };
+	char section[256], day[CLOCK_TEXT_MAX];
+	setenv("TZ", "Asia/Shanghai", 1);
+	tzset();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		clock_text(day, clock_wall_ms() + cases[i].days * 86400000);
+		snprintf(section, sizeof(section), "%scalibration-until = %.10s\n", reader, day);
+		write_file("assayd.conf", station, target, section);
+		if (cases[i].says)
+			said(0, 1, cases[i].says);
+		else
+			config_release(loaded());
+	}
+}
+
+static void a_word_nobody_can_be_trained_on_is_told(void **state)
+{
+	(void)state;
+	write_file("assayd.conf", station, target, reader);
+	write_file("operators.csv", "id,name,trained_on\n", "01,张三,PR-OPCB；克百威;colloidal-gold;PR-1;VD-*\n", "");
+	config_release(loaded());
+	write_file("operators.csv", "id,name,trained_on\n", "01,张三,PR-OPCB\n02,李四,PR-OPCD\n", "");
+	said(0, 1, "trained_on \"PR-OPCD\" is no item");
+	remove_file("operators.csv");
+}
+
 static void a_changed_password_changes_the_target(void **state)
 {
 	(void)state;
@@ -322,6 +356,8 @@ int main(void)
 		cmocka_unit_test(a_small_configuration_has_every_default),
 		cmocka_unit_test(everything_given_is_taken),
 		cmocka_unit_test(a_definition_changes_with_what_it_defines_and_with_nothing_else),
+		cmocka_unit_test(a_calibration_that_ends_is_told_ahead),
+		cmocka_unit_test(a_word_nobody_can_be_trained_on_is_told),
 		cmocka_unit_test(a_changed_password_changes_the_target),
 		cmocka_unit_test(instruments_share_a_profile_and_change_with_it),
 		cmocka_unit_test(what_is_legal_but_unwise_gets_a_warning),

@@ -104,6 +104,20 @@ static void every_faulty_line_is_reported(void **state)
 	}
 }
 
+static void what_people_are_trained_on_is_kept_as_written(void **state)
+{
+	(void)state;
+	struct faults faults;
+	struct operator_table *table;
+	assert_int_equal(load("id,name,Trained_On\n01,张三,PR-OPCB;克百威\n02,李四\n", &table, &faults), 0);
+	assert_int_equal(operators_count(table), 2);
+	assert_string_equal(operators_at(table, 0)->trained, "PR-OPCB;克百威");
+	assert_string_equal(operators_at(table, 1)->trained, "");
+	assert_int_equal(operators_at(table, 1)->line, 3);
+	assert_null(operators_at(table, 2));
+	operators_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +125,7 @@ int main(void)
 		cmocka_unit_test(a_person_is_found_by_id_name_and_alias),
 		cmocka_unit_test(a_certificate_holds_from_its_first_to_its_last_day),
 		cmocka_unit_test(two_people_of_one_name_are_not_told_apart_by_it),
+		cmocka_unit_test(what_people_are_trained_on_is_kept_as_written),
 		cmocka_unit_test(every_faulty_line_is_reported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

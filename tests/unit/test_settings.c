@@ -20,7 +20,7 @@ struct sheet {
 	int64_t poll_ms;
 	int mode;
 	bool strict;
-	char limit[11];
+	char limit[11], until[11];
 	char file[65], folder[65], secret[65];
 };
 
@@ -33,6 +33,7 @@ static const struct setting rows[] = {
 	{ "mode", SETTING_CHOICE, AT(mode), 0, 0, "first|second|third", "second", NULL, "" },
 	{ "strict", SETTING_BOOLEAN, AT(strict), 0, 0, NULL, "yes", NULL, "" },
 	{ "limit", SETTING_DECIMAL, AT(limit), 0, 10, NULL, "", NULL, "" },
+	{ "until", SETTING_DAY, AT(until), 0, 0, NULL, "", NULL, "" },
 	{ "file", SETTING_PATH, AT(file), 1, 64, NULL, "", NULL, "" },
 	{ "folder", SETTING_DIRECTORY, AT(folder), 1, 64, NULL, "", NULL, "" },
 	{ "secret", SETTING_CREDENTIAL, AT(secret), 1, 64, NULL, "", NULL, "" },
@@ -144,6 +145,10 @@ static void texts_decimals_and_paths_are_checked(void **state)
 	assert_string_equal(sheet.name, "嘉善检测");
 	takes("name", "（一）"); /* full-width is right in a text */
 	refuses("name", "嘉善检测室", "shorten it to 12");
+	takes("until", "2027/3/1");
+	assert_string_equal(sheet.until, "2027-03-01");
+	refuses("until", "2027-02-29", "is no day; write it like 2026-03-05");
+	refuses("until", "1.3.2027", "is no day");
 	takes("limit", "0.50");
 	assert_string_equal(sheet.limit, "0.50");
 	refuses("limit", "0.5O", "0.50 may be meant");

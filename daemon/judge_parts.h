@@ -1,0 +1,15 @@
+/* The parts of the judge, for daemon/judge*.c only. */
+#ifndef ASSAYD_JUDGE_PARTS_H
+#define ASSAYD_JUDGE_PARTS_H
+
+#include "judge.h"
+
+void judge_flag(struct judgement *to, const char *name);
+
+/* judge_station.c: who tested, and with what. All go by the judgement's day. */
+
+void judge_operator(const struct config *config, const struct instrument_config *instrument,
+	const struct reading *reading, struct judgement *to);
+void judge_calibration(const struct instrument_config *instrument, struct judgement *to);
+
+#endif
