@@ -17,6 +17,9 @@ int64_t clock_wall_ms(void); /* Unix time in milliseconds by the box's clock */
 /* True when the kernel says a time service has the clock synchronised (adjtimex: not STA_UNSYNC). */
 bool clock_synced(void);
 
+/* False before the program was written: no box that runs it can honestly have such a date. */
+bool clock_possible(int64_t wall_ms);
+
 /* "2026-03-05T09:43:02.118+08:00", in the process' time zone (TZ is set once from station.timezone). */
 #define CLOCK_TEXT_MAX 40
 char *clock_text(char out[static CLOCK_TEXT_MAX], int64_t wall_ms);

@@ -75,7 +75,8 @@ struct instrument_config {
 	char basis[64];      /* test standard when it does not say */
 	struct naming_config naming;
 	struct calibration_config calibration;
-	char definition[40]; /* digest of everything above: differs when a reload changed this instrument */
+	int64_t skew_alarm_ms; /* how wrong its clock may be before that is announced; 0: it never is */
+	char definition[40];   /* digest of everything above: differs when a reload changed this instrument */
 };
 
 enum target_protocol { TARGET_MQTT5, TARGET_MQTT311 };

@@ -176,6 +176,9 @@ static const struct setting instrument[] = {
 	DAY(struct instrument_rows, "calibration-until", calibration.until, "2027-03-01",
 		N_("The last day of that certificate: status and doctor remind of it for 30 days, later tests are flagged "
 		   "calibration_expired.")),
+	DURATION(struct instrument_rows, "clock-skew-alarm", skew_alarm_ms, 0, 24 * HOURS, "5min",
+		N_("How wrong the instrument's clock may be before that is announced as event clock_skew; 0s never announces it, "
+		   "for an instrument that stamps the beginning of long tests.")),
 	TEXT(struct instrument_rows, "names", naming.names, 0, "", "pr-1,an-1",
 		N_("Scanner only: the instruments whose samples it names, set apart by commas; each takes what is scanned for its "
 		   "next results.")),

@@ -1,5 +1,6 @@
 /* assayctl status: one look at the room. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../drivers/text.h"
@@ -56,9 +57,26 @@ static void print_calibration(const struct json *calibration)
 		printf(_("    its calibration certificate ends on %s, in %lld days\n"), until, left);
 }
 
+/* "-7 min", "+3 s": the instrument's clock against ours; "-" where nothing is known of it */
+static void skew_text(char *out, size_t size, const struct json *clock)
+{
+	long long seconds = js_get_integer(clock, "skew_s", 0), size_s = llabs(seconds);
+	const char *sign = seconds < 0 ? "-" : "+";
+	if (!js_get(clock, "skew_s"))
+		snprintf(out, size, "-");
+	else if (size_s < 120)
+		snprintf(out, size, _("%s%lld s"), sign, size_s);
+	else if (size_s < 7200)
+		snprintf(out, size, _("%s%lld min"), sign, size_s / 60);
+	else if (size_s < 172800)
+		snprintf(out, size, _("%s%lld h"), sign, size_s / 3600);
+	else
+		snprintf(out, size, _("%s%lld days"), sign, size_s / 86400);
+}
+
 static void print_instrument(const char *id, const struct json *it, size_t width)
 {
-	char heard[48], result[48], stored[24];
+	char heard[48], result[48], stored[24], skew[48];
 	age_text(heard, sizeof(heard), js_get_integer(it, "last_heard_s", -1));
 	age_text(result, sizeof(result), js_get_integer(it, "last_result_s", -1));
 	snprintf(stored, sizeof(stored), "%lld", (long long)js_get_integer(it, "stored", 0));
@@ -67,10 +85,15 @@ static void print_instrument(const char *id, const struct json *it, size_t width
 	ctl_column(heard, 14);
 	ctl_column(result, 14);
 	ctl_column(stored, 8);
+	skew_text(skew, sizeof(skew), js_get(it, "clock"));
+	ctl_column(skew, 10);
 	printf("%s %s\n", text_of(it, "port"), text_of(it, "serial"));
 	if (js_get_text(it, "fault"))
 		printf("    %s\n", js_get_text(it, "fault"));
 	print_calibration(js_get(it, "calibration"));
+	if (js_get_bool(js_get(it, "clock"), "alarm", false))
+		printf(_("    its clock is wrong since %.16s: set it at the instrument\n"),
+			text_of(js_get(it, "clock"), "since"));
 	long long none = js_get_integer(it, "blanks", 0);
 	if (none > 0)
 		printf(_("    %lld times it said itself that there is no result: overload, empty places, what is no test\n"),
@@ -155,6 +178,7 @@ static int print_status(void *context, const char *line, size_t length)
 	ctl_column(_("HEARD"), 14);
 	ctl_column(_("LAST RESULT"), 14);
 	ctl_column(_("STORED"), 8);
+	ctl_column(_("CLOCK"), 10);
 	printf("%s\n", _("PORT"));
 	each_member(instruments, width, print_instrument);
 	printf("\n");

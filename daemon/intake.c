@@ -149,6 +149,16 @@ struct intake_batch *intake_judge(struct intake *intake, const struct instrument
 	return batch;
 }
 
+void intake_batch_clock(struct intake_batch *batch, const struct skew *skew)
+{
+	batch->reception.skew = skew_now(skew, batch->reception.clock_synced);
+}
+
+bool intake_batch_is_new(const struct intake_batch *batch, size_t index)
+{
+	return !batch->entries[index].known; /* readings stand first, in their order */
+}
+
 void intake_batch_free(struct intake_batch *batch)
 {
 	if (!batch)
@@ -189,10 +199,10 @@ int intake_store(
 	return 0;
 }
 
-static int append_event(struct intake *intake, struct entry entry, bool alarm, struct fault *fault)
+static int append_event(
+	struct intake *intake, struct entry entry, const char *name, const char *value, struct fault *fault)
 {
-	entry.alarm = alarm;
-	int result = journal_append(intake->journal, &entry, 1, NULL, NULL, fault);
+	int result = journal_append(intake->journal, &entry, 1, name, value, fault);
 	free(entry.body);
 	return result < 0 ? result : 0;
 }
@@ -201,10 +211,18 @@ int intake_event(
 	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault)
 {
 	struct entry entry = event_make(event, instrument ? instrument : "", details, clock_wall_ms());
-	return append_event(intake, entry, false, fault);
+	return append_event(intake, entry, NULL, NULL, fault);
+}
+
+int intake_event_kept(struct intake *intake, const char *event, const char *instrument, struct json *details,
+	const char *name, const char *value, struct fault *fault)
+{
+	return append_event(intake, event_make(event, instrument, details, clock_wall_ms()), name, value, fault);
 }
 
 int intake_alarm(struct intake *intake, const char *event, struct json *details, struct fault *fault)
 {
-	return append_event(intake, event_make(event, "", details, clock_wall_ms()), true, fault);
+	struct entry entry = event_make(event, "", details, clock_wall_ms());
+	entry.alarm = true;
+	return append_event(intake, entry, NULL, NULL, fault);
 }

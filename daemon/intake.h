@@ -11,6 +11,7 @@
 #include "json.h"
 #include "retests.h"
 #include "samples.h"
+#include "skew.h"
 
 struct intake;
 
@@ -35,6 +36,10 @@ struct intake_result {
 struct intake_batch;
 struct intake_batch *intake_judge(struct intake *intake, const struct instrument_config *config,
 	const struct instrument *instrument, const struct readings *readings);
+/* What is known of the instrument's clock; before the first intake_store(). */
+void intake_batch_clock(struct intake_batch *batch, const struct skew *skew);
+/* After intake_store(): whether the record of the reading of this index is new. */
+bool intake_batch_is_new(const struct intake_batch *batch, size_t index);
 void intake_batch_free(struct intake_batch *batch); /* NULL is fine */
 
 /* Appends all of it and the instrument's new cursor in one transaction. */
@@ -67,6 +72,10 @@ bool intake_awaits(const struct intake *intake);
 /* Appends one event of the station: `details` (taken over; may be NULL) are members beside "event" and "instrument". */
 int intake_event(
 	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault);
+/* The same of an instrument; in the same transaction `value` is written down under `name`, which is no instrument's:
+ * journal_cursor() gives it back. */
+int intake_event_kept(struct intake *intake, const char *event, const char *instrument, struct json *details,
+	const char *name, const char *value, struct fault *fault);
 /* An event about the station itself that must get through a full disk. */
 int intake_alarm(struct intake *intake, const char *event, struct json *details, struct fault *fault);
 

@@ -339,29 +339,35 @@ static bool parse_time(const char *text, int64_t *ret_ms)
 	return seconds >= 0;
 }
 
-/* How far the instrument's clock is from ours: exactly, where it told its clock with the reading ("clock"),
- * and at least this far, where it tested in our future. A test in our past says nothing: it may have waited. */
-static void judge_skew(const struct reading *reading, int64_t received_ms, struct judgement *to)
+/* How far the instrument's clock is from ours: as the line knows it; or as the reading says, where it was told the
+ * clock and the line is none ("clock"); and at least this far, where it tested in our future. */
+static void judge_skew(const struct reading *reading, const struct reception *reception, struct judgement *to)
 {
-	int64_t there_ms;
-	to->skew_known = parse_time(said_by(reading, "clock"), &there_ms);
-	if (!to->skew_known && to->tested && to->tested_ms > received_ms) {
-		to->skew_known = true;
-		there_ms = to->tested_ms;
+	int64_t there_ms, ahead_s = to->tested ? (to->tested_ms - reception->received_ms) / 1000 : 0;
+	to->skew_by = reception->skew.by;
+	to->skew_s = reception->skew.skew_s;
+	if (to->skew_by == SKEW_UNKNOWN && parse_time(said_by(reading, "clock"), &there_ms)) {
+		to->skew_by = SKEW_BY_CLOCK;
+		to->skew_s = (there_ms - reception->received_ms) / 1000;
 	}
-	if (to->skew_known)
-		to->skew_s = (there_ms - received_ms) / 1000;
+	if (to->skew_by == SKEW_BY_CLOCK || ahead_s <= 0 || (to->skew_by != SKEW_UNKNOWN && ahead_s <= to->skew_s))
+		return;
+	to->skew_by = SKEW_BY_FUTURE;
+	to->skew_s = ahead_s;
 }
 
+/* Whether the instrument's time can be believed. Comparing it with ours says nothing while ours stands at 1970 or 2011:
+ * then its own time counts, unless it is none. */
 static void judge_clock(const struct reading *reading, const struct reception *reception, struct judgement *to)
 {
 	to->tested = parse_time(reading->tested_at, &to->tested_ms);
-	judge_skew(reading, reception->received_ms, to);
+	judge_skew(reading, reception, to);
 	/* drivers keep digits that are no date out of tested_at, and say so */
 	bool impossible = !to->tested && (*reading->tested_at || *said_by(reading, "impossible_time"));
 	bool old = to->tested && strncmp(reading->tested_at, FIRST_YEAR, 4) < 0;
-	bool ahead = to->tested && to->tested_ms - reception->received_ms > DAY_MS;
-	to->clock_suspect = impossible || old || ahead || (to->skew_known && llabs(to->skew_s) > SKEW_SUSPECT_S);
+	bool ours = reception->clock_synced || clock_possible(reception->received_ms);
+	bool askew = to->skew_by != SKEW_UNKNOWN && llabs(to->skew_s) > SKEW_SUSPECT_S;
+	to->clock_suspect = impossible || old || (askew && ours);
 	clock_text(to->day, to->tested && !to->clock_suspect ? to->tested_ms : reception->received_ms);
 }
 

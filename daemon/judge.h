@@ -33,12 +33,12 @@
  *   operator_untrained +  the test is of nothing that operators.csv says this person is trained on
  *   calibration_expired + the instrument's certificate had ended by the day of the test
  *   calibration_due       the instrument says so clock_suspect         the instrument's
- * time is no time, before 2015, over 24 h ahead, or over 10 min askew clock_unsynced        the box's clock was not
- * synchronised late                  received over 24 h after a test whose time is not suspect retest_required positive
- * by inhibition: the standard wants it repeated matrix_interference   the same for a sample known to give false
- * positives out_of_range          the instrument says the value is beyond its range text_cut +            a text field
- * ended inside a character text_bad +            a text field held bytes that are no character overrun + the instrument
- * says its memory overflowed
+ * time is no time, before 2015, or, by a clock of ours that can be right, over 10 min askew clock_unsynced        the
+ * box's clock was not synchronised late                  received over 24 h after a test whose time is not suspect
+ * retest_required positive by inhibition: the standard wants it repeated matrix_interference   the same for a sample
+ * known to give false positives out_of_range          the instrument says the value is beyond its range text_cut + a
+ * text field ended inside a character text_bad +            a text field held bytes that are no character overrun + the
+ * instrument says its memory overflowed
  *
  * Pure but for the time zone; any thread may call.
  */
@@ -81,10 +81,10 @@ struct judgement {               /* pointers are into the configuration, the rea
 	bool calibrated;               /* the certificate had not ended, where its end is known */
 	char day[CLOCK_TEXT_MAX]; /* when it was tested, or received where the instrument's time is not to be trusted */
 	bool clock_suspect;
-	bool tested;       /* tested_at is a time that exists */
-	int64_t tested_ms; /* Unix ms, where `tested` */
-	bool skew_known;
-	int64_t skew_s; /* instrument's clock minus ours */
+	bool tested;          /* tested_at is a time that exists */
+	int64_t tested_ms;    /* Unix ms, where `tested` */
+	enum skew_by skew_by; /* what told how far the instrument's clock is from ours; SKEW_UNKNOWN: nothing */
+	int64_t skew_s;       /* its clock minus ours; where it tested in our future, at least that */
 	const char *flags[JUDGE_FLAGS_MAX];
 	size_t flag_count;
 };

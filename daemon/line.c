@@ -61,7 +61,7 @@ static void link_broken(struct line *line, const struct fault *fault)
 	line->failures++;
 	for (size_t i = 0; i < line->count; i++) {
 		struct unit *unit = &line->units[i];
-		unit->ready = false;
+		unit->ready = unit->attended = false;
 		/* once is no loss: peers close idle connections */
 		if (line->failures > 1)
 			line_lost(line, unit, HEALTH_NO_LINK, fault);
@@ -113,6 +113,7 @@ static long silent_wait(const struct line *line, const struct unit *unit, long c
 static void silent(struct line *line, struct unit *unit, long cost_ms, const struct fault *fault)
 {
 	unit->silent++;
+	unit->attended = false;
 	unit->wait_ms = silent_wait(line, unit, cost_ms);
 	unit->due_ms = clock_ms() + unit->wait_ms;
 	if (unit->silent < 2 && unit->stats.last_heard_ms) {
@@ -159,6 +160,7 @@ static int serve(struct line *line, struct unit *unit)
 	long begun_ms = clock_ms();
 	switch (line_turn(line, unit, &fault)) {
 	case TURN_IDLE:
+		unit->attended = true;
 		next_poll(unit);
 		break;
 	case TURN_AGAIN:
@@ -174,6 +176,7 @@ static int serve(struct line *line, struct unit *unit)
 		return -ECANCELED;
 	}
 	line_announce(line, unit);
+	line_clock_announce(line, unit);
 	return 0;
 }
 
@@ -337,6 +340,13 @@ void line_maker(struct line *line, size_t index, struct maker *out)
 {
 	pthread_mutex_lock(&line->lock);
 	*out = line->units[index].maker;
+	pthread_mutex_unlock(&line->lock);
+}
+
+void line_clock(struct line *line, size_t index, struct clock_report *out)
+{
+	pthread_mutex_lock(&line->lock);
+	*out = line->units[index].clock;
 	pthread_mutex_unlock(&line->lock);
 }
 

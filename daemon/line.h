@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "intake.h"
+#include "skew.h"
 #include "tap.h"
 
 enum instrument_health { HEALTH_STARTING, HEALTH_OK, HEALTH_SILENT, HEALTH_NO_LINK, HEALTH_FAULTY };
@@ -36,6 +37,13 @@ const struct instrument_config *line_instrument(const struct line *line, size_t 
 const struct instrument_stats *line_stats(const struct line *line, size_t index);
 /* The last fault sentence of an instrument, copied; "" when all is well. Any thread. */
 void line_fault(struct line *line, size_t index, struct fault *out);
+/* What is known of the instrument's clock. Any thread. */
+struct clock_report {
+	struct skew_known known; /* `by` SKEW_UNKNOWN: nothing */
+	bool alarmed;            /* announced as wrong, and not yet as right again */
+	int64_t alarmed_since_ms;
+};
+void line_clock(struct line *line, size_t index, struct clock_report *out);
 /* What the instrument said of itself. Any thread. */
 void line_maker(struct line *line, size_t index, struct maker *out);
 /* Records what passes on the line of an instrument: see tap.h and link_tap(). Any thread. */

@@ -26,9 +26,14 @@ struct unit { /* one instrument of the line */
 	long lost_ms;
 	struct complaint complaint;
 	struct noise *noise; /* NULL: none was heard yet */
+	struct skew skew;    /* of its clock against ours */
+	bool skew_read;      /* what was announced of it before this start */
+	bool attended;       /* asked to the end since it was away: what comes now did not wait for us */
+	long clock_due_ms;   /* what it says of its clock is looked at then */
 	/* under the line's lock */
 	struct fault fault;
 	struct maker maker;
+	struct clock_report clock;
 };
 
 struct line {
@@ -47,7 +52,7 @@ struct line {
 	long open_wait_ms;     /* before the link is looked for again */
 	long suspect_until_ms; /* an answer of a unit that was silent may still arrive and spoil another's */
 	bool opened;           /* at least once */
-	struct complaint link_complaint, store_complaint;
+	struct complaint link_complaint, store_complaint, clock_complaint;
 	size_t count;
 	struct unit units[];
 };
@@ -74,6 +79,14 @@ bool line_full(const struct line *line);               /* commit before the next
 int line_commit(struct line *line, struct unit *unit); /* 0, or -ECANCELED when told to stop meanwhile */
 int line_readings_new(struct readings *readings);
 void line_readings_free(struct readings *readings);
+
+/* line_clock.c: how far the instrument's clock is from ours, and an event when it is too far. */
+struct skew_moment line_moment(void);
+void line_clock_told(struct unit *unit); /* the driver heard what its clock says */
+/* What was stored, received at `then`. */
+void line_clock_results(
+	struct line *line, struct unit *unit, const struct intake_batch *batch, const struct skew_moment *then);
+void line_clock_announce(struct line *line, struct unit *unit);
 
 /* line_noise.c: bytes that are no frame. True: a notice is in the open batch, to be stored before anything else. */
 bool line_noise(struct line *line, struct unit *unit, const struct cut *cut);

@@ -77,7 +77,11 @@ static int store_batch(struct line *line, struct unit *unit, struct intake_batch
 static int store(struct line *line, struct unit *unit)
 {
 	struct intake_batch *batch = intake_judge(line->intake, unit->config, &unit->instrument, &line->readings);
+	const struct skew_moment then = line_moment();
+	intake_batch_clock(batch, &unit->skew);
 	int error = store_batch(line, unit, batch);
+	if (!error)
+		line_clock_results(line, unit, batch, &then);
 	intake_batch_free(batch);
 	if (error)
 		return error;
@@ -116,6 +120,7 @@ enum next line_take(struct line *line, struct unit *unit, const struct reply *re
 	readings->room = readings->count + READINGS_AT_ONCE;
 	size_t notices = readings->notice_count;
 	enum next next = unit->instrument.driver->take(&unit->instrument, reply, readings);
+	line_clock_told(unit);
 	if (!line->modbus)
 		place_notices(readings, notices, reply);
 	if (readings->rejected && readings->notice_count == notices && reply->kind == REPLY_FRAME)

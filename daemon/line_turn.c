@@ -188,8 +188,10 @@ static enum turn listen_for_frames(
 		owed = owed || heard || cutter_held(&line->cutter) > 0;
 		if (final)
 			return owed ? unanswered(line, unit, listening, &broken, fault) : TURN_AGAIN;
-		if (listening)
+		if (listening) {
 			line_listening(line, unit);
+			line_clock_announce(line, unit);
+		}
 		int got = hear(line, unit, patience(line, unit, owed, since_ms, timeout_ms), fault);
 		if (got == -ECANCELED)
 			return TURN_STOP;

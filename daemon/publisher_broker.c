@@ -25,9 +25,6 @@
 
 enum { REFUSED_TAKEN_OVER = 0x8E };
 
-/* No box that runs this program can honestly have an earlier date: certificates fail on such a clock. */
-#define PROGRAM_RELEASED_MS (1772323200 * INT64_C(1000)) /* 2026-03-01 */
-
 static const char *broker_place(const struct publisher *publisher)
 {
 	return strstr(publisher->broker, "://") + 3;
@@ -207,7 +204,7 @@ static void explain(struct publisher *publisher, const char *why, int reason, ch
 		snprintf(out, size, "%s", plain_words(*words ? words : "TCP"));
 	size_t used = strlen(out);
 	char now[CLOCK_TEXT_MAX];
-	if (uses_tls(publisher) && !publisher->up && clock_wall_ms() < PROGRAM_RELEASED_MS)
+	if (uses_tls(publisher) && !publisher->up && !clock_possible(clock_wall_ms()))
 		snprintf(out + used, size - used, _("; this box's clock says %s, which cannot be: set the clock first"),
 			clock_text(now, clock_wall_ms()));
 }

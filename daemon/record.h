@@ -9,10 +9,12 @@
 
 #include "config.h"
 #include "journal.h"
+#include "skew.h"
 
 struct reception {           /* when and how well we know it */
 	int64_t received_ms; /* wall clock, Unix ms */
 	bool clock_synced;
+	struct skew_known skew; /* of the instrument's clock, as known then */
 };
 
 /* What somebody registered about the sample. Where instrument and registration say the same thing differently, the

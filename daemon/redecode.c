@@ -189,6 +189,19 @@ static void complete_sample(const struct json *old, struct reading *reading)
 			text_copy(texts[i].into, texts[i].size, text_of(sample, texts[i].key));
 }
 
+/* What was known of the instrument's clock then; that it tested in our future is seen again. */
+static struct skew_known skew_of(const struct json *old)
+{
+	const struct json *clock = js_get(old, "clock");
+	struct skew_known known = { .by = skew_by_word(text_of(clock, "skew_by")) };
+	if (known.by == SKEW_UNKNOWN && *text_of(js_get(old, "said"), "clock"))
+		known.by = SKEW_BY_CLOCK; /* of a gateway that did not write down how it was known */
+	if (known.by == SKEW_BY_FUTURE || !js_get(clock, "skew_s"))
+		known.by = SKEW_UNKNOWN;
+	known.skew_s = js_get_integer(clock, "skew_s", 0);
+	return known;
+}
+
 static void make_record(struct worker *worker, const struct maker *maker, const struct reading *said)
 {
 	struct reading reading = *said;
@@ -200,6 +213,7 @@ static void make_record(struct worker *worker, const struct maker *maker, const 
 		return;
 	struct made *made = &worker->made[worker->made_count];
 	reception.clock_synced = js_get_bool(js_get(worker->old, "clock"), "synced", clock_synced());
+	reception.skew = skew_of(worker->old);
 	copy_maker(worker->old, &known);
 	if (!worker->event) {
 		complete_sample(worker->old, &reading);

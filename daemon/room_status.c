@@ -36,6 +36,26 @@ static void put_calibration(struct json *instrument, const struct calibration_co
 	js_put(instrument, "calibration", it);
 }
 
+static void put_clock(struct json *it, struct line *line, size_t index)
+{
+	struct clock_report report;
+	char since[CLOCK_TEXT_MAX];
+	line_clock(line, index, &report);
+	if (report.known.by == SKEW_UNKNOWN && !report.alarmed)
+		return;
+	struct json *clock = js_new_object();
+	if (report.known.by != SKEW_UNKNOWN) {
+		js_put_integer(clock, "skew_s", report.known.skew_s);
+		js_put_text(clock, "skew_by", skew_by_name(report.known.by));
+		if (report.known.by != SKEW_BY_FUTURE)
+			js_put_integer(clock, "within_s", report.known.within_s);
+	}
+	js_put_bool(clock, "alarm", report.alarmed);
+	if (report.alarmed)
+		js_put_text(clock, "since", clock_text(since, report.alarmed_since_ms));
+	js_put(it, "clock", clock);
+}
+
 static struct json *instrument_status(struct line *line, size_t index)
 {
 	const struct instrument_config *config = line_instrument(line, index);
@@ -55,6 +75,7 @@ static struct json *instrument_status(struct line *line, size_t index)
 	js_put_text_if(it, "serial", maker.serial);
 	js_put_text_if(it, "fault", fault.text);
 	put_calibration(it, &config->calibration);
+	put_clock(it, line, index);
 	put_age(it, "last_heard_s", stats->last_heard_ms);
 	put_age(it, "last_result_s", stats->last_result_ms);
 	const struct {

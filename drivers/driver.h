@@ -92,10 +92,12 @@ struct instrument {
 	const void *profile; /* the driver's profile struct, or NULL */
 	void *state; /* driver_state_size() bytes, zeroed when made; the first driver->state_size of them before setup()
 	              */
-	char cursor[CURSOR_MAX];   /* setup(): the last durable cursor, "" at the first contact */
-	struct date_time now;      /* ask(): the station's local time */
-	struct maker maker;        /* take() fills in what the instrument says of itself */
-	const char *file;          /* whose bytes frame() and take() see, its name; NULL where the link is no folder */
+	char cursor[CURSOR_MAX]; /* setup(): the last durable cursor, "" at the first contact */
+	struct date_time now;    /* ask(): the station's local time */
+	struct maker maker;      /* take() fills in what the instrument says of itself */
+	char clock[32];          /* take(): what its clock says just now, as in tested_at, where the answer told it; who
+	                            reads it clears it */
+	const char *file;        /* whose bytes frame() and take() see, its name; NULL where the link is no folder */
 	struct date_time file_day; /* of its last change */
 	bool idle;                 /* frame(): nothing more comes, so that a frame may end here; set by the cutter */
 };

@@ -204,6 +204,7 @@ void modbus_status_take(struct instrument *instrument, struct readings *readings
 		modbus_value_read(
 			clock, modbus_order_now(instrument, clock), modbus_registers(instrument, clock), &value);
 		text_copy(state->clock, sizeof(state->clock), value.text);
+		text_copy(instrument->clock, sizeof(instrument->clock), value.text);
 	}
 	if (status_bit(instrument, MODBUS_OVERRUN))
 		modbus_tell(state, readings, MODBUS_TOLD_OVERRUN, NOTICE_OVERRUN,

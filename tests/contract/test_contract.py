@@ -26,7 +26,7 @@ RECORD = {
     "verdict": "positive", "verdict_by": "gateway", "verdict_as_sent": "2", "rule": "inhibition>=50",
     "operator": {"id": "7", "name": "张三", "certificate": "C-1", "valid": True},
     "tested_at": "2026-03-05T09:41:20+08:00", "received_at": "2026-03-05T09:43:02.118+08:00",
-    "clock": {"synced": True, "skew_s": -12}, "flags": [], "decoder": "seven-e-aa/1", "raw": "fhEP"}
+    "clock": {"synced": True, "skew_s": -12, "skew_by": "clock"}, "flags": [], "decoder": "seven-e-aa/1", "raw": "fhEP"}
 LEAST = {**HEAD, "kind": "qc", "instrument": {"id": "x", "driver": "modbus"}, "verdict": "none",
          "received_at": "2026-03-05T09:43:02.118+08:00", "clock": {"synced": False}, "flags": ["unmapped_item"],
          "decoder": "modbus/1"}
@@ -37,6 +37,8 @@ REGISTERED = {**HEAD, "event": "sample_registered", "instrument": "scan-1", "at"
 RETESTED = {**HEAD, "event": "retest_group", "instrument": "pr-1", "at": "2026-03-05T09:43:02.118+08:00", "group": HEAD["id"],
             "state": "retest_required", "sample_no": "20260305-017", "item": "PR-OPCB", "needed": 2, "counted": 1,
             "members": [{"id": HEAD["id"], "verdict": "positive"}, {"id": HEAD["id"], "verdict": "negative"}]}
+ASKEW = {**HEAD, "event": "clock_skew", "instrument": "pr-1", "at": "2026-03-05T09:43:02.118+08:00", "skew_s": -421, "skew_by": "results",
+         "within_s": 60, "since": "2026-03-05T08:43:02.118+08:00", "alarm_s": 300}
 BOUND = {**RECORD, "flags": ["sample_disagrees"],
          "sample": {"no": "17", "bound_by": "instrument", "registered": {"no": "20260305-017", "registered_by": "scanner"}}}
 STATUS = {"online": True, "version": "0.1.0", "epoch": "7f3a", "seq": 0, "backlog": 0, "oldest_unsent_s": 0,
@@ -50,7 +52,7 @@ MANIFEST = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "day": "2026-03-
 RIGHT = [("seal", SEAL), ("manifest", MANIFEST), ("request-manifest", {"day": "2026-03-05"}),
          ("response-manifest", {"day": "2026-03-05", "manifests": [MANIFEST]}),
          ("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
-         ("event", REGISTERED), ("event", RETESTED), ("record", BOUND), ("record", {**RECORD, "test_seq": 2, "retest_of": HEAD["id"]}),
+         ("event", REGISTERED), ("event", RETESTED), ("event", ASKEW), ("record", BOUND), ("record", {**RECORD, "test_seq": 2, "retest_of": HEAD["id"]}),
          ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
          ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),
          ("request-replay", {"epoch": "7f3a", "from": 1, "to": 2}), ("response", {"error": "no"}),
@@ -79,6 +81,9 @@ WRONG = [
     ("record", RECORD, "operator", {"valid": "yes"}), ("record", RECORD, "retest_of", "first"),
     ("record", BOUND, "sample", {"no": "17", "registered": {"no": "20260305-017"}}), ("record", BOUND, "sample", {"bound_by": ""}),
     ("event", RETESTED, "state", "positive"), ("event", RETESTED, "members", []), ("event", RETESTED, "group", 3),
+    ("event", ASKEW, "skew_by", "guess"), ("event", ASKEW, "skew_s", "-421"), ("event", ASKEW, "since", "today"),
+    ("status", STATUS, "instruments", {"pr-1": {"health": "ok", "clock": {"skew_s": 1}}}),
+    ("record", RECORD, "clock", {"synced": True, "skew_s": 1, "skew_by": "guess"}),
     ("event", REGISTERED, "results", 0), ("event", REGISTERED, "next", "pr-1"), ("event", REGISTERED, "sample", {"no": ""}),
     ("event", EVENT, "event", "Missed"), ("event", EVENT, "event", None), ("event", EVENT, "at", None),
     ("event", EVENT, "first", -1), ("status", STATUS, "online", "yes"), ("status", STATUS, "online", None),

@@ -49,7 +49,7 @@ struct one {
 	enum verdict said;
 	const char *item, *basis, *value, *qualifier, *unit, *signals, *limit, *sample, *tested, *person;
 	unsigned marks;
-	bool unsynced, is_reader;
+	bool unsynced, unset, is_reader; /* unset: our clock stands at 1970 */
 	/* what the judge makes of it */
 	enum verdict verdict;
 	const char *by, *rule, *flags, *judged; /* `judged`: value and unit, where converted */
@@ -282,6 +282,17 @@ static const struct one time_cases[] = {
 		.signals = "!clock=2026-03-05T09:43:00", .tested = "2026-03-05T08:43:00" },
 	{ "a box that does not know the time says so", .item = "IMI", .tested = "2026-03-05T09:41:20", .unsynced = true,
 		.flags = "clock_unsynced" },
+	{ "a box that stands at 1970 suspects no instrument of being ahead", .item = "IMI",
+		.tested = "2026-03-05T09:41:20", .unset = true, .flags = "clock_unsynced" },
+	{ "nor one whose clock it was told", .item = "IMI", .signals = "!clock=2026-03-05T09:23:02",
+		.tested = "2026-03-05T09:21:00", .unset = true, .flags = "clock_unsynced" },
+	{ "a box that is not synchronised, but may be right, does", .item = "IMI", .tested = "2027-03-05T09:41:20",
+		.unsynced = true, .flags = "clock_suspect,clock_unsynced" },
+	{ "a time before there were such instruments is none whoever compares", .item = "IMI",
+		.tested = "2011-01-02T00:00:00", .unsynced = true, .flags = "clock_suspect,clock_unsynced" },
+	{ "a certificate is looked at on the day of the test, where the box stands at 1970", .item = "IMI",
+		.tested = "2026-03-05T00:00:00", .unset = true, .person = "李四",
+		.flags = "clock_unsynced,operator_expired" },
 	{ "calibration due, as the instrument says", .item = "IMI", .marks = READING_CALIBRATION_DUE,
 		.flags = "calibration_due" },
 	{ "texts cut and bad, memory overflowed", .item = "IMI",
@@ -344,7 +355,8 @@ static void check(const struct one *cases, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		const struct one *one = &cases[i];
 		struct reading reading = reading_of(one);
-		struct reception reception = { .received_ms = received, .clock_synced = !one->unsynced };
+		struct reception reception = { .received_ms = one->unset ? 118000 : received,
+			.clock_synced = !one->unsynced && !one->unset };
 		struct instrument_config instrument = { .id = "x", .driver = one->is_reader ? &reader : &modbus };
 		struct judgement judgement;
 		char flags[256] = "", got[512], wanted[512];
@@ -450,7 +462,7 @@ static void skew_is_told_where_it_can_be_known(void **state)
 		struct reception reception = { .received_ms = clock_parse_local("2026-03-05T09:43:02") * 1000 };
 		struct judgement judgement;
 		judge(&station, &instrument, &reading, &reception, &judgement);
-		assert_int_equal(judgement.skew_known, cases[i].known);
+		assert_int_equal(judgement.skew_by != SKEW_UNKNOWN, cases[i].known);
 		assert_int_equal(judgement.skew_s, cases[i].skew_s);
 	}
 }

@@ -1,0 +1,107 @@
+"""Wrong clocks: of instruments, found and announced once; of the box."""
+import glob
+import os
+import signal
+import time
+
+import harness
+import pytest
+
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+CLOCKSHIM = os.path.join(harness.BUILD, "tests/faults/clockshim.so")
+TARGET = "broker = mqtt://127.0.0.1:{port}\nreconnect-min = 100ms\nreconnect-max = 1s\n"
+pytestmark = pytest.mark.skipif(harness.SANITIZED, reason="a sanitizer must be the first library of a process")
+
+
+class Synced:
+    """What the kernel says of the box's clock, for processes that get its environment()."""
+
+    def __init__(self, room, synced):
+        self.path = room.path("synced")
+        self.set(synced)
+
+    def set(self, synced):
+        with open(self.path + ".new", "w", encoding="ascii") as file:
+            file.write("1" if synced else "0")
+        os.rename(self.path + ".new", self.path)
+
+    def environment(self, *shims, **more):
+        return {"LD_PRELOAD": ":".join((*shims, harness.SHIM, CLOCKSHIM)), "CLOCK_SYNCED": self.path, **more}
+
+
+def events(daemon, *names):
+    return [entry for entry in daemon.entries() if entry.get("event") in names]
+
+
+def wait_for_events(daemon, name, count=1, seconds=15):
+    harness.wait_for(lambda: len(events(daemon, name)) >= count, seconds, f"{count} {name}")
+    return events(daemon, name)
+
+
+def analyzer(address, more=""):
+    return (f"[instrument an-1]\ndriver = modbus\nprofile = analyzer-a6b\nport = modbus-tcp:{address}\n"
+            f"poll = 100ms\n{more}")
+
+
+def test_a_clock_that_is_told_is_announced_once_when_it_is_seven_minutes_slow():
+    with harness.Room() as room:
+        synced = Synced(room, True)
+        sim = room.sim("an-1", "a6b", ("--tcp", "127.0.0.1:0"), "--results", "4", "--rate", "10", "--clock-offset", "-420")
+        daemon = room.daemon(analyzer(sim.address), env=synced.environment()).start()
+        event = wait_for_events(daemon, "clock_skew")[0]
+        assert event["instrument"] == "an-1" and event["skew_by"] == "clock" and event["alarm_s"] == 300, event
+        assert -423 <= event["skew_s"] <= -419 and event["within_s"] == 2 and "T" in event["since"], event
+        clock = daemon.status()["instruments"]["an-1"]["clock"]
+        assert clock["alarm"] and clock["skew_by"] == "clock" and -423 <= clock["skew_s"] <= -419, clock
+        text = daemon.ctl("status").stdout
+        assert "-7 min" in text and "its clock is wrong since" in text, text
+        harness.wait_for(lambda: sum("instrument_seq" in entry for entry in daemon.entries()) == 4, 15, "the results")
+        for record in (entry for entry in daemon.entries() if "instrument_seq" in entry):
+            assert record["clock"]["skew_by"] == "clock" and -423 <= record["clock"]["skew_s"] <= -418, record["clock"]
+            assert "clock_suspect" not in record["flags"]
+        assert daemon.stop() == 0
+        daemon.start()  # what was announced is not announced again
+        harness.wait_for(lambda: daemon.status()["instruments"]["an-1"].get("clock", {}).get("skew_by") == "clock", 15, "a look")
+        assert daemon.status()["instruments"]["an-1"]["clock"]["alarm"] is True
+        assert len(events(daemon, "clock_skew", "clock_skew_over")) == 1
+        daemon.write_config(analyzer(sim.address, "clock-skew-alarm = 20min\n"))
+        daemon.child.send_signal(signal.SIGHUP)
+        over = wait_for_events(daemon, "clock_skew_over")
+        assert len(over) == 1 and over[0]["instrument"] == "an-1", over
+        assert "right again" in daemon.log()
+
+
+def test_a_fast_clock_is_found_by_the_first_result_and_a_right_one_is_not():
+    with harness.Room() as room:
+        synced = Synced(room, True)
+        lines = {name: room.path(name) for name in ("fast", "right")}
+        for name, offset in (("fast", "600"), ("right", "0")):
+            room.sim(name, "a2", ("--serial", lines[name]), "--results", "3", "--rate", "10", "--clock-offset", offset)
+        daemon = room.daemon("".join(
+            f"[instrument {name}]\ndriver = seven-e-aa\nport = {path}\npoll = 100ms\n" for name, path in lines.items()),
+            env=synced.environment()).start()
+        event = wait_for_events(daemon, "clock_skew")[0]
+        assert event["instrument"] == "fast" and event["skew_by"] == "future" and 590 <= event["skew_s"] <= 600, event
+        assert "within_s" not in event
+        harness.wait_for(lambda: sum("instrument_seq" in entry for entry in daemon.entries()) == 6, 15, "the results")
+        records = [entry for entry in daemon.entries() if "instrument_seq" in entry]
+        assert all(("skew_s" in record["clock"]) == (record["instrument"]["id"] == "fast") for record in records)
+        assert len(events(daemon, "clock_skew")) == 1
+
+
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime (package faketime) is not here")
+def test_a_slow_clock_is_found_by_results_that_are_received_at_once():
+    with harness.Room() as room:
+        synced = Synced(room, True)
+        fast = {"FAKETIME": "+0 x20", "FAKETIME_FORCE_MONOTONIC_FIX": "0"}
+        path = room.path("pr-1")
+        daemon = room.daemon(f"[instrument pr-1]\ndriver = seven-e-aa\nport = {path}\npoll = 1s\ntimeout = 60s\n",
+                             env=synced.environment(FAKETIME[0], **fast)).start()
+        sim = harness.Sim(room.directory, "pr-1", "a2", ("--serial", path), "--results", "6", "--rate", "0.02",
+                          "--clock-offset", "-420")
+        sim.env = {**(sim.env or {}), "LD_PRELOAD": FAKETIME[0], **fast}
+        room.add(sim.start())
+        event = wait_for_events(daemon, "clock_skew", seconds=40)[0]
+        assert event["instrument"] == "pr-1" and event["skew_by"] == "results" and -600 <= event["skew_s"] <= -400, event
+        assert event["within_s"] in (60, 120), event
+        assert time.strptime(event["since"][:19], "%Y-%m-%dT%H:%M:%S")
