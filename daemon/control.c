@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "control_rebind.h"
 #include "control_redecode.h"
 #include "control_resend.h"
 #include "control_retest.h"
@@ -276,6 +277,9 @@ static void answer(struct control *control, struct client *client)
 			send_fault(client, &fault);
 	} else if (command && strcmp(command, "redecode") == 0) {
 		if (control_redecode(control->room, control->reader, request, send_line, client, &fault) != 0)
+			send_fault(client, &fault);
+	} else if (command && strcmp(command, "rebind") == 0) {
+		if (control_rebind(control->room, control->reader, request, send_line, client, &fault) != 0)
 			send_fault(client, &fault);
 	} else if (command && strcmp(command, "register") == 0) {
 		send_told(client, control_register(control->room, request, &fault), &fault);

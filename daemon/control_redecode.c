@@ -34,7 +34,7 @@ int control_redecode(struct room *room, struct journal_reader *reader, const str
 	if (from < 1 || to < 1)
 		return fault_set(fault, EINVAL, _("from and to count from 1"));
 	struct config *config = room_config(room);
-	struct redecode wish = { .config = config, .reader = reader, .journal = room_journal(room) };
+	struct redecode wish = { .config = config, .reader = reader, .intake = room_intake(room) };
 	wish.from = (uint64_t)from;
 	wish.to = (uint64_t)to;
 	wish.limit = REDECODE_LIMIT;
@@ -84,7 +84,7 @@ int mapping_go_on(struct mapping *mapping, struct room *room, struct journal_rea
 	long now = clock_ms();
 	if (now < mapping->due_ms)
 		return (int)(mapping->due_ms - now);
-	struct redecode wish = { .config = mapping->config, .reader = reader, .journal = room_journal(room) };
+	struct redecode wish = { .config = mapping->config, .reader = reader, .intake = room_intake(room) };
 	struct redecode_counts counts;
 	struct fault fault = { "" };
 	wish.unmapped = true;

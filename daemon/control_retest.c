@@ -7,6 +7,8 @@
 #include "clock.h"
 #include "control_samples.h"
 #include "intake.h"
+#include "record_read.h"
+#include "successor.h"
 
 #define LIFETIME_MAX_MS (7 * 86400000LL)
 #define LIFETIME_MS     1800000
@@ -32,35 +34,18 @@ static struct json *find_record(struct journal_reader *reader, const struct json
 	if (found < 0)
 		return NULL;
 	bool is_it = record && (id || js_get_integer(record, "seq", 0) == seq);
-	const char *kind = is_it ? js_get_text(record, "kind") : NULL;
+	char last[ENTRY_ID_MAX];
+	int superseded = is_it ? successor_last(reader, record_text(record, "id"), last, fault) : 0;
 	if (!is_it)
 		fault_set(fault, ENOENT, _("there is no such entry; `assayctl list` shows the last ones"));
-	else if (!kind || strcmp(kind, "sample") != 0)
+	else if (superseded > 0)
+		fault_set(fault, EINVAL, _("that result was superseded; test its successor again: %s"), last);
+	else if (!record_is_sample(record))
 		fault_set(fault, EINVAL, _("that is no result of a sample; only those are tested again"));
-	else
+	else if (superseded == 0)
 		return record;
 	js_free(record);
 	return NULL;
-}
-
-static bool has_flag(const struct json *record, const char *flag)
-{
-	const struct json *flags = js_get(record, "flags");
-	for (size_t i = 0; i < js_count(flags); i++) {
-		const char *text = js_text_of(js_at(flags, i));
-		if (text && strcmp(text, flag) == 0)
-			return true;
-	}
-	return false;
-}
-
-static enum verdict verdict_of(const struct json *record)
-{
-	const char *text = js_get_text(record, "verdict");
-	for (int verdict = VERDICT_NONE; text && verdict <= VERDICT_INVALID; verdict++)
-		if (strcmp(verdict_name((enum verdict)verdict), text) == 0)
-			return (enum verdict)verdict;
-	return VERDICT_NONE;
 }
 
 static void copy_text(char *out, size_t size, const char *text)
@@ -72,20 +57,18 @@ static void copy_text(char *out, size_t size, const char *text)
 static int group_of(struct room *room, const struct json *record, struct retest_group *ret, struct fault *fault)
 {
 	const char *id = js_get_text(record, "id");
-	const struct json *item = js_get(record, "item");
-	const char *code = js_get_text(item, "code");
+	const struct record_test test = record_test(record);
 	int found = retests_by_member(intake_retests(room_intake(room)), id, ret, fault);
 	if (found != 0)
 		return found < 0 ? found : 0;
 	*ret = (struct retest_group){ .opened_ms = clock_wall_ms(), .member_count = 1 };
-	copy_text(ret->sample_no, sizeof(ret->sample_no), js_get_text(js_get(record, "sample"), "no"));
-	copy_text(ret->item, sizeof(ret->item), code ? code : js_get_text(item, "as_sent"));
-	bool registered = js_get_text(js_get(record, "sample"), "registered_by") != NULL;
-	if (!registered)
-		copy_text(ret->source, sizeof(ret->source), js_get_text(js_get(record, "instrument"), "id"));
+	copy_text(ret->sample_no, sizeof(ret->sample_no), test.sample_no);
+	copy_text(ret->item, sizeof(ret->item), test.item);
+	copy_text(ret->source, sizeof(ret->source), test.source);
+	copy_text(ret->name, sizeof(ret->name), id);
 	copy_text(ret->members[0].id, sizeof(ret->members[0].id), id);
-	ret->members[0].verdict = verdict_of(record);
-	ret->members[0].requires = has_flag(record, "retest_required");
+	ret->members[0].verdict = record_verdict(record);
+	ret->members[0].requires = record_has_flag(record, "retest_required");
 	return *ret->item ? 0 : fault_set(fault, EINVAL, _("nobody said what that result was tested for"));
 }
 

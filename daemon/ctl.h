@@ -30,6 +30,7 @@ int ctl_identity(const struct ctl *ctl, int argc, char **argv);
 int ctl_decode(const struct ctl *ctl, int argc, char **argv);
 int ctl_register(const struct ctl *ctl, int argc, char **argv);
 int ctl_samples(const struct ctl *ctl, int argc, char **argv);
+int ctl_rebind(const struct ctl *ctl, int argc, char **argv);
 int ctl_retest(const struct ctl *ctl, int argc, char **argv);
 int ctl_doctor(const struct ctl *ctl, int argc, char **argv);
 int ctl_backup(const struct ctl *ctl, int argc, char **argv);

@@ -57,6 +57,14 @@ static void print_head(void)
 	printf("%s\n", _("VERDICT"));
 }
 
+/* A record in another's place. */
+static const char *superseding_word(const struct json *entry)
+{
+	if (js_get(entry, "correction"))
+		return _(", sample corrected");
+	return js_get(entry, "supersedes") ? _(", decoded again") : "";
+}
+
 static void print_record(const struct json *entry)
 {
 	const struct json *sample = js_get(entry, "sample"), *item = js_get(entry, "item");
@@ -74,8 +82,8 @@ static void print_record(const struct json *entry)
 	ctl_column(text_in(sample, "name"), 12);
 	ctl_column(code[0] ? code : text_in(item, "as_sent"), 10);
 	ctl_column(result, 16);
-	printf("%s%s%s\n", verdict_word(text_in(entry, "verdict")), strcmp(kind, "sample") == 0 ? "" : " ",
-		strcmp(kind, "sample") == 0 ? "" : kind);
+	printf("%s%s%s%s\n", verdict_word(text_in(entry, "verdict")), strcmp(kind, "sample") == 0 ? "" : " ",
+		strcmp(kind, "sample") == 0 ? "" : kind, superseding_word(entry));
 }
 
 static void print_event(const struct json *entry)

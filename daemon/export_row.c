@@ -48,6 +48,9 @@ static const struct column {
 	{ N_("Reason"), NULL, "reason" },
 	{ N_("Retest of"), NULL, "retest_of" },
 	{ N_("Record id"), NULL, "id" },
+	{ N_("Supersedes"), NULL, "supersedes" },
+	{ N_("Sample corrected by"), "correction", "by" },
+	{ N_("Why"), "correction", "why" },
 };
 enum {
 	COLUMNS = sizeof(columns) / sizeof(columns[0]),

@@ -34,20 +34,27 @@ static const char *text_in(const struct json *record, const char *object, const 
 	return text ? text : "";
 }
 
+static bool sample_passes(const struct filter *filter, const struct json *sample)
+{
+	const char *origin = js_get_text(sample, "origin"), *tag = js_get_text(sample, "event");
+	return listed(filter->origins, origin ? origin : "", true) && listed(filter->tags, tag ? tag : "", false);
+}
+
 bool filter_passes(const struct filter *filter, const struct stored *stored)
 {
 	if (filter_is_open(filter))
 		return true;
 	if (stored->kind == ENTRY_EVENT)
 		return listed(filter->kinds, "event", false);
+	/* a correction goes also to who got what it corrects */
 	struct json *record = js_parse(stored->payload, stored->length, NULL);
 	if (!record)
 		return true; /* whatever it is, it must not vanish */
 	bool passes = listed(filter->kinds, text_in(record, NULL, "kind"), false) &&
 	              listed(filter->items, text_in(record, "item", "code"), false) &&
 	              listed(filter->verdicts, text_in(record, NULL, "verdict"), false) &&
-	              listed(filter->origins, text_in(record, "sample", "origin"), true) &&
-	              listed(filter->tags, text_in(record, "sample", "event"), false);
+	              (sample_passes(filter, js_get(record, "sample")) ||
+			      sample_passes(filter, js_get(js_get(record, "correction"), "was")));
 	js_free(record);
 	return passes;
 }

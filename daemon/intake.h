@@ -64,6 +64,17 @@ int intake_register(struct intake *intake, const struct intake_registration *lis
  * -EBUSY while a result of some group is being stored. */
 int intake_expect_retest(struct intake *intake, const struct retest_group *group, struct fault *fault);
 
+struct successor {              /* a record that supersedes an entry */
+	const struct json *old; /* the entry, whole */
+	struct json *record;    /* without the journal's head; gets `test_seq` and `retest_of` where they change */
+	struct entry entry;     /* its kind and ids; the body is made and freed within */
+	const char *sample;     /* the registration whose sample it has become; "" or NULL: none */
+};
+
+/* Appends all of them or none, durably, with what that does to groups of retests. None may be in the journal already.
+ * There must be samples and retests. -EBUSY while a result of some group is being stored. */
+int intake_supersede(struct intake *intake, struct successor *list, size_t count, struct fault *fault);
+
 /* Tells and ends bindings and groups of retests that are over; about once a second while intake_awaits(). One thread.
  */
 int intake_sweep(struct intake *intake, struct fault *fault);

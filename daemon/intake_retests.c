@@ -19,7 +19,7 @@ static bool within(int64_t from_ms, int64_t length_ms, int64_t now_ms)
 static void bring_up_to_date(const struct intake_batch *batch, struct retest_group *group)
 {
 	for (size_t i = 0; i < batch->retests.count; i++)
-		if (strcmp(batch->retests.list[i].group.members[0].id, group->members[0].id) == 0)
+		if (strcmp(batch->retests.list[i].group.name, group->name) == 0)
 			*group = batch->retests.list[i].group;
 }
 
@@ -74,9 +74,11 @@ static void add_member(struct retest_group *group, const struct entry *entry, co
 	group->instrument[0] = '\0'; /* it has come */
 }
 
-static void open_group(struct retest_group *group, const struct tested *tested, int64_t now_ms)
+static void open_group(
+	struct retest_group *group, const struct tested *tested, const struct entry *entry, int64_t now_ms)
 {
 	*group = (struct retest_group){ .opened_ms = now_ms };
+	memcpy(group->name, entry->id, sizeof(group->name));
 	snprintf(group->sample_no, sizeof(group->sample_no), "%s", tested->sample_no);
 	snprintf(group->item, sizeof(group->item), "%s", tested->item);
 	snprintf(group->source, sizeof(group->source), "%s", tested->source);
@@ -108,9 +110,9 @@ int intake_match_retest(struct intake_batch *batch, const struct draft *draft, c
 	if (found < 0 || (!found && !requires))
 		return found;
 	if (!found)
-		open_group(&group, &tested, batch->reception.received_ms);
+		open_group(&group, &tested, entry, batch->reception.received_ms);
 	else
-		memcpy(ret->of, group.members[0].id, sizeof(ret->of));
+		memcpy(ret->of, group.name, sizeof(ret->of));
 	add_member(&group, entry, judgement);
 	ret->test_seq = (int)group.member_count;
 	retests_change(&batch->retests, entry, &group, false);

@@ -143,6 +143,11 @@ void js_put_null(struct json *object, const char *key)
 	js_put(object, key, own(json_null()));
 }
 
+void js_remove(struct json *object, const char *key)
+{
+	json_object_del(lib(object), key);
+}
+
 void js_append(struct json *array, struct json *value)
 {
 	if (json_array_append_new(lib(array), lib(value)) != 0)

@@ -32,6 +32,7 @@ void js_put_text_too(struct json *object, const char *key, const char *text);
 void js_put_integer(struct json *object, const char *key, int64_t value);
 void js_put_bool(struct json *object, const char *key, bool value);
 void js_put_null(struct json *object, const char *key);
+void js_remove(struct json *object, const char *key);   /* nothing when it is not there */
 void js_append(struct json *array, struct json *value); /* takes `value` over */
 
 /* Read. Getters give NULL, the fallback, or 0 when the member is missing or of another type. */

@@ -137,6 +137,26 @@ static void put_item(struct json *record, const struct draft *draft)
 	js_put_text_if(record, "basis", judgement->basis);
 }
 
+/* What was compared, where that is not what was displayed. */
+static void put_judged(struct json *record, const struct judgement *judgement)
+{
+	struct json *judged = js_new_object();
+	js_put_text_if(judged, "value", *judgement->judged_unit ? judgement->judged_value : "");
+	js_put_text_if(judged, "unit", judgement->judged_unit);
+	put_filled(record, "judged", judged);
+}
+
+static void put_limit(struct json *record, const struct limit *limit)
+{
+	struct json *object = js_new_object();
+	js_put_text_if(object, "op", limit->op);
+	js_put_text_if(object, "value", limit->value);
+	js_put_text_if(object, "unit", limit->unit);
+	js_put_text_if(object, "source", limit->source);
+	js_put_text_if(object, "edition", limit->edition);
+	put_filled(record, "limit", object);
+}
+
 static void put_value(struct json *record, const struct draft *draft)
 {
 	const struct reading *reading = draft->reading;
@@ -149,10 +169,7 @@ static void put_value(struct json *record, const struct draft *draft)
 		!*reading->value_as_sent && rewritten ? reading->value : reading->value_as_sent);
 	if (strcmp(judgement->unit, reading->unit) != 0)
 		js_put_text_if(record, "unit_as_sent", reading->unit);
-	struct json *judged = js_new_object(); /* what was compared, where that is not what was displayed */
-	js_put_text_if(judged, "value", *judgement->judged_unit ? judgement->judged_value : "");
-	js_put_text_if(judged, "unit", judgement->judged_unit);
-	put_filled(record, "judged", judged);
+	put_judged(record, judgement);
 	struct json *signals = js_new_object();
 	for (size_t i = 0; i < reading->signal_count; i++)
 		js_put_text_too(signals, reading->signals[i].name, reading->signals[i].value);
@@ -168,16 +185,22 @@ static void put_value(struct json *record, const struct draft *draft)
 static void put_verdict(struct json *record, const struct draft *draft)
 {
 	const struct judgement *judgement = &draft->judgement;
-	struct json *limit = js_new_object();
-	js_put_text_if(limit, "op", judgement->limit.op);
-	js_put_text_if(limit, "value", judgement->limit.value);
-	js_put_text_if(limit, "unit", judgement->limit.unit);
-	js_put_text_if(limit, "source", judgement->limit.source);
-	js_put_text_if(limit, "edition", judgement->limit.edition);
-	put_filled(record, "limit", limit);
+	put_limit(record, &judgement->limit);
 	js_put_text(record, "verdict", verdict_name(judgement->verdict));
 	js_put_text_if(record, "verdict_by", judgement->verdict_by);
 	js_put_text_if(record, "verdict_as_sent", draft->reading->verdict_as_sent);
+	js_put_text_if(record, "rule", judgement->rule);
+}
+
+void record_put_judgement(struct json *record, const struct judgement *judgement)
+{
+	static const char *const keys[] = { "judged", "limit", "verdict_by", "rule" };
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		js_remove(record, keys[i]);
+	put_judged(record, judgement);
+	put_limit(record, &judgement->limit);
+	js_put_text(record, "verdict", verdict_name(judgement->verdict));
+	js_put_text_if(record, "verdict_by", judgement->verdict_by);
 	js_put_text_if(record, "rule", judgement->rule);
 }
 

@@ -54,4 +54,8 @@ void record_make(const struct config *config, const struct instrument_config *in
 	const struct reading *reading, const struct reception *reception, const struct registered *registered,
 	struct entry *entry);
 
+/* Writes limit, verdict and rule of a record anew; its flags are the caller's. */
+struct json;
+void record_put_judgement(struct json *record, const struct judgement *judgement);
+
 #endif

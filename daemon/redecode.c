@@ -5,14 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../drivers/text.h"
 #include "clock.h"
 #include "digest.h"
 #include "ident.h"
+#include "intake.h"
 #include "profile.h"
 #include "record.h"
+#include "record_read.h"
 #include "redecode_parts.h"
 
 #define AT_ONCE  64 /* entries read, and records appended, at once */
@@ -38,7 +39,7 @@ struct worker {
 	struct made made[MADE_MAX];
 	size_t made_count;
 	/* to be appended */
-	struct entry entries[AT_ONCE + MADE_MAX];
+	struct successor successors[AT_ONCE + MADE_MAX];
 	char *lines[AT_ONCE + MADE_MAX];
 	size_t count;
 };
@@ -46,31 +47,10 @@ struct worker {
 /* --- the old entry -------------------------------------------------------------------------------------------------
  */
 
-static const char *text_of(const struct json *object, const char *key)
-{
-	const char *text = object ? js_get_text(object, key) : NULL;
-	return text ? text : "";
-}
-
-/* "2026-03-05T09:43:02.118+08:00" as Unix ms, 0 when it is none. */
-static int64_t parse_time(const char *text)
-{
-	struct tm at = { 0 };
-	int millis = 0, hours = 0, minutes = 0;
-	char sign = 0;
-	int got = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3d%c%2d:%2d", &at.tm_year, &at.tm_mon, &at.tm_mday,
-		&at.tm_hour, &at.tm_min, &at.tm_sec, &millis, &sign, &hours, &minutes);
-	if (got != 10 || (sign != '+' && sign != '-'))
-		return 0;
-	at.tm_year -= 1900;
-	at.tm_mon -= 1;
-	int64_t offset_s = (hours * 60 + minutes) * 60;
-	return ((int64_t)timegm(&at) - (sign == '-' ? -offset_s : offset_s)) * 1000 + millis;
-}
-
 static const char *instrument_id(const struct worker *worker)
 {
-	return worker->event ? text_of(worker->old, "instrument") : text_of(js_get(worker->old, "instrument"), "id");
+	return worker->event ? record_text(worker->old, "instrument")
+	                     : record_text(js_get(worker->old, "instrument"), "id");
 }
 
 /* The instrument as it is configured today, with the profile to be tried; false when it is not that instrument any
@@ -78,7 +58,7 @@ static const char *instrument_id(const struct worker *worker)
 static bool find_instrument(struct worker *worker)
 {
 	const struct redecode *wish = worker->wish;
-	const char *driver = text_of(js_get(worker->old, "instrument"), "driver");
+	const char *driver = record_text(js_get(worker->old, "instrument"), "driver");
 	for (size_t i = 0; i < wish->config->instrument_count; i++) {
 		const struct instrument_config *found = &wish->config->instruments[i];
 		if (strcmp(found->id, instrument_id(worker)) != 0)
@@ -96,7 +76,7 @@ static bool find_instrument(struct worker *worker)
 
 static bool read_raw(struct worker *worker)
 {
-	const char *base64 = text_of(worker->old, "raw");
+	const char *base64 = record_text(worker->old, "raw");
 	worker->raw = malloc(strlen(base64) + 1);
 	if (!worker->raw)
 		abort();
@@ -135,10 +115,10 @@ static void copy_maker(const struct json *old, struct maker *maker)
 		size_t size;
 		const char *text;
 	} texts[] = {
-		{ maker->maker, sizeof(maker->maker), text_of(instrument, "maker") },
-		{ maker->model, sizeof(maker->model), text_of(instrument, "model") },
-		{ maker->serial, sizeof(maker->serial), text_of(instrument, "serial") },
-		{ maker->firmware, sizeof(maker->firmware), text_of(said, "firmware") },
+		{ maker->maker, sizeof(maker->maker), record_text(instrument, "maker") },
+		{ maker->model, sizeof(maker->model), record_text(instrument, "model") },
+		{ maker->serial, sizeof(maker->serial), record_text(instrument, "serial") },
+		{ maker->firmware, sizeof(maker->firmware), record_text(said, "firmware") },
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (!*texts[i].into)
@@ -149,19 +129,21 @@ static void copy_maker(const struct json *old, struct maker *maker)
  * its clock and the running number by which it was asked for. */
 static void carry_over(const struct json *old, struct json *new)
 {
-	const char *clock = text_of(js_get(old, "said"), "clock");
+	const char *clock = record_text(js_get(old, "said"), "clock");
 	if (*clock && !js_get(new, "said"))
 		js_put(new, "said", js_new_object());
 	if (*clock && !js_get(js_get(new, "said"), "clock"))
 		js_put_text(js_get(new, "said"), "clock", clock);
 	if (!js_get(new, "instrument_seq"))
-		js_put_text_if(new, "instrument_seq", text_of(old, "instrument_seq"));
-	static const char *const keys[] = { "test_seq", "retest_of" };
+		js_put_text_if(new, "instrument_seq", record_text(old, "instrument_seq"));
+	static const char *const keys[] = { "test_seq", "retest_of", "correction" };
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (js_get(old, keys[i]))
 			js_put(new, keys[i], js_copy(js_get(old, keys[i])));
-	if (redecode_people_named_it(old))
+	if (record_people_named_it(old) && js_get(old, "sample"))
 		js_put(new, "sample", js_copy(js_get(old, "sample")));
+	else if (record_people_named_it(old)) /* they said that it is nobody's */
+		js_remove(new, "sample");
 	if (js_get(js_get(old, "sample"), "registered"))
 		js_append(js_get(new, "flags"), js_new_text("sample_disagrees"));
 }
@@ -182,38 +164,25 @@ static void complete_sample(const struct json *old, struct reading *reading)
 		{ reading->party, sizeof(reading->party), "party" },
 		{ reading->origin, sizeof(reading->origin), "origin" },
 	};
-	if (!redecode_people_named_it(old) || js_get(sample, "registered"))
+	bool corrected = js_get(old, "correction") != NULL; /* then theirs stand, as they did */
+	if (!record_people_named_it(old) || js_get(sample, "registered"))
 		return;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		if (!*texts[i].into)
-			text_copy(texts[i].into, texts[i].size, text_of(sample, texts[i].key));
-}
-
-/* What was known of the instrument's clock then; that it tested in our future is seen again. */
-static struct skew_known skew_of(const struct json *old)
-{
-	const struct json *clock = js_get(old, "clock");
-	struct skew_known known = { .by = skew_by_word(text_of(clock, "skew_by")) };
-	if (known.by == SKEW_UNKNOWN && *text_of(js_get(old, "said"), "clock"))
-		known.by = SKEW_BY_CLOCK; /* of a gateway that did not write down how it was known */
-	if (known.by == SKEW_BY_FUTURE || !js_get(clock, "skew_s"))
-		known.by = SKEW_UNKNOWN;
-	known.skew_s = js_get_integer(clock, "skew_s", 0);
-	return known;
+		if (corrected || !*texts[i].into)
+			text_copy(texts[i].into, texts[i].size, record_text(sample, texts[i].key));
 }
 
 static void make_record(struct worker *worker, const struct maker *maker, const struct reading *said)
 {
 	struct reading reading = *said;
-	const char *received = text_of(worker->old, worker->event ? "at" : "received_at");
-	struct reception reception = { .received_ms = parse_time(received) };
+	struct reception reception = record_reception(worker->old);
 	struct maker known = *maker;
 	char now[CLOCK_TEXT_MAX];
 	if (worker->made_count == MADE_MAX)
 		return;
 	struct made *made = &worker->made[worker->made_count];
-	reception.clock_synced = js_get_bool(js_get(worker->old, "clock"), "synced", clock_synced());
-	reception.skew = skew_of(worker->old);
+	if (worker->event)
+		reception.clock_synced = clock_synced();
 	copy_maker(worker->old, &known);
 	if (!worker->event) {
 		complete_sample(worker->old, &reading);
@@ -258,12 +227,8 @@ static void keep(struct worker *worker, struct made *made, struct json *changes)
 	js_put(line, "was", js_copy(js_get(changes, "was")));
 	js_put(line, "is", js_copy(js_get(changes, "is")));
 	js_put_text(line, "new_id", made->entry.id);
-	char *text = js_dump(made->json);
-	made->entry.body = strdup(text + 1); /* the journal writes the head, with the opening brace */
-	if (!made->entry.body)
-		abort();
-	free(text);
-	worker->entries[worker->count] = made->entry;
+	worker->successors[worker->count] =
+		(struct successor){ .old = js_copy(worker->old), .record = js_copy(made->json), .entry = made->entry };
 	worker->lines[worker->count++] = js_dump(line);
 	worker->counts->changed++;
 	js_free(line);
@@ -318,7 +283,7 @@ static void compare_event(struct worker *worker)
 static void look_at(struct worker *worker)
 {
 	const struct redecode *wish = worker->wish;
-	if (worker->event && strcmp(text_of(worker->old, "event"), "undecodable") != 0)
+	if (worker->event && strcmp(record_text(worker->old, "event"), "undecodable") != 0)
 		return;
 	if (!js_get(worker->old, "raw") || (wish->instrument && strcmp(wish->instrument, instrument_id(worker)) != 0))
 		return;
@@ -358,12 +323,13 @@ static void clear(struct worker *worker)
 static int flush(struct worker *worker, struct fault *fault)
 {
 	int error = 0;
-	if (worker->wish->journal && worker->count > 0)
-		error = journal_append(worker->wish->journal, worker->entries, worker->count, NULL, NULL, fault);
+	if (worker->wish->intake && worker->count > 0)
+		error = intake_supersede(worker->wish->intake, worker->successors, worker->count, fault);
 	for (size_t i = 0; i < worker->count; i++) {
 		if (error >= 0 && worker->each(worker->context, worker->lines[i], strlen(worker->lines[i])) != 0)
 			error = -ECANCELED;
-		free(worker->entries[i].body);
+		js_free((struct json *)(uintptr_t)worker->successors[i].old);
+		js_free(worker->successors[i].record);
 		free(worker->lines[i]);
 	}
 	worker->count = 0;

@@ -24,10 +24,12 @@
 
 #define REDECODE_LIMIT 500 /* entries looked at in one call, where the caller has others to serve */
 
+struct intake;
+
 struct redecode {
 	struct config *config;
 	struct journal_reader *reader;
-	struct journal *journal;  /* NULL: only look */
+	struct intake *intake;    /* NULL: only look */
 	uint64_t from, to, limit; /* entries; `limit` 0: no limit */
 	const char *instrument;   /* NULL: all */
 	bool unmapped;            /* only records whose item, unit or basis had no row in the tables, and has one now */

@@ -4,13 +4,8 @@
 #include <string.h>
 
 #include "cutter.h"
+#include "record_read.h"
 #include "redecode_parts.h"
-
-static const char *text_of(const struct json *object, const char *key)
-{
-	const char *text = object ? js_get_text(object, key) : NULL;
-	return text ? text : "";
-}
 
 /* --- decoding ------------------------------------------------------------------------------------------------------
  */
@@ -84,24 +79,16 @@ void redecode_raw(const struct instrument_config *config, const struct reading *
 void redecode_before(const struct json *record, struct reading *ret_before)
 {
 	const struct json *said = js_get(record, "said");
-	const char *unit = text_of(record, "unit_as_sent"), *key;
+	const char *unit = record_text(record, "unit_as_sent"), *key;
 	*ret_before = (struct reading){ .channel = -1 };
-	snprintf(ret_before->item, sizeof(ret_before->item), "%s", text_of(js_get(record, "item"), "as_sent"));
-	snprintf(ret_before->unit, sizeof(ret_before->unit), "%s", *unit ? unit : text_of(record, "unit"));
+	snprintf(ret_before->item, sizeof(ret_before->item), "%s", record_text(js_get(record, "item"), "as_sent"));
+	snprintf(ret_before->unit, sizeof(ret_before->unit), "%s", *unit ? unit : record_text(record, "unit"));
 	for (size_t i = 0; js_member(said, i, &key); i++)
-		reading_said(ret_before, key, text_of(said, key));
+		reading_said(ret_before, key, record_text(said, key));
 }
 
 /* --- comparing -----------------------------------------------------------------------------------------------------
  */
-
-bool redecode_people_named_it(const struct json *record)
-{
-	const struct json *sample = js_get(record, "sample");
-	const char *by = text_of(sample, "bound_by");
-	return *text_of(sample, "registered_by") || js_get(sample, "registered") ||
-	       (*by && strcmp(by, "instrument") != 0);
-}
 
 /* Members that are the instrument's own words, whole. */
 static const char *const members[] = { "kind", "instrument_seq", "channel", "value", "qualifier", "unit",
@@ -119,7 +106,7 @@ static struct json *sample_of(const struct json *record)
 	static const char *const keys[] = { "no", "name", "category", "party", "origin" };
 	struct json *sample = js_new_object();
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		js_put_text_if(sample, keys[i], text_of(js_get(record, "sample"), keys[i]));
+		js_put_text_if(sample, keys[i], record_text(js_get(record, "sample"), keys[i]));
 	return sample;
 }
 
@@ -132,9 +119,9 @@ static struct json *word_of(const struct json *record, bool with_sample)
 			js_put(word, members[i], js_copy(js_get(record, members[i])));
 	if (with_sample)
 		js_put(word, "sample", sample_of(record));
-	js_put_text_if(word, "item", text_of(js_get(record, "item"), "as_sent"));
-	if (strcmp(text_of(record, "verdict_by"), "instrument") == 0)
-		js_put_text_if(word, "verdict", text_of(record, "verdict"));
+	js_put_text_if(word, "item", record_text(js_get(record, "item"), "as_sent"));
+	if (strcmp(record_text(record, "verdict_by"), "instrument") == 0)
+		js_put_text_if(word, "verdict", record_text(record, "verdict"));
 	const char *key;
 	for (size_t i = 0; js_member(js_get(record, "said"), i, &key); i++)
 		if (!no_word_of_its_own(key))
@@ -161,7 +148,7 @@ static void put_difference(struct json *changes, const struct json *was, const s
 
 struct json *redecode_changes(const struct json *old, const struct json *new)
 {
-	bool with_sample = !redecode_people_named_it(old);
+	bool with_sample = !record_people_named_it(old);
 	struct json *was = word_of(old, with_sample), *is = word_of(new, with_sample), *changes = js_new_object();
 	const char *key;
 	js_put(changes, "was", js_new_object());
@@ -190,17 +177,17 @@ static bool same_channel(const struct json *a, const struct json *b)
 
 static bool same_number(const struct json *a, const struct json *b)
 {
-	return strcmp(text_of(a, "instrument_seq"), text_of(b, "instrument_seq")) == 0;
+	return strcmp(record_text(a, "instrument_seq"), record_text(b, "instrument_seq")) == 0;
 }
 
 static bool same_item(const struct json *a, const struct json *b)
 {
-	return strcmp(text_of(js_get(a, "item"), "as_sent"), text_of(js_get(b, "item"), "as_sent")) == 0;
+	return strcmp(record_text(js_get(a, "item"), "as_sent"), record_text(js_get(b, "item"), "as_sent")) == 0;
 }
 
 static bool same_value(const struct json *a, const struct json *b)
 {
-	return strcmp(text_of(a, "value_as_sent"), text_of(b, "value_as_sent")) == 0;
+	return strcmp(record_text(a, "value_as_sent"), record_text(b, "value_as_sent")) == 0;
 }
 
 /* By one sign after the other; a sign that fits none of those left says nothing, because it may be what was wrong. */
@@ -229,15 +216,6 @@ size_t redecode_match(const struct json *old, struct json *const *list, size_t c
 
 /* ---- what the tables knew ---- */
 
-static bool has_flag(const struct json *record, const char *name)
-{
-	const struct json *flags = js_get(record, "flags");
-	for (size_t i = 0; i < js_count(flags); i++)
-		if (strcmp(js_text_of(js_at(flags, i)), name) == 0)
-			return true;
-	return false;
-}
-
 /* What a table gives a record. */
 static struct json *meaning_of(const struct json *record)
 {
@@ -254,9 +232,9 @@ struct json *redecode_mapped(const struct json *old, const struct json *new)
 	static const char *const flags[] = { "unmapped_item", "unmapped_unit", "unmapped_basis" };
 	bool mapped = false;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-		if (has_flag(new, flags[i]) && !has_flag(old, flags[i]))
+		if (record_has_flag(new, flags[i]) && !record_has_flag(old, flags[i]))
 			return NULL;
-		mapped |= has_flag(old, flags[i]) && !has_flag(new, flags[i]);
+		mapped |= record_has_flag(old, flags[i]) && !record_has_flag(new, flags[i]);
 	}
 	if (!mapped)
 		return NULL;

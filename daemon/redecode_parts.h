@@ -26,7 +26,4 @@ struct json *redecode_changes(const struct json *old, const struct json *new);
  * has. */
 struct json *redecode_mapped(const struct json *old, const struct json *new);
 
-/* True when somebody registered the record's sample: then it is not the decoder's to change. */
-bool redecode_people_named_it(const struct json *record);
-
 #endif

@@ -78,7 +78,7 @@ struct json *retest_told(const struct retest_group *group)
 {
 	struct json *told = js_new_object();
 	enum retest_state state = retest_state(group);
-	js_put_text(told, "group", group->members[0].id);
+	js_put_text(told, "group", group->name);
 	js_put_text(told, "state", retest_state_name(state));
 	js_put_text_if(told, "sample_no", group->sample_no);
 	js_put_text(told, "item", group->item);
@@ -105,8 +105,7 @@ static int prepare(struct retests *retests, struct fault *fault)
 				       " ORDER BY opened_ms DESC LIMIT 1" },
 		{ &retests->by_instrument, "SELECT " COLUMNS " FROM retest WHERE instrument = ?1 AND instrument <> ''"
 					   " ORDER BY waits_from_ms DESC LIMIT 1" },
-		{ &retests->by_member,
-			"SELECT " COLUMNS " FROM retest WHERE first = ?1 OR instr(members, ?1) > 0 LIMIT 1" },
+		{ &retests->by_member, "SELECT " COLUMNS " FROM retest WHERE instr(members, ?1) > 0 LIMIT 1" },
 		{ &retests->oldest, "SELECT " COLUMNS " FROM retest ORDER BY opened_ms LIMIT 1" },
 		{ &retests->list, "SELECT " COLUMNS " FROM (SELECT * FROM retest ORDER BY opened_ms DESC LIMIT ?1)"
 				  " ORDER BY opened_ms" },
@@ -199,6 +198,7 @@ static void read_members(const char *text, struct retest_group *group)
 static void read_group(struct db_query *query, struct retest_group *ret)
 {
 	*ret = (struct retest_group){ 0 };
+	snprintf(ret->name, sizeof(ret->name), "%s", db_text(query, 0, NULL));
 	snprintf(ret->sample_no, sizeof(ret->sample_no), "%s", db_text(query, 1, NULL));
 	snprintf(ret->item, sizeof(ret->item), "%s", db_text(query, 2, NULL));
 	ret->opened_ms = db_integer(query, 3);
@@ -300,7 +300,7 @@ static int write_group(const struct retest_group *group, struct db *db, struct f
 	if (error)
 		return error;
 	write_members(group, members, sizeof(members));
-	db_put_text(write, 1, group->members[0].id);
+	db_put_text(write, 1, group->name);
 	db_put_text(write, 2, group->sample_no);
 	db_put_text(write, 3, group->item);
 	db_put_integer(write, 4, group->opened_ms);
@@ -320,7 +320,7 @@ static int remove_group(const struct retest_group *group, struct db *db, struct 
 	int error = db_prepare(db, "DELETE FROM retest WHERE first = ?1", &remove, fault);
 	if (error)
 		return error;
-	db_put_text(remove, 1, group->members[0].id);
+	db_put_text(remove, 1, group->name);
 	int row = db_step(remove, fault);
 	db_finish(remove);
 	return row < 0 ? row : 0;

@@ -41,11 +41,12 @@ struct retest_member {
 };
 
 struct retest_group {
+	char name[ENTRY_ID_MAX];           /* of the record that opened it, also when that one was superseded or left */
 	char sample_no[RETEST_SAMPLE_MAX]; /* "": only by hand */
 	char item[RETEST_ITEM_MAX];
 	char source[CONFIG_NAME_MAX]; /* the instrument whose number it is; "": the number was registered */
 	int64_t opened_ms;            /* Unix ms */
-	struct retest_member members[RETEST_MEMBERS_MAX]; /* the first names the group */
+	struct retest_member members[RETEST_MEMBERS_MAX];
 	size_t member_count;
 	/* whose next result of the item belongs to it; "": nobody's */
 	char instrument[CONFIG_NAME_MAX];

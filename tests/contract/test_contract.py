@@ -41,6 +41,9 @@ ASKEW = {**HEAD, "event": "clock_skew", "instrument": "pr-1", "at": "2026-03-05T
          "within_s": 60, "since": "2026-03-05T08:43:02.118+08:00", "alarm_s": 300}
 BOUND = {**RECORD, "flags": ["sample_disagrees"],
          "sample": {"no": "17", "bound_by": "instrument", "registered": {"no": "20260305-017", "registered_by": "scanner"}}}
+CLOSED = {**RETESTED, "state": "first", "members": [], "superseded": [HEAD["id"]], "closed": True}
+CORRECTED = {**RECORD, "supersedes": HEAD["id"], "sample": {"no": "17", "bound_by": "corrected", "registered_by": "register"},
+             "correction": {"by": "李四", "why": "扫错样", "at": "2026-03-05T10:43:02.118+08:00", "was": {"no": "16"}}}
 STATUS = {"online": True, "version": "0.1.0", "epoch": "7f3a", "seq": 0, "backlog": 0, "oldest_unsent_s": 0,
           "autonomy_days": 400, "instruments": {"pr-1": {"health": "ok", "polls": 7}}}
 SEAL = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "seq": 9, "hash": "sm3:" + "0" * 64,
@@ -53,6 +56,7 @@ RIGHT = [("seal", SEAL), ("manifest", MANIFEST), ("request-manifest", {"day": "2
          ("response-manifest", {"day": "2026-03-05", "manifests": [MANIFEST]}),
          ("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
          ("event", REGISTERED), ("event", RETESTED), ("event", ASKEW), ("record", BOUND), ("record", {**RECORD, "test_seq": 2, "retest_of": HEAD["id"]}),
+         ("event", CLOSED), ("record", CORRECTED),
          ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
          ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),
          ("request-replay", {"epoch": "7f3a", "from": 1, "to": 2}), ("response", {"error": "no"}),
@@ -84,6 +88,8 @@ WRONG = [
     ("event", ASKEW, "skew_by", "guess"), ("event", ASKEW, "skew_s", "-421"), ("event", ASKEW, "since", "today"),
     ("status", STATUS, "instruments", {"pr-1": {"health": "ok", "clock": {"skew_s": 1}}}),
     ("record", RECORD, "clock", {"synced": True, "skew_s": 1, "skew_by": "guess"}),
+    ("event", CLOSED, "closed", False), ("event", CLOSED, "superseded", []), ("record", CORRECTED, "supersedes", "16"),
+    ("record", CORRECTED, "correction", {"by": "李四", "at": "2026-03-05T10:43:02.118+08:00"}),
     ("event", REGISTERED, "results", 0), ("event", REGISTERED, "next", "pr-1"), ("event", REGISTERED, "sample", {"no": ""}),
     ("event", EVENT, "event", "Missed"), ("event", EVENT, "event", None), ("event", EVENT, "at", None),
     ("event", EVENT, "first", -1), ("status", STATUS, "online", "yes"), ("status", STATUS, "online", None),

@@ -15,6 +15,7 @@
 #include "../../daemon/csv.h"
 #include "../../daemon/items.h"
 #include "../../daemon/json.h"
+#include "../../daemon/rebind.h"
 #include "../../daemon/record.h"
 #include "../../drivers/text.h"
 
@@ -76,7 +77,7 @@ static const struct csv_column columns[] = {
 static const struct driver driver = { .name = "any", .version = 1 };
 static const struct maker maker;
 static struct config shipped, own;
-static unsigned cases, wrong;
+static unsigned cases, wrong, differed;
 
 /* ---- a row's reading ---- */
 
@@ -206,24 +207,67 @@ static void wanted(char out[static 512], const struct csv_row *row)
 	append_flags(out, list, count);
 }
 
-static void check(void *context, const struct csv_row *row)
+static struct json *record_of(const struct config *config, const struct reading *reading,
+	const struct registered *registered, struct entry *entry)
 {
 	struct instrument_config instrument = { .id = "x", .driver = &driver };
 	struct reception reception = { .received_ms = clock_parse_local("2026-03-05T09:43:02") * 1000,
 		.clock_synced = true };
+	struct fault fault;
+	record_identify(config, &instrument, &maker, reading, &reception, entry);
+	record_make(config, &instrument, &maker, reading, &reception, registered, entry);
+	char *text = malloc(strlen(entry->body) + 2);
+	sprintf(text, "{%s", entry->body); /* the journal's head opens the brace */
+	struct json *record = js_parse(text, strlen(text), &fault);
+	assert_non_null(record);
+	free(text);
+	free(entry->body);
+	return record;
+}
+
+/* Bound to the wrong sample and corrected, it must mean what it would have meant under the right one. */
+static void check_corrected(const struct config *config, const struct reading *said, const struct csv_row *row)
+{
+	static const char *const samples[] = { "菠菜", "韭菜", "鸡蛋", "XX" };
+	enum { COUNT = sizeof(samples) / sizeof(*samples) };
+	struct reading reading = *said;
+	reading.sample_name[0] = reading.sample_category[0] = '\0';
+	for (size_t i = 0; i < (size_t)COUNT * COUNT; i++) {
+		struct registration wrong_one = { .by = "scanner", .facts.no = "S-1" };
+		struct registration right = { .by = "register", .facts.no = "S-2" };
+		text_copy(wrong_one.facts.name, sizeof(wrong_one.facts.name), samples[i / COUNT]);
+		text_copy(right.facts.name, sizeof(right.facts.name), samples[i % COUNT]);
+		struct registered before = { wrong_one.by, &wrong_one.facts }, after = { right.by, &right.facts };
+		struct rebinding rebinding = { .to = &right, .by = "x", .why = "y" };
+		struct entry entry;
+		char got[512], expected[512];
+		struct json *old = record_of(config, &reading, &before, &entry);
+		struct json *wanted_one = record_of(config, &reading, &after, &entry);
+		struct json *corrected = rebind_record(config, old, &rebinding);
+		told(got, corrected);
+		told(expected, wanted_one);
+		if (strcmp(got, expected) != 0) {
+			print_error("%s:%d: %s -> %s\n  %s, should be\n  %s\n", row->path, row->line,
+				samples[i / COUNT], samples[i % COUNT], got, expected);
+			wrong++;
+		}
+		told(expected, old);
+		differed += strcmp(got, expected) != 0;
+		js_free(old);
+		js_free(wanted_one);
+		js_free(corrected);
+	}
+}
+
+static void check(void *context, const struct csv_row *row)
+{
 	struct reading reading = reading_of(row);
 	struct entry entry;
-	struct fault fault;
 	char got[512], expected[512];
 	const struct config *config = strcmp(row->field[TABLES], "own") == 0 ? &own : &shipped;
 	(void)context;
 	cases++;
-	record_identify(config, &instrument, &maker, &reading, &reception, &entry);
-	record_make(config, &instrument, &maker, &reading, &reception, NULL, &entry);
-	char *text = malloc(strlen(entry.body) + 2);
-	sprintf(text, "{%s", entry.body); /* the journal's head opens the brace */
-	struct json *record = js_parse(text, strlen(text), &fault);
-	assert_non_null(record);
+	struct json *record = record_of(config, &reading, NULL, &entry);
 	told(got, record);
 	wanted(expected, row);
 	if (!*row->field[SOURCE] || !*row->field[PROMISE] || strcmp(got, expected) != 0) {
@@ -232,8 +276,8 @@ static void check(void *context, const struct csv_row *row)
 		wrong++;
 	}
 	js_free(record);
-	free(text);
-	free(entry.body);
+	if (reading.kind == KIND_SAMPLE)
+		check_corrected(config, &reading, row);
 }
 
 /* ---- the tables ---- */
@@ -257,9 +301,10 @@ static void every_row_means_what_its_source_says(void **state)
 	int result = csv_read(FOLDER "verdict_cases.csv", columns, check, NULL, &faults);
 	faults_print(&faults, stderr);
 	assert_int_equal(result, 0);
-	print_message("%u cases\n", cases);
+	print_message("%u cases, %u corrections that made a difference\n", cases, differed);
 	assert_int_equal(wrong, 0);
 	assert_true(cases >= 300);
+	assert_true(differed >= 100); /* the sample made a difference */
 	items_free(shipped.items);
 	items_free(own.items);
 }

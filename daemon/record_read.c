@@ -1,0 +1,181 @@
+#include "record_read.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "../drivers/text.h"
+#include "rule.h"
+
+const char *record_text(const struct json *object, const char *key)
+{
+	const char *text = object ? js_get_text(object, key) : NULL;
+	return text ? text : "";
+}
+
+bool record_has_flag(const struct json *record, const char *flag)
+{
+	const struct json *flags = js_get(record, "flags");
+	for (size_t i = 0; i < js_count(flags); i++) {
+		const char *text = js_text_of(js_at(flags, i));
+		if (text && strcmp(text, flag) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum verdict record_verdict(const struct json *record)
+{
+	const char *text = record_text(record, "verdict");
+	for (int verdict = VERDICT_NONE; verdict <= VERDICT_INVALID; verdict++)
+		if (strcmp(verdict_name((enum verdict)verdict), text) == 0)
+			return (enum verdict)verdict;
+	return VERDICT_NONE;
+}
+
+bool record_is_sample(const struct json *record)
+{
+	return strcmp(record_text(record, "kind"), kind_name(KIND_SAMPLE)) == 0;
+}
+
+int64_t record_time(const char *text)
+{
+	struct tm at = { 0 };
+	int millis = 0, hours = 0, minutes = 0;
+	char sign = 0;
+	int got = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3d%c%2d:%2d", &at.tm_year, &at.tm_mon, &at.tm_mday,
+		&at.tm_hour, &at.tm_min, &at.tm_sec, &millis, &sign, &hours, &minutes);
+	if (got != 10 || (sign != '+' && sign != '-'))
+		return 0;
+	at.tm_year -= 1900;
+	at.tm_mon -= 1;
+	int64_t offset_s = (hours * 60 + minutes) * 60;
+	return ((int64_t)timegm(&at) - (sign == '-' ? -offset_s : offset_s)) * 1000 + millis;
+}
+
+/* What was known of the instrument's clock then; that it tested in our future is seen again. */
+static struct skew_known skew_of(const struct json *old)
+{
+	const struct json *clock = js_get(old, "clock");
+	struct skew_known known = { .by = skew_by_word(record_text(clock, "skew_by")) };
+	if (known.by == SKEW_UNKNOWN && *record_text(js_get(old, "said"), "clock"))
+		known.by = SKEW_BY_CLOCK; /* of a gateway that did not write down how it was known */
+	if (known.by == SKEW_BY_FUTURE || !js_get(clock, "skew_s"))
+		known.by = SKEW_UNKNOWN;
+	known.skew_s = js_get_integer(clock, "skew_s", 0);
+	return known;
+}
+
+struct reception record_reception(const struct json *entry)
+{
+	const char *received = record_text(entry, "received_at");
+	return (struct reception){
+		.received_ms = record_time(*received ? received : record_text(entry, "at")),
+		.clock_synced = js_get_bool(js_get(entry, "clock"), "synced", false),
+		.skew = skew_of(entry),
+	};
+}
+
+struct record_test record_test(const struct json *record)
+{
+	const struct json *sample = js_get(record, "sample"), *item = js_get(record, "item");
+	const char *code = record_text(item, "code");
+	return (struct record_test){
+		.sample_no = record_text(sample, "no"),
+		.item = *code ? code : record_text(item, "as_sent"),
+		.source = *record_text(sample, "registered_by") ? "" : record_text(js_get(record, "instrument"), "id"),
+	};
+}
+
+bool record_people_named_it(const struct json *record)
+{
+	const struct json *sample = js_get(record, "sample");
+	const char *by = record_text(sample, "bound_by");
+	return js_get(record, "correction") || *record_text(sample, "registered_by") || js_get(sample, "registered") ||
+	       (*by && strcmp(by, "instrument") != 0);
+}
+
+/* ---- the reading ---- */
+
+static void copy_text(char *out, size_t size, const char *text, const char *otherwise)
+{
+	text_copy(out, size, *text ? text : otherwise);
+}
+
+#define COPY(into, text, otherwise) copy_text(into, sizeof(into), text, otherwise)
+
+/* "< 60 % GB 2763", as record.c writes it beside another limit. */
+static void read_limit(const char *text, struct reading *ret)
+{
+	char *const parts[] = { ret->limit_op, ret->limit_value, ret->limit_unit };
+	const size_t sizes[] = { sizeof(ret->limit_op), sizeof(ret->limit_value), sizeof(ret->limit_unit) };
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		size_t length = strcspn(text, " ");
+		if (length >= sizes[i])
+			break;
+		memcpy(parts[i], text, length);
+		parts[i][length] = '\0';
+		text += length + (text[length] == ' ');
+	}
+	if (!rule_sign(ret->limit_op)) /* it had none, and cannot be used */
+		ret->limit_value[0] = '\0';
+	COPY(ret->limit_source, text, "");
+}
+
+static void read_named(const struct json *record, struct reading *ret)
+{
+	const struct json *signals = js_get(record, "signals"), *said = js_get(record, "said");
+	const char *key;
+	for (size_t i = 0; js_member(signals, i, &key); i++)
+		reading_signal(ret, key, record_text(signals, key));
+	for (size_t i = 0; js_member(said, i, &key); i++)
+		reading_said(ret, key, record_text(said, key));
+}
+
+static void read_marks(const struct json *record, struct reading *ret)
+{
+	for (unsigned mark = READING_TEXT_CUT; mark <= READING_OVERRUN; mark <<= 1)
+		if (record_has_flag(record, reading_mark_name((enum reading_mark)mark)))
+			ret->marks |= mark;
+}
+
+static void read_sample(const struct json *sample, struct reading *ret)
+{
+	COPY(ret->sample_no, record_text(sample, "no"), "");
+	COPY(ret->sample_name, record_text(sample, "name"), "");
+	COPY(ret->sample_category, record_text(sample, "category"), "");
+	COPY(ret->party, record_text(sample, "party"), "");
+	COPY(ret->origin, record_text(sample, "origin"), "");
+}
+
+void record_as_reading(const struct json *record, bool limit_said, struct reading *ret)
+{
+	const struct json *item = js_get(record, "item"), *said = js_get(record, "said");
+	const struct json *limit = js_get(record, "limit");
+	char other[160];
+	*ret = (struct reading){ .channel = -1 };
+	while (ret->kind < KIND_CALIBRATION && strcmp(kind_name(ret->kind), record_text(record, "kind")) != 0)
+		ret->kind++;
+	if (strcmp(record_text(record, "verdict_by"), "instrument") == 0)
+		ret->verdict = record_verdict(record);
+	COPY(ret->item, record_text(item, "code"), record_text(item, "as_sent"));
+	COPY(ret->basis, record_text(record, "basis"), "");
+	COPY(other, record_text(said, "value"), record_text(record, "value_as_sent"));
+	COPY(ret->value, record_text(record, "value"), other);
+	COPY(ret->value_as_sent, record_text(record, "value_as_sent"), "");
+	COPY(ret->qualifier, record_text(record, "qualifier"), record_text(said, "qualifier"));
+	COPY(ret->unit, record_text(record, "unit_as_sent"), record_text(record, "unit"));
+	snprintf(other, sizeof(other), "%.19s", record_text(record, "tested_at"));
+	COPY(ret->tested_at, other, record_text(said, "tested_at"));
+	if (*record_text(said, "limit")) {
+		read_limit(record_text(said, "limit"), ret);
+	} else if (limit_said) {
+		COPY(ret->limit_op, record_text(limit, "op"), "");
+		COPY(ret->limit_value, record_text(limit, "value"), "");
+		COPY(ret->limit_unit, record_text(limit, "unit"), "");
+		COPY(ret->limit_source, record_text(limit, "source"), "");
+	}
+	read_sample(js_get(record, "sample"), ret);
+	read_named(record, ret);
+	read_marks(record, ret);
+}
