@@ -150,10 +150,12 @@ check:
 	tests/check
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/assayd/profiles
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/assayd/profiles \
+		$(DESTDIR)$(PREFIX)/share/assayd/maps
 	install -m 0755 $(BUILD)/assayd $(DESTDIR)$(PREFIX)/sbin/
 	install -m 0755 $(BUILD)/assayctl $(BUILD)/assay-sim $(DESTDIR)$(PREFIX)/bin/
 	install -m 0644 config/profiles/*.conf $(DESTDIR)$(PREFIX)/share/assayd/profiles/
+	install -m 0644 config/maps/* $(DESTDIR)$(PREFIX)/share/assayd/maps/
 	cp -r config/contract $(DESTDIR)$(PREFIX)/share/assayd/
 	install -m 0644 config/*.csv config/*.example config/README.md $(DESTDIR)$(PREFIX)/share/assayd/
 	install -m 0644 config/profiles/README.md $(DESTDIR)$(PREFIX)/share/assayd/profiles/

@@ -21,8 +21,9 @@ static const struct command {
 	{ "retry", ctl_retry, "SEQ|all [--target NAME]", N_("send what was refused again") },
 	{ "resend", ctl_resend, "FROM [TO] [--target NAME]", N_("send stored entries again, unchanged") },
 	{ "export", ctl_export,
-		"[--from SEQ] [--to SEQ] | --day DAY | --since DAY | --bundle ID [--format jsonl|csv] [--journal DB] [-o FILE]",
-		N_("entries with the seals that prove them, a table, or the evidence for one record") },
+		"[--from SEQ] [--to SEQ] | --day DAY | --since DAY | --bundle ID [--format jsonl|csv] "
+		"[--map MAP [--given NAME=VALUE]... [--lines FILE] [--check]] [--journal DB] [-o FILE]",
+		N_("entries with the seals that prove them, a table, the evidence for one record, or a platform's own shape") },
 	{ "verify", ctl_verify, "[--key FILE]... [--station CODE] FILE...",
 		N_("whether an export or a platform's copy is whole and unaltered") },
 	{ "identity", ctl_identity, "", N_("the station's public key, to be handed to the county") },

@@ -13,13 +13,14 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "ctl.h"
+#include "ctl_export.h"
 #include "export.h"
 #include "program.h"
 
 struct wanted {
 	int64_t from, to;
 	const char *day, *since, *file, *bundle, *format, *journal;
+	struct export_map map;
 };
 
 static bool number(const char *text, int64_t *ret)
@@ -28,6 +29,33 @@ static bool number(const char *text, int64_t *ret)
 	errno = 0;
 	*ret = strtoll(text, &end, 10);
 	return isdigit((unsigned char)text[0]) && !*end && errno == 0 && *ret > 0;
+}
+
+static int check_map_options(const struct wanted *wanted)
+{
+	const struct export_map *map = &wanted->map;
+	bool range = wanted->from || wanted->to || wanted->day || wanted->since || wanted->journal;
+	if (!map->map && (map->lines || map->given_count || map->check))
+		return ctl_fail(EXIT_USAGE, _("--lines, --given and --check belong to --map"));
+	if (map->map && (wanted->bundle || strcmp(wanted->format, "jsonl") != 0))
+		return ctl_fail(EXIT_USAGE,
+			_("a map says its format itself, and a bundle has none; leave --format and --bundle out"));
+	if (map->lines && range)
+		return ctl_fail(EXIT_USAGE,
+			_("--lines takes every line of a file; leave --from, --to, --day, --since and --journal out"));
+	return EXIT_DONE;
+}
+
+static int check_options(const struct wanted *wanted)
+{
+	if (strcmp(wanted->format, "jsonl") != 0 && strcmp(wanted->format, "csv") != 0)
+		return ctl_fail(EXIT_USAGE, _("'%s' is no format; jsonl and csv are"), wanted->format);
+	int ways = !!(wanted->from || wanted->to) + !!wanted->day + !!wanted->since + !!wanted->bundle;
+	if (ways > 1)
+		return ctl_fail(EXIT_USAGE, _("give one of --from/--to, --day, --since and --bundle"));
+	if (wanted->bundle && strcmp(wanted->format, "csv") == 0)
+		return ctl_fail(EXIT_USAGE, _("a bundle is evidence and has one format; leave --format out"));
+	return check_map_options(wanted);
 }
 
 static int read_options(int argc, char **argv, struct ctl *ctl, struct wanted *wanted)
@@ -41,6 +69,10 @@ static int read_options(int argc, char **argv, struct ctl *ctl, struct wanted *w
 		{ "bundle", required_argument, NULL, 'b' },
 		{ "journal", required_argument, NULL, 'J' },
 		{ "output", required_argument, NULL, 'o' },
+		{ "map", required_argument, NULL, 'M' },
+		{ "given", required_argument, NULL, 'g' },
+		{ "lines", required_argument, NULL, 'l' },
+		{ "check", no_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -49,13 +81,21 @@ static int read_options(int argc, char **argv, struct ctl *ctl, struct wanted *w
 		['m'] = &wanted->format,
 		['b'] = &wanted->bundle,
 		['J'] = &wanted->journal,
-		['o'] = &wanted->file };
+		['o'] = &wanted->file,
+		['M'] = &wanted->map.map,
+		['l'] = &wanted->map.lines };
 	optind = 1;
 	for (int option; (option = getopt_long(argc, argv, "o:", options, NULL)) != -1;) {
 		if (option == '?')
 			return EXIT_USAGE;
 		if (option == 'j')
 			ctl->json = true;
+		else if (option == 'c')
+			wanted->map.check = true;
+		else if (option == 'g' && wanted->map.given_count < GIVEN_MAX)
+			wanted->map.given[wanted->map.given_count++] = optarg;
+		else if (option == 'g')
+			return ctl_fail(EXIT_USAGE, _("more than %d --given"), GIVEN_MAX);
 		else if (option != 'f' && option != 't')
 			*texts[option] = optarg;
 		else if (!number(optarg, option == 'f' ? &wanted->from : &wanted->to))
@@ -63,16 +103,8 @@ static int read_options(int argc, char **argv, struct ctl *ctl, struct wanted *w
 	}
 	if (optind < argc)
 		return ctl_fail(EXIT_USAGE, _("export takes no '%s'; write to a file with -o FILE"), argv[optind]);
-	if (strcmp(wanted->format, "jsonl") != 0 && strcmp(wanted->format, "csv") != 0)
-		return ctl_fail(EXIT_USAGE, _("'%s' is no format; jsonl and csv are"), wanted->format);
-	int ways = !!(wanted->from || wanted->to) + !!wanted->day + !!wanted->since + !!wanted->bundle;
-	if (ways > 1)
-		return ctl_fail(EXIT_USAGE, _("give one of --from/--to, --day, --since and --bundle"));
-	if (wanted->bundle && strcmp(wanted->format, "csv") == 0)
-		return ctl_fail(EXIT_USAGE, _("a bundle is evidence and has one format; leave --format out"));
-	return EXIT_DONE;
+	return check_options(wanted);
 }
-
 /* Midnight of a day of the station's calendar, in milliseconds; -1 when it is
  * none. */
 static int64_t midnight(const char *day, int later)
@@ -216,13 +248,17 @@ int ctl_export(const struct ctl *ctl, int argc, char **argv)
 	struct journal_reader *reader;
 	struct export_run run;
 	int code = read_options(argc, argv, &given, &wanted);
+	wanted.map.file = wanted.file;
+	if (code == EXIT_DONE && (wanted.map.lines || wanted.map.check))
+		return ctl_export_map(&given, &wanted.map, NULL, 0, 0);
 	if (code == EXIT_DONE)
 		code = wanted.journal ? open_other(wanted.journal, &reader) : ctl_open_journal(&given, &reader);
 	if (code != EXIT_DONE)
 		return code;
 	code = find_range(reader, &wanted, &run);
 	if (code == EXIT_DONE)
-		code = write_all(reader, &given, &wanted, &run);
+		code = wanted.map.map ? ctl_export_map(&given, &wanted.map, reader, run.first, run.last)
+		                      : write_all(reader, &given, &wanted, &run);
 	journal_reader_close(reader);
 	return code;
 }

@@ -40,21 +40,26 @@ static bool sample_passes(const struct filter *filter, const struct json *sample
 	return listed(filter->origins, origin ? origin : "", true) && listed(filter->tags, tag ? tag : "", false);
 }
 
+/* A correction goes also to who got what it corrects. */
+bool filter_passes_record(const struct filter *filter, const struct json *record)
+{
+	return listed(filter->kinds, text_in(record, NULL, "kind"), false) &&
+	       listed(filter->items, text_in(record, "item", "code"), false) &&
+	       listed(filter->verdicts, text_in(record, NULL, "verdict"), false) &&
+	       (sample_passes(filter, js_get(record, "sample")) ||
+		       sample_passes(filter, js_get(js_get(record, "correction"), "was")));
+}
+
 bool filter_passes(const struct filter *filter, const struct stored *stored)
 {
 	if (filter_is_open(filter))
 		return true;
 	if (stored->kind == ENTRY_EVENT)
 		return listed(filter->kinds, "event", false);
-	/* a correction goes also to who got what it corrects */
 	struct json *record = js_parse(stored->payload, stored->length, NULL);
 	if (!record)
 		return true; /* whatever it is, it must not vanish */
-	bool passes = listed(filter->kinds, text_in(record, NULL, "kind"), false) &&
-	              listed(filter->items, text_in(record, "item", "code"), false) &&
-	              listed(filter->verdicts, text_in(record, NULL, "verdict"), false) &&
-	              (sample_passes(filter, js_get(record, "sample")) ||
-			      sample_passes(filter, js_get(js_get(record, "correction"), "was")));
+	bool passes = filter_passes_record(filter, record);
 	js_free(record);
 	return passes;
 }

@@ -23,5 +23,7 @@ struct filter {                        /* words with blanks between; "" lets all
 
 bool filter_is_open(const struct filter *filter); /* everything passes */
 bool filter_passes(const struct filter *filter, const struct stored *stored);
+struct json;
+bool filter_passes_record(const struct filter *filter, const struct json *record);
 
 #endif

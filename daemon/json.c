@@ -176,6 +176,16 @@ bool js_get_bool(const struct json *object, const char *key, bool fallback)
 	return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
+bool js_is_bool(const struct json *value)
+{
+	return json_is_boolean(lib(value));
+}
+
+bool js_bool_of(const struct json *value)
+{
+	return json_is_true(lib(value));
+}
+
 bool js_is_object(const struct json *value)
 {
 	const json_t *it = lib(value);

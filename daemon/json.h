@@ -43,6 +43,8 @@ bool js_get_bool(const struct json *object, const char *key, bool fallback);
 bool js_is_object(const struct json *value);
 bool js_is_array(const struct json *value);
 bool js_is_integer(const struct json *value);
+bool js_is_bool(const struct json *value);
+bool js_bool_of(const struct json *value);        /* false when it is none */
 int64_t js_integer_of(const struct json *value);  /* 0 when it is no integer */
 const char *js_text_of(const struct json *value); /* NULL when it is no text */
 size_t js_count(const struct json *array_or_object);

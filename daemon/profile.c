@@ -1,16 +1,12 @@
 #include "profile.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ini.h"
-#include "paths.h"
-
-#define PROFILE_SUFFIX ".conf"
+#include "shelf.h"
 
 static void section_name(const struct ini_section *section, char *out, size_t size)
 {
@@ -106,69 +102,19 @@ int profile_read(const char *path, const struct driver *driver, void **ret, stru
 	return 0;
 }
 
-static int is_profile(const struct dirent *entry)
-{
-	const char *suffix = strrchr(entry->d_name, '.');
-	return entry->d_name[0] != '.' && suffix && !strcmp(suffix, PROFILE_SUFFIX);
-}
-
-/* Appends the names of a directory's profiles to `out`, separated by commas; the fault's own room is the limit. */
-static void list_profiles(const char *directory, char *out, size_t size)
-{
-	struct dirent **entries;
-	int count = scandir(directory, &entries, is_profile, alphasort);
-	for (int i = 0; i < count; i++) {
-		size_t used = strlen(out);
-		int length = (int)(strlen(entries[i]->d_name) - strlen(PROFILE_SUFFIX));
-		if (used + (size_t)length + 3 < size)
-			snprintf(out + used, size - used, "%s%.*s", used ? ", " : "", length, entries[i]->d_name);
-		free(entries[i]);
-	}
-	if (count >= 0)
-		free(entries);
-}
-
 int profile_find(const char *config_directory, const char *name, char *out, size_t size, struct fault *fault)
 {
-	if (!*name || strchr(name, '/') || *name == '.')
+	if (!shelf_is_name(name))
 		return fault_set(fault, EINVAL,
 			_("'%s' is no profile's name; a profile is named without directory and without .conf"), name);
-	if (config_directory) {
-		snprintf(out, size, "%s/profiles/%s" PROFILE_SUFFIX, config_directory, name);
-		if (access(out, F_OK) == 0)
-			return 0;
-	}
-	snprintf(out, size, "%s/profiles/%s" PROFILE_SUFFIX, paths_data(), name);
-	if (access(out, F_OK) == 0)
+	if (shelf_find(config_directory, "profiles", name, out, size))
 		return 0;
-	char directory[1024], known[320] = "";
-	if (config_directory) {
-		snprintf(directory, sizeof(directory), "%s/profiles", config_directory);
-		list_profiles(directory, known, sizeof(known));
-	}
-	snprintf(directory, sizeof(directory), "%s/profiles", paths_data());
-	list_profiles(directory, known, sizeof(known));
-	return fault_set(fault, ENOENT, _("there is no profile '%s'; known are: %s"), name, *known ? known : _("none"));
-}
-
-static void names_in(const char *directory, void (*each)(void *context, const char *name), void *context)
-{
-	struct dirent **entries;
-	int count = scandir(directory, &entries, is_profile, alphasort);
-	for (int i = 0; i < count; i++) {
-		entries[i]->d_name[strlen(entries[i]->d_name) - strlen(PROFILE_SUFFIX)] = '\0';
-		each(context, entries[i]->d_name);
-		free(entries[i]);
-	}
-	if (count >= 0)
-		free(entries);
+	char known[320];
+	return fault_set(fault, ENOENT, _("there is no profile '%s'; known are: %s"), name,
+		shelf_listed(config_directory, "profiles", known, sizeof(known)));
 }
 
 void profile_names(const char *config_directory, void (*each)(void *context, const char *name), void *context)
 {
-	char directory[1024];
-	snprintf(directory, sizeof(directory), "%s/profiles", config_directory);
-	names_in(directory, each, context);
-	snprintf(directory, sizeof(directory), "%s/profiles", paths_data());
-	names_in(directory, each, context);
+	shelf_names(config_directory, "profiles", each, context);
 }

@@ -3,6 +3,8 @@
 
     county.py --broker HOST:PORT --database FILE [--county 330421] [--receipt-every 1.0] [--protocol 5|3.1.1]
     county.py --database FILE --export STATION [--epoch EPOCH]      all it has of a station, for `assayctl verify`
+    county.py --database FILE --export STATION --map MAP [--given NAME=VALUE]... [--output FILE]
+                                                  the same as another platform takes it: see county_map.py
 
 It stores every entry by id, as the bytes it received, in SQLite; tells each station by receipts what it has for good and
 what it lacks; and writes down what contradicts the contract. Needs python3-paho-mqtt. What it does, and why:
@@ -24,6 +26,7 @@ import sys
 import threading
 import time
 
+import county_map
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -227,9 +230,14 @@ def main():
     parser.add_argument("--protocol", choices=("5", "3.1.1"), default="5")
     parser.add_argument("--export", metavar="STATION")
     parser.add_argument("--epoch")
+    parser.add_argument("--map", metavar="MAP")
+    county_map.add_arguments(parser)
     wanted = parser.parse_args()
     if wanted.export:
         store = Store(wanted.database)
+        if wanted.map:
+            entries = (payload for (payload,) in store.entries(wanted.export, wanted.epoch))
+            sys.exit(county_map.convert(wanted.map, county_map.given_of(wanted), entries, wanted.output))
         for (payload,) in itertools.chain(store.entries(wanted.export, wanted.epoch), store.proofs(wanted.export, wanted.epoch)):
             sys.stdout.buffer.write(payload + b"\n")
         return
