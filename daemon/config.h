@@ -54,6 +54,13 @@ struct naming_config {       /* a scanner: whose samples it names */
 
 enum naming_order { NAMING_REPLACE, NAMING_QUEUE }; /* the next scan ends the one before, or waits behind it */
 
+enum control_demand { CONTROL_DEMAND_NONE, CONTROL_DEMAND_DAILY, CONTROL_DEMAND_SERIES };
+
+struct control_config {    /* under which controls samples are to be measured */
+	int demand;        /* enum control_demand */
+	int64_t window_ms; /* SERIES: a control counts for so long */
+};
+
 struct calibration_config { /* what the station keeps of an instrument's calibration; "": nothing */
 	char certificate[64];
 	char until[11]; /* its last day, "2027-03-01" */
@@ -75,6 +82,7 @@ struct instrument_config {
 	char basis[64];      /* test standard when it does not say */
 	struct naming_config naming;
 	struct calibration_config calibration;
+	struct control_config control;
 	int64_t skew_alarm_ms; /* how wrong its clock may be before that is announced; 0: it never is */
 	char definition[40];   /* digest of everything above: differs when a reload changed this instrument */
 };

@@ -183,6 +183,7 @@ static void copy_rows(const struct instrument_rows *rows, struct instrument_conf
 	strcpy(instrument->basis, rows->basis);
 	instrument->naming = rows->naming;
 	instrument->calibration = rows->calibration;
+	instrument->control = rows->control;
 	instrument->skew_alarm_ms = rows->skew_alarm_ms;
 }
 

@@ -176,6 +176,11 @@ static const struct setting instrument[] = {
 	DAY(struct instrument_rows, "calibration-until", calibration.until, "2027-03-01",
 		N_("The last day of that certificate: status and doctor remind of it for 30 days, later tests are flagged "
 		   "calibration_expired.")),
+	CHOICE(struct instrument_rows, "control", control.demand, "none|daily|series", "none",
+		N_("Whether samples need a valid control before them: one of the same day, or one of their series; without it they "
+		   "are flagged no_valid_control. Controls are named in the records of their samples all the same.")),
+	DURATION(struct instrument_rows, "control-window", control.window_ms, 60 * SECONDS, 7 * DAYS, "2h",
+		N_("With control = series: how long a control counts for the samples behind it.")),
 	DURATION(struct instrument_rows, "clock-skew-alarm", skew_alarm_ms, 0, 24 * HOURS, "5min",
 		N_("How wrong the instrument's clock may be before that is announced as event clock_skew; 0s never announces it, "
 		   "for an instrument that stamps the beginning of long tests.")),

@@ -48,6 +48,7 @@ struct instrument_rows { /* as written; config_instrument.c makes a struct instr
 	char item[96], basis[64];
 	struct naming_config naming;
 	struct calibration_config calibration;
+	struct control_config control;
 	int64_t skew_alarm_ms;
 };
 

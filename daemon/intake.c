@@ -42,6 +42,11 @@ void intake_use_retests(struct intake *intake, struct retests *retests)
 	intake->retests = retests;
 }
 
+void intake_use_quality(struct intake *intake, struct quality *quality)
+{
+	intake->quality = quality;
+}
+
 struct retests *intake_retests(const struct intake *intake)
 {
 	return intake->retests;
@@ -111,6 +116,7 @@ static int make_entries(struct intake_batch *batch, struct fault *fault)
 	intake_make_scans(batch);
 	batch->told = batch->count;
 	intake_tell_retests(batch);
+	intake_tell_quality(batch);
 	for (size_t i = 0; i < batch->readings->notice_count; i++)
 		batch->entries[batch->count++] =
 			notice_entry(batch->from->id, &batch->readings->notices[i], batch->reception.received_ms);
@@ -125,6 +131,7 @@ static void unmake_entries(struct intake_batch *batch)
 	batch->count = 0;
 	sample_changes_free(&batch->changes);
 	retest_changes_free(&batch->retests);
+	intake_quality_free(batch);
 	if (batch->intake->retests)
 		retests_release(batch->intake->retests, batch);
 	if (batch->holds)
@@ -135,8 +142,8 @@ static void unmake_entries(struct intake_batch *batch)
 struct intake_batch *intake_judge(struct intake *intake, const struct instrument_config *config,
 	const struct instrument *instrument, const struct readings *readings)
 {
-	size_t count =
-		2 * readings->count + readings->scan_count + readings->notice_count; /* each may tell of a group */
+	/* each reading may tell of a group of retests, and of a day before and its own without a control */
+	size_t count = 4 * readings->count + readings->scan_count + readings->notice_count;
 	struct intake_batch *batch = calloc(1, sizeof(*batch) + count * sizeof(batch->entries[0]));
 	if (!batch)
 		abort();
@@ -168,6 +175,14 @@ void intake_batch_free(struct intake_batch *batch)
 	free(batch);
 }
 
+/* A journal_beside: what changes with the batch's entries. */
+static int write_beside(void *context, struct db *db, struct fault *fault)
+{
+	const struct intake_batch *batch = context;
+	int error = retests_write(&batch->retests, db, fault);
+	return error ? error : intake_write_quality(batch, db, fault);
+}
+
 int intake_store(
 	struct intake *intake, struct intake_batch *batch, struct intake_result *ret_result, struct fault *fault)
 {
@@ -176,8 +191,8 @@ int intake_store(
 	int error = batch->made ? 0 : make_entries(batch, fault);
 	if (!batch->made)
 		unmake_entries(batch);
-	if (batch->retests.count) {
-		batch->changes.also = intake_write_retests;
+	if (batch->retests.count || batch->quality.changed) {
+		batch->changes.also = write_beside;
 		batch->changes.also_context = batch;
 	}
 	if (!error && (batch->changes.count || batch->changes.also))
@@ -188,6 +203,8 @@ int intake_store(
 			intake->journal, batch->entries, batch->count, batch->from->id, *cursor ? cursor : NULL, fault);
 	if (batch->retests.count)
 		retests_refresh(batch->intake->retests);
+	if (batch->quality.changed)
+		quality_refresh(batch->intake->quality);
 	if (error)
 		return error;
 	for (size_t i = 0; i < batch->told; i++)

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "journal.h"
 #include "json.h"
+#include "quality.h"
 #include "retests.h"
 #include "samples.h"
 #include "skew.h"
@@ -22,6 +23,8 @@ void intake_use_samples(struct intake *intake, struct samples *samples);
 struct samples *intake_samples(const struct intake *intake);
 /* From now on tests of one sample are told from its first, as samples. Also before any line starts. */
 void intake_use_retests(struct intake *intake, struct retests *retests);
+/* From now on samples are tied to the controls they were measured under. Also before any line starts. */
+void intake_use_quality(struct intake *intake, struct quality *quality);
 struct retests *intake_retests(const struct intake *intake);
 void intake_reconfigure(struct intake *intake, struct config *config); /* any thread; holds the new, releases the old */
 

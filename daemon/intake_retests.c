@@ -126,11 +126,6 @@ void intake_tell_retests(struct intake_batch *batch)
 			retest_told(&batch->retests.list[i].group), batch->reception.received_ms);
 }
 
-int intake_write_retests(void *batch, struct db *db, struct fault *fault)
-{
-	return retests_write(&((struct intake_batch *)batch)->retests, db, fault);
-}
-
 /* ---- without a result ---- */
 
 static int write_changes(void *context, struct db *db, struct fault *fault)

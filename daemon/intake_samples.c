@@ -79,11 +79,10 @@ static int match(struct matching *matching, const struct reading *reading, const
 static int make_record(struct matching *matching, const struct reading *reading, struct fault *fault)
 {
 	struct intake_batch *batch = matching->batch;
-	struct entry entry, *place = &batch->entries[batch->count];
+	size_t index = batch->count;
+	struct entry *place = &batch->entries[index];
 	struct registration sample;
 	struct samples *samples = batch->intake->samples;
-	record_identify(batch->config, batch->from, &batch->instrument->maker, reading, &batch->reception, &entry);
-	*place = entry;
 	int found = samples && samples_any(samples) ? match(matching, reading, place, &sample, fault) : 0;
 	if (found < 0)
 		return found;
@@ -91,8 +90,11 @@ static int make_record(struct matching *matching, const struct reading *reading,
 	struct draft *draft = record_draft(batch->config, batch->from, &batch->instrument->maker, reading,
 		&batch->reception, found ? &registered : NULL);
 	struct repeat repeat;
+	struct tied tied = { 0 };
 	int error = intake_match_retest(batch, draft, place, &repeat, fault);
-	record_write(draft, &repeat, place);
+	if (!error)
+		error = intake_match_quality(batch, index, draft, place, &tied, fault);
+	record_write(draft, &repeat, &tied, place);
 	batch->count++; /* what it holds is freed also after a failure */
 	return error;
 }
@@ -119,6 +121,9 @@ int intake_make_records(struct intake_batch *batch, struct fault *fault)
 		if (samples_bound(samples))
 			error = read_pending(&matching, fault);
 	}
+	for (size_t i = 0; i < batch->readings->count; i++)
+		record_identify(batch->config, batch->from, &batch->instrument->maker, &batch->readings->list[i],
+			&batch->reception, &batch->entries[i]);
 	for (size_t i = 0; i < batch->readings->count && !error; i++)
 		error = make_record(&matching, &batch->readings->list[i], fault);
 	free(matching.pending);
@@ -232,6 +237,8 @@ int intake_sweep(struct intake *intake, struct fault *fault)
 {
 	struct sample_over over;
 	int found = 0, error = 0;
+	if (intake->quality && quality_waits(intake->quality) && (error = intake_sweep_quality(intake, fault)) < 0)
+		return error;
 	if (intake->retests && retests_any(intake->retests) && (error = intake_sweep_retests(intake, fault)) < 0)
 		return error;
 	if (!intake->samples || !samples_bound(intake->samples))
@@ -243,5 +250,6 @@ int intake_sweep(struct intake *intake, struct fault *fault)
 
 bool intake_awaits(const struct intake *intake)
 {
-	return (intake->samples && samples_bound(intake->samples)) || (intake->retests && retests_any(intake->retests));
+	return (intake->samples && samples_bound(intake->samples)) ||
+	       (intake->retests && retests_any(intake->retests)) || (intake->quality && quality_waits(intake->quality));
 }

@@ -202,11 +202,10 @@ static struct rule rule_of(const struct reading *reading, struct judgement *to)
 	return rule;
 }
 
-/* The verdict of the item's rule; NONE when it cannot tell. */
-static enum verdict rule_verdict(const struct reading *reading, const struct limit *limit, struct judgement *to)
+enum verdict judge_rule(const struct reading *reading, const struct limit *limit, struct judgement *to)
 {
 	enum verdict verdict;
-	if (!to->item || reading->kind != KIND_SAMPLE || reading->verdict == VERDICT_INVALID)
+	if (!to->item || reading->verdict == VERDICT_INVALID)
 		return VERDICT_NONE;
 	const struct rule rule = rule_of(reading, to);
 	switch (rule.kind) {
@@ -255,7 +254,9 @@ static void judge_verdict(const struct config *config, const struct reading *rea
 			config->items, to->item, reading->sample_name, reading->sample_category, to->day, &ended);
 	if (ended)
 		flag(to, "limit_ended");
-	enum verdict verdict = rule_verdict(reading, station ? station : limit_usable(&said) ? &said : NULL, to);
+	enum verdict verdict = VERDICT_NONE;
+	if (reading->kind == KIND_SAMPLE)
+		verdict = judge_rule(reading, station ? station : limit_usable(&said) ? &said : NULL, to);
 	if (reading->verdict != VERDICT_NONE) {
 		to->verdict = reading->verdict;
 		to->verdict_by = "instrument";
@@ -269,15 +270,6 @@ static void judge_verdict(const struct config *config, const struct reading *rea
 }
 
 /* ---- what the signals say ---- */
-
-static void judge_control(const struct reading *reading, struct judgement *to)
-{
-	const char *control = signals_of(reading, "delta_a_control");
-	if (!*control && (reading->kind == KIND_CONTROL || reading->kind == KIND_BLANK))
-		control = signals_of(reading, "delta_a");
-	if (*control && *to->item->control_min && decimal_compare(control, to->item->control_min) < 0)
-		flag(to, "control_low");
-}
 
 static void judge_signals(const struct reading *reading, struct judgement *to)
 {
@@ -405,8 +397,7 @@ void judge(const struct config *config, const struct instrument_config *instrume
 	judge_item(config, instrument, reading, ret);
 	judge_value(reading, ret);
 	judge_verdict(config, reading, ret);
-	if (ret->item)
-		judge_control(reading, ret);
+	judge_quality(config, reading, ret);
 	judge_signals(reading, ret);
 	if (ret->item)
 		judge_positive(reading, ret);

@@ -239,7 +239,23 @@ static void put_times(struct json *record, const struct draft *draft)
 	js_put(record, "clock", object);
 }
 
-static void put_flags(struct json *record, const struct draft *draft)
+/* Of a sample, the controls it was measured under; of a control, whether it is valid. */
+static void put_quality(struct json *record, const struct draft *draft, const struct tied *tied)
+{
+	const struct judgement *judgement = &draft->judgement;
+	struct json *object = tied ? tied_told(tied) : NULL;
+	if (judgement->control == CONTROL_VALID || judgement->control == CONTROL_FAILED) {
+		object = js_new_object();
+		js_put_text(object, "state", control_state_name(judgement->control));
+		if (judgement->expected != VERDICT_NONE)
+			js_put_text(object, "expected", verdict_name(judgement->expected));
+		js_put_text_if(object, "rule", judgement->control_rule);
+	}
+	if (object)
+		js_put(record, "qc", object);
+}
+
+static void put_flags(struct json *record, const struct draft *draft, const struct tied *tied)
 {
 	const struct judgement *judgement = &draft->judgement;
 	struct json *flags = js_new_array();
@@ -247,6 +263,10 @@ static void put_flags(struct json *record, const struct draft *draft)
 		js_append(flags, js_new_text("sample_disagrees"));
 	for (size_t i = 0; i < judgement->flag_count; i++)
 		js_append(flags, js_new_text(judgement->flags[i]));
+	if (tied && tied->state == CONTROL_FAILED)
+		js_append(flags, js_new_text("control_failed"));
+	if (tied && tied_is_short(tied))
+		js_append(flags, js_new_text("no_valid_control"));
 	js_put(record, "flags", flags);
 }
 
@@ -319,7 +339,7 @@ static void put_said(struct json *record, const struct draft *draft)
 	put_filled(record, "said", said);
 }
 
-static struct json *make_json(const struct draft *draft, const struct repeat *repeat)
+static struct json *make_json(const struct draft *draft, const struct repeat *repeat, const struct tied *tied)
 {
 	const struct reading *reading = draft->reading;
 	struct json *record = js_new_object();
@@ -336,7 +356,8 @@ static struct json *make_json(const struct draft *draft, const struct repeat *re
 	put_verdict(record, draft);
 	put_operator(record, draft);
 	put_times(record, draft);
-	put_flags(record, draft);
+	put_quality(record, draft, tied);
+	put_flags(record, draft, tied);
 	put_raw(record, draft);
 	put_said(record, draft);
 	return record;
@@ -398,10 +419,10 @@ const struct reading *record_reading(const struct draft *draft)
 	return &draft->completed;
 }
 
-void record_write(struct draft *draft, const struct repeat *repeat, struct entry *entry)
+void record_write(struct draft *draft, const struct repeat *repeat, const struct tied *tied, struct entry *entry)
 {
 	static const struct repeat first = { .test_seq = 1 };
-	struct json *record = make_json(draft, repeat ? repeat : &first);
+	struct json *record = make_json(draft, repeat ? repeat : &first, tied);
 	entry->body = js_dump(record);
 	js_free(record);
 	memmove(entry->body, entry->body + 1,
@@ -413,5 +434,5 @@ void record_make(const struct config *config, const struct instrument_config *in
 	const struct reading *reading, const struct reception *reception, const struct registered *registered,
 	struct entry *entry)
 {
-	record_write(record_draft(config, instrument, maker, reading, reception, registered), NULL, entry);
+	record_write(record_draft(config, instrument, maker, reading, reception, registered), NULL, NULL, entry);
 }

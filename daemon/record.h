@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "journal.h"
+#include "quality.h"
 #include "skew.h"
 
 struct reception {           /* when and how well we know it */
@@ -47,8 +48,8 @@ struct repeat { /* the how manyth test of its sample and item */
 };
 
 /* Makes the body of an entry that was identified, and frees the draft. The body is the caller's to free. Whatever an
- * instrument says can be recorded. `repeat` may be NULL: the first. */
-void record_write(struct draft *draft, const struct repeat *repeat, struct entry *entry);
+ * instrument says can be recorded. `repeat` may be NULL: the first. So may `tied`: nobody knows of controls. */
+void record_write(struct draft *draft, const struct repeat *repeat, const struct tied *tied, struct entry *entry);
 /* Both at once, for a first test. */
 void record_make(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
 	const struct reading *reading, const struct reception *reception, const struct registered *registered,

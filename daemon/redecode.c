@@ -125,6 +125,19 @@ static void copy_maker(const struct json *old, struct maker *maker)
 			snprintf(texts[i].into, texts[i].size, "%s", texts[i].text);
 }
 
+/* The controls a sample was measured under are what they were. */
+static void carry_quality(const struct json *old, struct json *new)
+{
+	static const char *const kept[] = { "control_failed", "no_valid_control" };
+	if (!record_is_sample(old) || !record_is_sample(new))
+		return;
+	if (js_get(old, "qc"))
+		js_put(new, "qc", js_copy(js_get(old, "qc")));
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		if (record_has_flag(old, kept[i]))
+			js_append(js_get(new, "flags"), js_new_text(kept[i]));
+}
+
 /* Stays: what people said, whose sample it was and which test of it; and what the instrument said beside these bytes,
  * its clock and the running number by which it was asked for. */
 static void carry_over(const struct json *old, struct json *new)
@@ -140,6 +153,7 @@ static void carry_over(const struct json *old, struct json *new)
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (js_get(old, keys[i]))
 			js_put(new, keys[i], js_copy(js_get(old, keys[i])));
+	carry_quality(old, new);
 	if (record_people_named_it(old) && js_get(old, "sample"))
 		js_put(new, "sample", js_copy(js_get(old, "sample")));
 	else if (record_people_named_it(old)) /* they said that it is nobody's */

@@ -237,10 +237,13 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 		error = samples_open(room->journal, config->journal.retention_ms, &room->samples, fault);
 	if (error == 0)
 		error = retests_open(room->journal, &room->retests, fault);
+	if (error == 0)
+		error = quality_open(room->journal, &room->quality, fault);
 	if (error == 0) {
 		room->intake = intake_new(room->journal, config);
 		intake_use_samples(room->intake, room->samples);
 		intake_use_retests(room->intake, room->retests);
+		intake_use_quality(room->intake, room->quality);
 		error = announce_start(room, setaside, key, fault);
 	}
 	if (error == 0)
@@ -278,6 +281,7 @@ void room_stop(struct room *room)
 		intake_free(room->intake);
 	samples_close(room->samples);
 	retests_close(room->retests);
+	quality_close(room->quality);
 	journal_reader_close(room->reader);
 	journal_close(room->journal);
 	config_release(room->config);

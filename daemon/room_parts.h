@@ -30,6 +30,7 @@ struct room {
 	struct journal_reader *reader;
 	struct samples *samples;
 	struct retests *retests;
+	struct quality *quality;
 	struct intake *intake;
 	struct sealer *sealer;
 	unsigned long sealer_beat;      /* it showed last */

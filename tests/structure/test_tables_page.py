@@ -33,8 +33,9 @@ def test_every_rule_is_explained():
 
 
 def test_every_flag_is_explained():
-    code = read("daemon", "judge.c") + read("daemon", "judge_station.c")
-    flags = set(re.findall(r'\bflag\(to, "(\w+)"\)', code))
+    code = "".join(read("daemon", file) for file in ("judge.c", "judge_station.c", "judge_quality.c", "record.c"))
+    flags = set(re.findall(r'flag\(to, "(\w+)"\)|\(flags, js_new_text\("(\w+)"\)\)', code))
+    flags = {name for pair in flags for name in pair if name}
     flags.update(re.findall(r'return "(\w+)";', re.search(r"reading_mark_name\(.*?^}", read("drivers", "reading.c"), re.S | re.M).group()))
     assert len(flags) >= 20
     assert sorted(flags - page_words("Li")) == []

@@ -1,0 +1,603 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "../../daemon/clock.h"
+#include "../../daemon/intake.h"
+#include "../../daemon/items.h"
+#include "../../daemon/sqlite.h"
+#include "../../drivers/text.h"
+#include "journal_fixture.h"
+
+/* A room with a real journal and two readers of inhibition; a control needs a delta A of 0.3. */
+struct room {
+	struct fixture *fixture;
+	struct config *config;
+	struct samples *samples;
+	struct quality *quality;
+	struct intake *intake;
+	struct instrument_config readers[2];
+	struct instrument instrument;
+	struct reading list[READINGS_AT_ONCE];
+	struct readings readings;
+	struct json *record; /* the last one looked at */
+};
+
+static void open_room(struct room *room)
+{
+	struct fault *fault = &room->fixture->fault;
+	assert_int_equal(fixture_start(room->fixture), 0);
+	assert_int_equal(samples_open(room->fixture->journal, INT64_MAX / 4, &room->samples, fault), 0);
+	assert_int_equal(quality_open(room->fixture->journal, &room->quality, fault), 0);
+	room->intake = intake_new(room->fixture->journal, room->config);
+	intake_use_samples(room->intake, room->samples);
+	intake_use_quality(room->intake, room->quality);
+}
+
+static void close_room(struct room *room)
+{
+	intake_free(room->intake);
+	quality_close(room->quality);
+	samples_close(room->samples);
+	fixture_stop(room->fixture);
+}
+
+static struct room *new_room(void)
+{
+	struct room *room = calloc(1, sizeof(*room));
+	struct faults faults = { 0 };
+	room->fixture = fixture_directory();
+	room->config = calloc(1, sizeof(*room->config));
+	room->config->holders = 1;
+	text_copy(room->config->station.code, sizeof(room->config->station.code), "330421103-01");
+	assert_int_equal(items_load("config/items.csv", &room->config->items, &faults), 0);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(room->readers[i].id, sizeof(room->readers[i].id), "pr-%zu", i + 1);
+		room->readers[i].driver = driver_by_name("seven-e-aa");
+		room->readers[i].control.window_ms = 3600000;
+	}
+	room->readings.list = room->list;
+	open_room(room);
+	return room;
+}
+
+static void free_room(struct room *room)
+{
+	js_free(room->record);
+	close_room(room);
+	config_release(room->config);
+	fixture_remove(room->fixture);
+	free(room);
+}
+
+static int enter(void **state)
+{
+	setenv("TZ", "Asia/Shanghai", 1);
+	tzset();
+	*state = new_room();
+	return 0;
+}
+
+static int leave(void **state)
+{
+	free_room(*state);
+	return 0;
+}
+
+/* ---- what is measured ---- */
+
+static struct reading *add(struct room *room, enum kind kind, const char *number, const char *at)
+{
+	struct reading *reading = readings_add(&room->readings);
+	reading->kind = kind;
+	text_copy(reading->instrument_seq, sizeof(reading->instrument_seq), number);
+	text_copy(reading->item, sizeof(reading->item), "PR-OPCB");
+	text_copy(reading->tested_at, sizeof(reading->tested_at), at);
+	reading->repeatable = true;
+	return reading;
+}
+
+static struct reading *add_sample(struct room *room, const char *number, const char *at)
+{
+	struct reading *reading = add(room, KIND_SAMPLE, number, at);
+	text_copy(reading->value, sizeof(reading->value), "12.5");
+	text_copy(reading->unit, sizeof(reading->unit), "%");
+	return reading;
+}
+
+static struct reading *add_control(struct room *room, const char *number, const char *at, const char *delta_a)
+{
+	struct reading *reading = add(room, KIND_CONTROL, number, at);
+	reading_signal(reading, "delta_a", delta_a);
+	return reading;
+}
+
+static struct intake_result store(struct room *room, unsigned reader)
+{
+	struct intake_result result;
+	struct intake_batch *batch =
+		intake_judge(room->intake, &room->readers[reader], &room->instrument, &room->readings);
+	int error = intake_store(room->intake, batch, &result, &room->fixture->fault);
+	if (error)
+		print_error("%s\n", room->fixture->fault.text);
+	assert_int_equal(error, 0);
+	intake_batch_free(batch);
+	room->readings = (struct readings){ .list = room->list };
+	return result;
+}
+
+static int keep(void *context, const struct stored *stored)
+{
+	struct room *room = context;
+	js_free(room->record);
+	room->record = js_parse(stored->payload, stored->length, NULL);
+	return 0;
+}
+
+static struct json *entry(struct room *room, uint64_t seq)
+{
+	assert_int_equal(journal_read(room->fixture->reader, seq, 1, keep, room, &room->fixture->fault), 1);
+	return room->record;
+}
+
+static uint64_t head(struct room *room)
+{
+	return journal_head(room->fixture->journal);
+}
+
+static bool has_flag(const struct json *record, const char *flag)
+{
+	const struct json *flags = js_get(record, "flags");
+	for (size_t i = 0; i < js_count(flags); i++)
+		if (strcmp(js_text_of(js_at(flags, i)), flag) == 0)
+			return true;
+	return false;
+}
+
+/* What the entry says of its controls: "valid 2 5", the state and the instrument's numbers of the controls named. */
+static const char *under(struct room *room, uint64_t seq)
+{
+	static char text[200];
+	char ids[CONTROLS_TIED][ENTRY_ID_MAX] = { "" };
+	const struct json *qc = js_get(entry(room, seq), "qc"), *list = qc ? js_get(qc, "controls") : NULL;
+	size_t count = list ? js_count(list) : 0;
+	snprintf(text, sizeof(text), "%s", qc ? js_get_text(qc, "state") : "");
+	for (size_t i = 0; i < count; i++)
+		snprintf(ids[i], sizeof(ids[i]), "%s", js_get_text(js_at(list, i), "id"));
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(journal_find(room->fixture->reader, ids[i], keep, room, NULL), 1);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s",
+			js_get_text(room->record, "instrument_seq"));
+	}
+	return text;
+}
+
+/* The entry, which must be the event: "first 2 PR-OPCB 2026-03-05". */
+static const char *told(struct room *room, uint64_t seq)
+{
+	static char text[200];
+	const struct json *event = entry(room, seq);
+	assert_non_null(js_get_text(event, "event"));
+	assert_string_equal(js_get_text(event, "event"), "control_missing");
+	snprintf(text, sizeof(text), "%s %lld %s %s", js_get_text(event, "state"),
+		(long long)js_get_integer(event, "samples", 0), js_get_text(event, "item"), js_get_text(event, "day"));
+	return text;
+}
+
+/* ---- ties ---- */
+
+static void a_sample_names_the_last_control_of_its_day_instrument_and_item(void **state)
+{
+	struct room *room = *state;
+	add_control(room, "1", "2026-03-04T09:00:00", "0.800");
+	add_control(room, "2", "2026-03-05T08:00:00", "0.800");
+	add_control(room, "3", "2026-03-05T09:00:00", "0.914");
+	add_control(room, "4", "2026-03-05T11:00:00", "0.700");
+	text_copy(add_control(room, "5", "2026-03-05T09:30:00", "0.700")->item, 96, "PR-TEA");
+	store(room, 0);
+	add_control(room, "6", "2026-03-05T09:35:00", "0.700");
+	store(room, 1);
+	add_sample(room, "7", "2026-03-05T10:00:00");
+	add_sample(room, "8", "2026-03-05T09:00:00"); /* of the same second: measured behind it */
+	add_sample(room, "9", "2026-03-05T07:59:59");
+	add_sample(room, "10", "2026-03-06T00:00:00");
+	add_sample(room, "11", "2026-03-04T23:59:59");
+	store(room, 0);
+	assert_string_equal(under(room, 7), "valid 3");
+	assert_string_equal(under(room, 8), "valid 3");
+	assert_string_equal(under(room, 9), "");
+	assert_string_equal(under(room, 10), "");
+	assert_string_equal(under(room, 11), "valid 1");
+	assert_int_equal(head(room), 11); /* nothing is demanded, so nothing is told */
+	const struct json *control = js_at(js_get(js_get(entry(room, 7), "qc"), "controls"), 0);
+	assert_string_equal(js_get_text(control, "kind"), "control");
+	assert_string_equal(js_get_text(control, "expected"), "negative");
+	assert_string_equal(js_get_text(control, "at"), "2026-03-05T09:00:00.000+08:00");
+}
+
+static void each_kind_of_control_is_named_by_its_last(void **state)
+{
+	struct room *room = *state;
+	add_control(room, "1", "2026-03-05T08:00:00", "0.800");
+	reading_said(add_control(room, "2", "2026-03-05T08:01:00", "0.800"), "control", "positive");
+	text_copy(room->list[1].value, 96, "81");
+	text_copy(room->list[1].unit, 24, "%");
+	add(room, KIND_BLANK, "3", "2026-03-05T08:02:00");
+	add(room, KIND_CALIBRATION, "4", "2026-03-05T08:03:00");
+	add_control(room, "5", "2026-03-05T08:04:00", "0.700");
+	add_sample(room, "6", "2026-03-05T08:05:00");
+	store(room, 0);
+	assert_string_equal(under(room, 6), "valid 2 3 4 5");
+	assert_int_equal(head(room), 6);
+}
+
+static void a_failed_control_is_told_by_its_samples(void **state)
+{
+	struct room *room = *state;
+	add_control(room, "1", "2026-03-05T08:00:00", "0.800");
+	add_control(room, "2", "2026-03-05T09:00:00", "0.100");
+	add_sample(room, "3", "2026-03-05T08:30:00");
+	add_sample(room, "4", "2026-03-05T09:30:00");
+	store(room, 0);
+	assert_string_equal(under(room, 3), "valid 1");
+	assert_string_equal(under(room, 4), "failed 2");
+	assert_true(has_flag(entry(room, 4), "control_failed"));
+	assert_false(has_flag(entry(room, 4), "no_valid_control")); /* nobody demands one */
+	assert_string_equal(under(room, 2), "failed");
+	assert_string_equal(js_get_text(js_get(entry(room, 2), "qc"), "rule"), "delta_a>=0.3");
+}
+
+static void a_frame_holds_its_own_control_wherever_it_stands(void **state)
+{
+	struct room *room = *state;
+	static const uint8_t frames[2][4] = { "one", "two" };
+	add_sample(room, "1", "2026-03-05T09:00:00")->raw = frames[0];
+	add_control(room, "2", "2026-03-05T09:00:01", "0.900")->raw = frames[0];
+	add_sample(room, "3", "2026-03-05T09:00:00")->raw = frames[1];
+	add_control(room, "4", "2026-03-05T09:00:01", "0.100")->raw = frames[1];
+	for (size_t i = 0; i < room->readings.count; i++)
+		room->list[i].raw_length = 4;
+	add_control(room, "5", "2026-03-05T08:00:00", "0.800");
+	store(room, 0);
+	assert_string_equal(under(room, 1), "valid 2");
+	assert_string_equal(under(room, 3), "failed 4");
+}
+
+static void what_an_instrument_sends_with_the_sample_counts(void **state)
+{
+	struct room *room = *state;
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	reading_signal(add_sample(room, "1", "2026-03-05T09:00:00"), "delta_a_control", "0.914");
+	store(room, 0);
+	assert_string_equal(under(room, 1), "valid");
+	assert_int_equal(head(room), 1);
+	reading_signal(add_sample(room, "2", "2026-03-05T09:01:00"), "delta_a_control", "0.100");
+	store(room, 0);
+	assert_string_equal(under(room, 2), "failed");
+	assert_true(has_flag(entry(room, 2), "no_valid_control"));
+	assert_string_equal(told(room, 3), "first 1 PR-OPCB 2026-03-05");
+}
+
+static void an_instrument_without_a_clock_is_tied_by_when_its_results_came(void **state)
+{
+	struct room *room = *state;
+	add_control(room, "1", "", "0.800");
+	store(room, 0);
+	add_sample(room, "2", "");
+	store(room, 0);
+	assert_string_equal(under(room, 2), "valid 1");
+}
+
+static void a_series_is_over_with_its_time(void **state)
+{
+	struct room *room = *state;
+	room->readers[0].control.demand = CONTROL_DEMAND_SERIES;
+	add_control(room, "1", "2026-03-05T23:30:00", "0.800");
+	add_sample(room, "2", "2026-03-06T00:30:00"); /* midnight ends no series */
+	add_sample(room, "3", "2026-03-06T00:30:01");
+	store(room, 0);
+	assert_string_equal(under(room, 2), "valid 1");
+	assert_string_equal(under(room, 3), "none");
+	assert_string_equal(told(room, 4), "first 1 PR-OPCB 2026-03-06");
+}
+
+/* ---- a day without ---- */
+
+static void a_day_without_a_control_is_flagged_and_told_once(void **state)
+{
+	struct room *room = *state;
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	add_sample(room, "1", "2026-03-05T08:00:00");
+	add_sample(room, "2", "2026-03-05T08:01:00");
+	store(room, 0);
+	assert_string_equal(under(room, 1), "none");
+	assert_true(has_flag(entry(room, 1), "no_valid_control"));
+	assert_string_equal(told(room, 3), "first 2 PR-OPCB 2026-03-05");
+	assert_string_equal(js_get_text(room->record, "instrument"), "pr-1");
+	add_sample(room, "3", "2026-03-05T08:02:00");
+	store(room, 0);
+	assert_int_equal(head(room), 4);
+	assert_true(has_flag(entry(room, 4), "no_valid_control"));
+	assert_true(intake_awaits(room->intake));
+}
+
+static void a_control_that_comes_late_is_told_and_changes_no_record(void **state)
+{
+	struct room *room = *state;
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	add_sample(room, "1", "2026-03-05T08:00:00");
+	add_sample(room, "2", "2026-03-05T08:01:00");
+	store(room, 0);
+	add_control(room, "3", "2026-03-05T09:00:00", "0.100"); /* not a valid one */
+	store(room, 0);
+	assert_int_equal(head(room), 4);
+	char *before = js_dump(entry(room, 1));
+	add_control(room, "4", "2026-03-05T10:00:00", "0.900");
+	store(room, 0);
+	assert_string_equal(told(room, 6), "late 2 PR-OPCB 2026-03-05");
+	assert_string_equal(js_get_text(room->record, "control_at"), "2026-03-05T10:00:00.000+08:00");
+	char control[ENTRY_ID_MAX];
+	snprintf(control, sizeof(control), "%s", js_get_text(room->record, "control"));
+	assert_string_equal(js_get_text(entry(room, 5), "id"), control);
+	char *after = js_dump(entry(room, 1));
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	add_sample(room, "5", "2026-03-05T10:30:00");
+	store(room, 0);
+	assert_string_equal(under(room, 7), "valid 4");
+	assert_false(has_flag(entry(room, 7), "no_valid_control"));
+	assert_false(intake_awaits(room->intake));
+}
+
+/* As if so many minutes had passed since the last of them. */
+static void let_pass(struct room *room, int minutes)
+{
+	struct db *db;
+	char statement[160];
+	snprintf(statement, sizeof(statement),
+		"UPDATE state SET value = json_set(value, '$.counted_ms', value ->> '$.counted_ms' - %d)"
+		" WHERE kind = 'control'",
+		minutes * 60000);
+	assert_int_equal(db_open(journal_path(room->fixture->journal), DB_WRITE, &db, NULL), 0);
+	db_tidy_at_close(db, false);
+	assert_int_equal(db_run(db, statement, NULL), 0);
+	db_close(db);
+}
+
+static void a_day_that_is_over_is_told_with_its_number(void **state)
+{
+	struct room *room = *state;
+	struct fault fault;
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	add_sample(room, "1", "2026-03-05T08:00:00");
+	add_sample(room, "2", "2026-03-05T08:01:00");
+	store(room, 0);
+	assert_int_equal(intake_sweep(room->intake, &fault), 0);
+	assert_int_equal(head(room), 3); /* more of that day may still be read */
+	let_pass(room, 11);
+	assert_int_equal(intake_sweep(room->intake, &fault), 0);
+	assert_string_equal(told(room, 4), "day_over 2 PR-OPCB 2026-03-05");
+	assert_int_equal(intake_sweep(room->intake, &fault), 0);
+	assert_int_equal(head(room), 4);
+	assert_false(intake_awaits(room->intake));
+}
+
+static void the_next_day_ends_the_one_before(void **state)
+{
+	struct room *room = *state;
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	add_sample(room, "1", "2026-03-05T08:00:00");
+	store(room, 0);
+	add_sample(room, "2", "2026-03-06T08:00:00");
+	add_sample(room, "3", "2026-03-06T08:01:00");
+	store(room, 0);
+	assert_string_equal(told(room, 5), "day_over 1 PR-OPCB 2026-03-05");
+	assert_string_equal(told(room, 6), "first 2 PR-OPCB 2026-03-06");
+}
+
+static void nobody_tidies_while_a_batch_is_not_stored(void **state)
+{
+	struct room *room = *state;
+	struct intake_result result;
+	struct fault fault;
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	add_sample(room, "1", "2026-03-05T08:00:00");
+	struct intake_batch *batch = intake_judge(room->intake, &room->readers[0], &room->instrument, &room->readings);
+	assert_int_equal(intake_store(room->intake, batch, &result, &fault), 0);
+	let_pass(room, 11);
+	assert_int_equal(intake_sweep(room->intake, &fault), 0);
+	assert_int_equal(head(room), 2);
+	assert_int_equal(intake_store(room->intake, batch, &result, &fault), 0); /* as after a commit of unknown fate */
+	assert_int_equal(head(room), 2);
+	intake_batch_free(batch);
+	assert_int_equal(intake_sweep(room->intake, &fault), 0);
+	assert_string_equal(told(room, 3), "day_over 1 PR-OPCB 2026-03-05");
+}
+
+/* ---- whatever happens in between ---- */
+
+static void what_is_read_again_changes_nothing(void **state)
+{
+	struct room *room = *state;
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	for (size_t round = 0; round < 3; round++) {
+		add_sample(room, "1", "2026-03-05T08:00:00");
+		add_control(room, "2", "2026-03-05T09:00:00", "0.900");
+		add_sample(room, "3", "2026-03-05T10:00:00");
+		assert_int_equal(store(room, 0).known, round ? 3 : 0);
+		assert_int_equal(head(room), 5); /* with first and late */
+		if (round == 1) {
+			close_room(room);
+			open_room(room);
+		}
+	}
+	add_sample(room, "4", "2026-03-05T08:30:00");
+	store(room, 0);
+	assert_string_equal(told(room, 7), "first 1 PR-OPCB 2026-03-05"); /* the three are not counted again */
+}
+
+static void controls_and_counts_survive_a_restart(void **state)
+{
+	struct room *room = *state;
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	add_control(room, "1", "2026-03-05T08:00:00", "0.900");
+	add_sample(room, "2", "2026-03-06T08:00:00");
+	store(room, 0);
+	close_room(room);
+	open_room(room);
+	add_sample(room, "3", "2026-03-05T08:30:00");
+	add_sample(room, "4", "2026-03-06T08:30:00");
+	store(room, 0);
+	assert_string_equal(under(room, 4), "valid 1");
+	assert_int_equal(head(room), 5);
+	add_control(room, "5", "2026-03-06T09:00:00", "0.900");
+	store(room, 0);
+	assert_string_equal(told(room, 7), "late 2 PR-OPCB 2026-03-06");
+}
+
+static void the_oldest_of_many_controls_goes_first(void **state)
+{
+	struct room *room = *state;
+	char number[8], at[32];
+	for (unsigned i = 0; i < CONTROLS_KEPT + 8; i++) {
+		snprintf(number, sizeof(number), "%u", i);
+		snprintf(at, sizeof(at), "2026-03-05T08:%02u:00", i);
+		add_control(room, number, at, "0.900");
+	}
+	store(room, 0);
+	add_sample(room, "100", "2026-03-05T08:20:30");
+	add_sample(room, "101", "2026-03-05T08:07:30"); /* before all that are kept */
+	store(room, 0);
+	assert_string_equal(under(room, CONTROLS_KEPT + 9), "valid 20");
+	assert_string_equal(under(room, CONTROLS_KEPT + 10), "");
+}
+
+/* ---- a property ---- */
+
+#define TESTS 60
+
+static unsigned chance = 1;
+
+static unsigned below(unsigned limit)
+{
+	chance = chance * 1103515245 + 12345;
+	return (chance >> 16) % limit;
+}
+
+/* One day of an instrument: now and then a control, good or bad. */
+static void add_number(struct room *room, unsigned number)
+{
+	char text[8], at[32];
+	snprintf(text, sizeof(text), "%u", number);
+	snprintf(at, sizeof(at), "2026-03-05T08:%02u:00", number);
+	if (number % 7 == 3)
+		add_control(room, text, at, number % 3 ? "0.900" : "0.100");
+	else
+		add_sample(room, text, at);
+}
+
+static int note(void *context, const struct stored *stored)
+{
+	char **list = context;
+	struct json *record = js_parse(stored->payload, stored->length, NULL);
+	static const char *const varies[] = { "epoch", "seq", "prev", "received_at" };
+	struct json *kept = js_new_object();
+	const char *key, *number = js_get_text(record, "instrument_seq");
+	for (size_t i = 0; number && i < js_count(record); i++) {
+		struct json *value = js_member(record, i, &key);
+		bool dropped = false;
+		for (size_t v = 0; v < sizeof(varies) / sizeof(*varies); v++)
+			dropped |= strcmp(key, varies[v]) == 0;
+		if (!dropped)
+			js_put(kept, key, js_copy(value));
+	}
+	if (number) {
+		unsigned place = (unsigned)atoi(number);
+		assert_true(place < TESTS && !list[place]); /* each once */
+		list[place] = js_dump(kept);
+	}
+	js_free(kept);
+	js_free(record);
+	return 0;
+}
+
+/* In batches cut by chance, some read again at any time, with restarts in between; controls may come before their
+ * turn, because a sample looks for the last before it. */
+static void measure(char **list, bool by_chance)
+{
+	struct room *room = new_room();
+	bool *taken = calloc(TESTS, sizeof(*taken));
+	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
+	for (unsigned next = 0; next < TESTS;) {
+		unsigned most = by_chance ? 1 + below(9) : 1;
+		for (unsigned i = 0; i < most && next < TESTS; i++) {
+			if (by_chance && next && below(4) == 0)
+				add_number(room, below(next)); /* again */
+			unsigned control = next - next % 7 + 10;
+			if (by_chance && control < TESTS && !taken[control] && below(5) == 0) {
+				add_number(room, control);
+				taken[control] = true;
+			}
+			if (!taken[next])
+				add_number(room, next);
+			next++;
+		}
+		store(room, 0);
+		if (by_chance && below(6) == 0) {
+			close_room(room);
+			open_room(room);
+		}
+	}
+	assert_true(journal_read(room->fixture->reader, 1, 1000, note, list, &room->fixture->fault) > 0);
+	free(taken);
+	free_room(room);
+}
+
+static void cuts_and_repeats_change_no_record(void **state)
+{
+	(void)state;
+	char *wanted[TESTS] = { NULL };
+	measure(wanted, false);
+	for (unsigned round = 1; round <= 8; round++) {
+		char *got[TESTS] = { NULL };
+		chance = round;
+		measure(got, true);
+		for (size_t i = 0; i < TESTS; i++) {
+			assert_string_equal(got[i], wanted[i]);
+			free(got[i]);
+		}
+	}
+	for (size_t i = 0; i < TESTS; i++)
+		free(wanted[i]);
+}
+
+#define WITH_ROOM(test) cmocka_unit_test_setup_teardown(test, enter, leave)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_ROOM(a_sample_names_the_last_control_of_its_day_instrument_and_item),
+		WITH_ROOM(each_kind_of_control_is_named_by_its_last),
+		WITH_ROOM(a_failed_control_is_told_by_its_samples),
+		WITH_ROOM(a_frame_holds_its_own_control_wherever_it_stands),
+		WITH_ROOM(what_an_instrument_sends_with_the_sample_counts),
+		WITH_ROOM(an_instrument_without_a_clock_is_tied_by_when_its_results_came),
+		WITH_ROOM(a_series_is_over_with_its_time),
+		WITH_ROOM(a_day_without_a_control_is_flagged_and_told_once),
+		WITH_ROOM(a_control_that_comes_late_is_told_and_changes_no_record),
+		WITH_ROOM(a_day_that_is_over_is_told_with_its_number),
+		WITH_ROOM(the_next_day_ends_the_one_before),
+		WITH_ROOM(nobody_tidies_while_a_batch_is_not_stored),
+		WITH_ROOM(what_is_read_again_changes_nothing),
+		WITH_ROOM(controls_and_counts_survive_a_restart),
+		WITH_ROOM(the_oldest_of_many_controls_goes_first),
+		cmocka_unit_test(cuts_and_repeats_change_no_record),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
