@@ -5,19 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "box_clock.h"
 #include "clock.h"
 #include "log.h"
 
 enum {
 	LOOK_MS = 1000,
-	JUMP_MS = 1000,       /* a clock that is steered gains half a millisecond in a look */
 	WENT_BACK_MS = 60000, /* while the gateway was off: less is what a battery clock does */
 	HOUR_MS = 3600000,    /* measured for less, a rate says nothing */
 	ENTRIES_A_DAY = 500,  /* assumed before: a busy township room */
 	ENTRY_BYTES = 2048,   /* assumed before: with index and slack */
 	DAYS_MAX = 36500,
 };
-#define DAY_MS 86400000LL
+#define DAY_MS      86400000LL
+#define CLOCK_PLACE "clock:" /* where the journal keeps what is open; no instrument is called so */
 
 /* The first three are disk_level's. */
 enum store_state { STORE_FINE, STORE_LOW, STORE_SHORT, STORE_FULL };
@@ -37,9 +38,9 @@ struct caretaker {
 	enum disk_level level;
 	enum store_state said, told; /* in the log; as an event */
 	enum store_state worst;      /* since it was told last: a full disk may have had no room to tell it */
-	int64_t offset_ms;           /* of the wall clock against the monotonic one */
-	int64_t jump_ms, before_ms;  /* a jump that is still to be told; 0: none */
-	int64_t first_received_ms;   /* of the oldest entry when we started */
+	struct box_clock clock;
+	int64_t jump_ms, before_ms; /* a jump that is still to be told; 0: none */
+	int64_t first_received_ms;  /* of the oldest entry when we started */
 	uint64_t started_seq;
 	long started_ms;
 	struct complaint mute, blind, failing;
@@ -48,19 +49,87 @@ struct caretaker {
 
 /* --- the clock */
 
+static struct clock_look clock_now(const struct journal *journal)
+{
+	return (struct clock_look){ .wall_ms = clock_wall_ms(),
+		.up_ms = clock_up_ms(),
+		.synced = clock_synced(),
+		.head = journal_head(journal) };
+}
+
 static void look_at_clock(struct caretaker *caretaker)
 {
-	int64_t wall_ms = clock_wall_ms(), offset_ms = wall_ms - clock_ms();
-	int64_t by_ms = offset_ms - caretaker->offset_ms;
-	caretaker->offset_ms = offset_ms;
-	if (by_ms > -JUMP_MS && by_ms < JUMP_MS)
+	const struct clock_look now = clock_now(caretaker->journal);
+	int64_t by_ms = box_clock_look(&caretaker->clock, &now);
+	if (!by_ms)
 		return;
 	if (!caretaker->jump_ms)
-		caretaker->before_ms = wall_ms - by_ms;
+		caretaker->before_ms = now.wall_ms - by_ms;
 	caretaker->jump_ms += by_ms;
 	char before[CLOCK_TEXT_MAX], after[CLOCK_TEXT_MAX];
 	log_warning(_("the clock jumped by %lld ms, from %s to %s"), (long long)by_ms,
-		clock_text(before, wall_ms - by_ms), clock_text(after, wall_ms));
+		clock_text(before, now.wall_ms - by_ms), clock_text(after, now.wall_ms));
+}
+
+static struct json *correction(const struct clock_news *news)
+{
+	char text[CLOCK_TEXT_MAX];
+	struct json *details = js_new_object();
+	js_put_integer(details, "first", (int64_t)news->span.first);
+	js_put_integer(details, "last", (int64_t)news->span.last);
+	js_put_text(details, "boot", news->span.boot);
+	if (news->kind == CLOCK_CORRECTED) {
+		if (!news->span.stepped)
+			js_put_integer(details, "by_ms", news->by_ms);
+		js_put_text(details, "booted_at", clock_text(text, news->booted_ms));
+	} else {
+		js_put_text(details, "reason",
+			_("the box was started anew before a time service had set its clock: by how much these entries' times "
+			  "are off cannot be told"));
+	}
+	return details;
+}
+
+static void say_correction(const struct clock_news *news)
+{
+	unsigned long long first = news->span.first, last = news->span.last;
+	if (news->kind == CLOCK_UNCORRECTED)
+		log_warning(
+			_("the box was started anew before a time service had set its clock: by how much the times of entries "
+			  "%llu to %llu are off cannot be told"),
+			first, last);
+	else if (news->span.stepped)
+		log_notice(_("a time service has set the clock; entries %llu to %llu were received without one"), first,
+			last);
+	else
+		log_notice(
+			_("a time service has set the clock; entries %llu to %llu were received without one, %lld ms behind "
+			  "it"),
+			first, last, (long long)news->by_ms);
+}
+
+/* The span is written down where it begins, and with the event that ends it. */
+static void tell_correction(struct caretaker *caretaker)
+{
+	struct box_clock *clock = &caretaker->clock;
+	const struct clock_news *news = &clock->news;
+	const char *event = news->kind == CLOCK_CORRECTED ? "clock_correction" : "clock_uncorrected";
+	char span[CURSOR_MAX];
+	struct fault fault;
+	if (news->kind == CLOCK_NOTHING && !clock->unwritten)
+		return;
+	box_clock_text(&clock->span, span);
+	int error = news->kind == CLOCK_NOTHING ? journal_append(caretaker->journal, NULL, 0, CLOCK_PLACE, span, &fault)
+	                                        : intake_event_kept(caretaker->intake, event, "", correction(news),
+							  CLOCK_PLACE, span, &fault);
+	if (error < 0) {
+		if (news->kind != CLOCK_NOTHING && complaint_due(&caretaker->mute))
+			log_error(_("the event %s cannot be stored: %s"), event, fault.text);
+		return;
+	}
+	if (news->kind != CLOCK_NOTHING)
+		say_correction(news);
+	box_clock_told(clock);
 }
 
 static void tell_jump(struct caretaker *caretaker)
@@ -231,6 +300,7 @@ static void look(struct caretaker *caretaker)
 	caretaker->beat++;
 	look_at_clock(caretaker);
 	tell_jump(caretaker);
+	tell_correction(caretaker);
 	tell_failures(caretaker);
 	if (look_at_disk(caretaker, config) == 0)
 		tell_disk(caretaker, config->journal.directory);
@@ -293,6 +363,15 @@ static void compare_with_last_entry(struct caretaker *caretaker, int64_t last_ms
 		clock_text(text, last_ms));
 }
 
+static void begin_clock(struct caretaker *caretaker)
+{
+	char boot[CLOCK_BOOT_MAX], kept[CURSOR_MAX] = "";
+	const struct clock_look now = clock_now(caretaker->journal);
+	clock_boot(boot);
+	journal_cursor(caretaker->journal, CLOCK_PLACE, kept, NULL);
+	box_clock_init(&caretaker->clock, boot, kept, &now);
+}
+
 int caretaker_start(struct config *config, struct journal *journal, struct intake *intake, struct caretaker **ret,
 	struct fault *fault)
 {
@@ -306,7 +385,7 @@ int caretaker_start(struct config *config, struct journal *journal, struct intak
 	caretaker->report.level = "fine";
 	caretaker->started_ms = clock_ms();
 	caretaker->started_seq = journal_head(journal);
-	caretaker->offset_ms = clock_wall_ms() - clock_ms();
+	begin_clock(caretaker);
 	pthread_mutex_init(&caretaker->lock, NULL);
 	read_ends(journal, &ends);
 	caretaker->first_received_ms = ends.first_ms;

@@ -6,6 +6,7 @@
  *     store_recovered  none of these any more
  *     store_failed     reading or writing failed `times` since it was told last: the disk may be dying
  *     clock_jump       the wall clock was set: `by_ms` (negative: back), `before`, `after`, `synced`
+ *     clock_correction, clock_uncorrected   entries were received before a time service had set it: see box_clock.h
  *
  * Each is told once, and again when it comes again (a failing disk ever more rarely, at last once in an hour); what
  * could not be stored is tried every second.

@@ -26,6 +26,22 @@ int64_t clock_wall_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t clock_up_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void clock_boot(char out[static CLOCK_BOOT_MAX])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	if (!file || fscanf(file, "%36s", out) != 1)
+		snprintf(out, CLOCK_BOOT_MAX, "unknown");
+	if (file)
+		fclose(file);
+}
+
 bool clock_synced(void)
 {
 	struct timex state = { 0 };

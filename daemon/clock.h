@@ -14,6 +14,12 @@ long clock_ms(void);         /* monotonic milliseconds */
 int64_t clock_us(void);      /* monotonic microseconds */
 int64_t clock_wall_ms(void); /* Unix time in milliseconds by the box's clock */
 
+int64_t clock_up_ms(void); /* since the box was started, whatever the wall clock does; sleep counts */
+
+/* The identity of this boot, a UUID as the kernel made it; "unknown" where there is none. */
+#define CLOCK_BOOT_MAX 37
+void clock_boot(char out[static CLOCK_BOOT_MAX]);
+
 /* True when the kernel says a time service has the clock synchronised (adjtimex: not STA_UNSYNC). */
 bool clock_synced(void);
 

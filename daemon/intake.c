@@ -139,6 +139,18 @@ static void unmake_entries(struct intake_batch *batch)
 	batch->holds = false;
 }
 
+/* A clock that is set in this very moment counts as not set: time and mark must not be of its two sides. */
+static struct reception receive(void)
+{
+	bool before = clock_synced();
+	int64_t up_ms = clock_up_ms();
+	struct reception reception = { .received_ms = clock_wall_ms() };
+	reception.clock_synced = clock_synced() && before;
+	if (!reception.clock_synced)
+		reception.up_ms = up_ms;
+	return reception;
+}
+
 struct intake_batch *intake_judge(struct intake *intake, const struct instrument_config *config,
 	const struct instrument *instrument, const struct readings *readings)
 {
@@ -152,7 +164,7 @@ struct intake_batch *intake_judge(struct intake *intake, const struct instrument
 	batch->from = config;
 	batch->instrument = instrument;
 	batch->readings = readings;
-	batch->reception = (struct reception){ .received_ms = clock_wall_ms(), .clock_synced = clock_synced() };
+	batch->reception = receive();
 	return batch;
 }
 
@@ -234,7 +246,9 @@ int intake_event(
 int intake_event_kept(struct intake *intake, const char *event, const char *instrument, struct json *details,
 	const char *name, const char *value, struct fault *fault)
 {
-	return append_event(intake, event_make(event, instrument, details, clock_wall_ms()), name, value, fault);
+	struct entry entry = event_make(event, instrument, details, clock_wall_ms());
+	entry.alarm = !*instrument;
+	return append_event(intake, entry, name, value, fault);
 }
 
 int intake_alarm(struct intake *intake, const char *event, struct json *details, struct fault *fault)

@@ -86,8 +86,8 @@ bool intake_awaits(const struct intake *intake);
 /* Appends one event of the station: `details` (taken over; may be NULL) are members beside "event" and "instrument". */
 int intake_event(
 	struct intake *intake, const char *event, const char *instrument, struct json *details, struct fault *fault);
-/* The same of an instrument; in the same transaction `value` is written down under `name`, which is no instrument's:
- * journal_cursor() gives it back. */
+/* The same; in the same transaction `value` is written down under `name`, which is no instrument's: journal_cursor()
+ * gives it back. Without an instrument ("") it is about the station itself, and gets through a full disk. */
 int intake_event_kept(struct intake *intake, const char *event, const char *instrument, struct json *details,
 	const char *name, const char *value, struct fault *fault);
 /* An event about the station itself that must get through a full disk. */

@@ -17,7 +17,7 @@ static const char members[] =
 	"limit.op|limit.value|limit.unit|limit.source|limit.edition|"
 	"verdict|verdict_by|verdict_as_sent|rule|"
 	"operator.id|operator.name|operator.certificate|operator.valid|operator.trained|"
-	"tested_at|received_at|clock.synced|clock.skew_s|clock.skew_by|"
+	"tested_at|received_at|clock.synced|clock.up_ms|clock.skew_s|clock.skew_by|"
 	"qc.state|qc.delta_a_control|qc.expected|qc.rule|flags|decoder";
 
 /* What an instrument says by names of its own. */

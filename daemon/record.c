@@ -232,6 +232,8 @@ static void put_times(struct json *record, const struct draft *draft)
 	js_put_text(record, "received_at", clock_text(text, draft->reception->received_ms));
 	struct json *object = js_new_object();
 	js_put_bool(object, "synced", draft->reception->clock_synced);
+	if (draft->reception->up_ms)
+		js_put_integer(object, "up_ms", draft->reception->up_ms);
 	if (judgement->skew_by != SKEW_UNKNOWN) {
 		js_put_integer(object, "skew_s", judgement->skew_s);
 		js_put_text(object, "skew_by", skew_by_name(judgement->skew_by));

@@ -15,6 +15,7 @@
 struct reception {           /* when and how well we know it */
 	int64_t received_ms; /* wall clock, Unix ms */
 	bool clock_synced;
+	int64_t up_ms;          /* since the box was started, where its clock was not synchronised; 0: not said */
 	struct skew_known skew; /* of the instrument's clock, as known then */
 };
 

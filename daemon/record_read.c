@@ -72,6 +72,7 @@ struct reception record_reception(const struct json *entry)
 	return (struct reception){
 		.received_ms = record_time(*received ? received : record_text(entry, "at")),
 		.clock_synced = js_get_bool(js_get(entry, "clock"), "synced", false),
+		.up_ms = js_get_integer(js_get(entry, "clock"), "up_ms", 0),
 		.skew = skew_of(entry),
 	};
 }

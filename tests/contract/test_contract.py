@@ -39,6 +39,8 @@ RETESTED = {**HEAD, "event": "retest_group", "instrument": "pr-1", "at": "2026-0
             "members": [{"id": HEAD["id"], "verdict": "positive"}, {"id": HEAD["id"], "verdict": "negative"}]}
 ASKEW = {**HEAD, "event": "clock_skew", "instrument": "pr-1", "at": "2026-03-05T09:43:02.118+08:00", "skew_s": -421, "skew_by": "results",
          "within_s": 60, "since": "2026-03-05T08:43:02.118+08:00", "alarm_s": 300}
+CLOCK_SET = {**HEAD, "event": "clock_correction", "at": "2026-03-05T09:43:02.118+08:00", "first": 3, "last": 9, "by_ms": 1772674980000,
+             "booted_at": "2026-03-05T09:40:02.118+08:00", "boot": "2605fed2-f82b-4151-a541-6a449db3811e"}
 BOUND = {**RECORD, "flags": ["sample_disagrees"],
          "sample": {"no": "17", "bound_by": "instrument", "registered": {"no": "20260305-017", "registered_by": "scanner"}}}
 CLOSED = {**RETESTED, "state": "first", "members": [], "superseded": [HEAD["id"]], "closed": True}
@@ -55,7 +57,7 @@ MANIFEST = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "day": "2026-03-
 RIGHT = [("seal", SEAL), ("manifest", MANIFEST), ("request-manifest", {"day": "2026-03-05"}),
          ("response-manifest", {"day": "2026-03-05", "manifests": [MANIFEST]}),
          ("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
-         ("event", REGISTERED), ("event", RETESTED), ("event", ASKEW), ("record", BOUND), ("record", {**RECORD, "test_seq": 2, "retest_of": HEAD["id"]}),
+         ("event", REGISTERED), ("event", RETESTED), ("event", ASKEW), ("event", CLOCK_SET), ("record", BOUND), ("record", {**RECORD, "test_seq": 2, "retest_of": HEAD["id"]}),
          ("event", CLOSED), ("record", CORRECTED),
          ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
          ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),
@@ -85,6 +87,8 @@ WRONG = [
     ("record", RECORD, "operator", {"valid": "yes"}), ("record", RECORD, "retest_of", "first"),
     ("record", BOUND, "sample", {"no": "17", "registered": {"no": "20260305-017"}}), ("record", BOUND, "sample", {"bound_by": ""}),
     ("event", RETESTED, "state", "positive"), ("event", RETESTED, "members", []), ("event", RETESTED, "group", 3),
+    ("event", CLOCK_SET, "by_ms", "1"), ("event", CLOCK_SET, "booted_at", 3), ("event", CLOCK_SET, "boot", ""),
+    ("record", RECORD, "clock", {"synced": False, "up_ms": 0}),
     ("event", ASKEW, "skew_by", "guess"), ("event", ASKEW, "skew_s", "-421"), ("event", ASKEW, "since", "today"),
     ("status", STATUS, "instruments", {"pr-1": {"health": "ok", "clock": {"skew_s": 1}}}),
     ("record", RECORD, "clock", {"synced": True, "skew_s": 1, "skew_by": "guess"}),

@@ -1,4 +1,5 @@
 """Wrong clocks: of instruments, found and announced once; of the box."""
+import datetime
 import glob
 import os
 import signal
@@ -105,3 +106,57 @@ def test_a_slow_clock_is_found_by_results_that_are_received_at_once():
         assert event["instrument"] == "pr-1" and event["skew_by"] == "results" and -600 <= event["skew_s"] <= -400, event
         assert event["within_s"] in (60, 120), event
         assert time.strptime(event["since"][:19], "%Y-%m-%dT%H:%M:%S")
+
+
+class BoxClock:
+    """The wall clock of a process, told by a file while it runs; monotonic and boot time run on."""
+
+    def __init__(self, room, offset_s):
+        self.path = room.path("clock")
+        self.set(offset_s)
+
+    def set(self, offset_s):
+        with open(self.path + ".new", "w", encoding="ascii") as file:
+            file.write(f"{offset_s:+d}\n")
+        os.rename(self.path + ".new", self.path)
+
+    def environment(self):
+        return {"FAKETIME_TIMESTAMP_FILE": self.path, "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "FAKETIME_FORCE_MONOTONIC_FIX": "0"}
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime (package faketime) is not here")
+def test_a_box_that_started_in_1970_says_by_how_much_its_records_are_off():
+    with harness.Room() as room:
+        synced, behind = Synced(room, False), int(time.time()) - 86400
+        box = BoxClock(room, -behind)
+        sim = room.sim("an-1", "a6b", ("--tcp", "127.0.0.1:0"), "--results", "6", "--rate", "3")
+        daemon = room.daemon(analyzer(sim.address), env=synced.environment(FAKETIME[0], **box.environment())).start()
+        results = lambda: [entry for entry in daemon.entries() if "instrument_seq" in entry]
+        harness.wait_for(lambda: len(results()) >= 2, 15, "results of an unset clock")
+        assert daemon.stop() == 0  # neither the gateway's restart ...
+        daemon.start()
+        harness.wait_for(lambda: len(results()) == 6, 15, "the results")
+        assert events(daemon, "clock_correction", "clock_uncorrected", "clock_skew") == []
+        box.set(0)
+        synced.set(True)
+        event = wait_for_events(daemon, "clock_correction")[0]
+        jump = wait_for_events(daemon, "clock_jump")[0]
+        assert jump["synced"] and abs(jump["by_ms"] - behind * 1000) < 3000, jump
+        assert abs(event["by_ms"] - behind * 1000) < 50 and event["boot"], event
+        finished = {str(line["instrument_seq"]): seconds(line["at"]) for line in sim.truth()}
+        for record in results():
+            assert event["first"] <= record["seq"] <= event["last"]
+            assert record["clock"]["synced"] is False and "clock_unsynced" in record["flags"]
+            assert record["received_at"].startswith("1970-01-0") and "clock_suspect" not in record["flags"]
+            right = seconds(event["booted_at"]) + record["clock"]["up_ms"] / 1000
+            assert abs(right - seconds(record["received_at"]) - event["by_ms"] / 1000) < 0.1
+            assert -0.1 <= right - finished[record["instrument_seq"]] < 10
+        assert daemon.stop() == 0  # ... nor another tells it again
+        daemon.start()
+        time.sleep(1.5)
+        assert len(events(daemon, "clock_correction")) == 1

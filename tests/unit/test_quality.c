@@ -506,7 +506,7 @@ static int note(void *context, const struct stored *stored)
 {
 	char **list = context;
 	struct json *record = js_parse(stored->payload, stored->length, NULL);
-	static const char *const varies[] = { "epoch", "seq", "prev", "received_at" };
+	static const char *const varies[] = { "epoch", "seq", "prev", "received_at", "clock" };
 	struct json *kept = js_new_object();
 	const char *key, *number = js_get_text(record, "instrument_seq");
 	for (size_t i = 0; number && i < js_count(record); i++) {
