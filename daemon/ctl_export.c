@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "ctl_export.h"
 #include "export.h"
+#include "map.h"
 #include "program.h"
 
 struct wanted {
@@ -241,24 +242,34 @@ static int open_other(const char *path, struct journal_reader **ret)
 	return journal_reader_open(path, ret, &fault) == 0 ? EXIT_DONE : ctl_fail(EXIT_FAILED, "%s", fault.text);
 }
 
+static int export_journal(const struct ctl *ctl, const struct wanted *wanted, struct map *map)
+{
+	struct journal_reader *reader;
+	struct export_run run;
+	int code = wanted->journal ? open_other(wanted->journal, &reader) : ctl_open_journal(ctl, &reader);
+	if (code != EXIT_DONE)
+		return code;
+	code = find_range(reader, wanted, &run);
+	if (code == EXIT_DONE)
+		code = map ? ctl_export_map(ctl, &wanted->map, map, reader, run.first, run.last)
+		           : write_all(reader, ctl, wanted, &run);
+	journal_reader_close(reader);
+	return code;
+}
+
 int ctl_export(const struct ctl *ctl, int argc, char **argv)
 {
 	struct ctl given = *ctl;
 	struct wanted wanted = { .format = "jsonl" };
-	struct journal_reader *reader;
-	struct export_run run;
+	struct map *map = NULL;
 	int code = read_options(argc, argv, &given, &wanted);
 	wanted.map.file = wanted.file;
-	if (code == EXIT_DONE && (wanted.map.lines || wanted.map.check))
-		return ctl_export_map(&given, &wanted.map, NULL, 0, 0);
-	if (code == EXIT_DONE)
-		code = wanted.journal ? open_other(wanted.journal, &reader) : ctl_open_journal(&given, &reader);
-	if (code != EXIT_DONE)
-		return code;
-	code = find_range(reader, &wanted, &run);
-	if (code == EXIT_DONE)
-		code = wanted.map.map ? ctl_export_map(&given, &wanted.map, reader, run.first, run.last)
-		                      : write_all(reader, &given, &wanted, &run);
-	journal_reader_close(reader);
+	if (code == EXIT_DONE && wanted.map.map)
+		code = ctl_export_map_read(&given, &wanted.map, &map);
+	if (code == EXIT_DONE && wanted.map.lines && !wanted.map.check)
+		code = ctl_export_map(&given, &wanted.map, map, NULL, 0, 0);
+	else if (code == EXIT_DONE && !wanted.map.check)
+		code = export_journal(&given, &wanted, map);
+	map_free(map);
 	return code;
 }

@@ -15,8 +15,14 @@ struct export_map {             /* how --map was asked for */
 	bool check; /* only whether the map is right */
 };
 
-/* `reader` may be NULL with `lines` or `check`. Entries `first` to `last` (0: to the end). A program_exit. */
-int ctl_export_map(const struct ctl *ctl, const struct export_map *wanted, struct journal_reader *reader,
-	uint64_t first, uint64_t last);
+struct map;
+
+/* Reads the map and gives it what it needs, or tells what is wrong with it. A program_exit, the map only with
+ * EXIT_DONE; map_free() it. */
+int ctl_export_map_read(const struct ctl *ctl, const struct export_map *wanted, struct map **ret);
+
+/* `reader` may be NULL with `lines`. Entries `first` to `last` (0: to the end). A program_exit. */
+int ctl_export_map(const struct ctl *ctl, const struct export_map *wanted, struct map *map,
+	struct journal_reader *reader, uint64_t first, uint64_t last);
 
 #endif

@@ -48,7 +48,7 @@ static int give(struct map *map, const struct export_map *wanted)
 	return EXIT_DONE;
 }
 
-static int read_map(const struct ctl *ctl, const struct export_map *wanted, struct map **ret)
+int ctl_export_map_read(const struct ctl *ctl, const struct export_map *wanted, struct map **ret)
 {
 	char path[4096];
 	struct fault fault;
@@ -61,11 +61,16 @@ static int read_map(const struct ctl *ctl, const struct export_map *wanted, stru
 	faults_free(&faults);
 	if (error)
 		return EXIT_CONFIG;
-	if (wanted->check && ctl->json)
+	int code = give(*ret, wanted);
+	if (code != EXIT_DONE) {
+		map_free(*ret);
+		*ret = NULL;
+	} else if (wanted->check && ctl->json) {
 		printf("{\"map\":\"%s\",\"fields\":%zu}\n", wanted->map, map_field_count(*ret));
-	else if (wanted->check)
+	} else if (wanted->check) {
 		printf(_("%s: no faults; %zu fields\n"), path, map_field_count(*ret));
-	return EXIT_DONE;
+	}
+	return code;
 }
 
 /* ---- documents ---- */
@@ -179,11 +184,23 @@ static void tell_refusal(struct exporting_map *exporting, const struct json *rec
 	js_free(told);
 }
 
+/* Whoever has the record it corrects keeps that one. */
+static void tell_left_out(struct exporting_map *exporting, const struct json *record)
+{
+	exporting->left_out++;
+	if (js_get_text(record, "supersedes") && !exporting->ctl->json)
+		fprintf(stderr,
+			_("assayctl: entry %" PRId64
+			  " corrects %s and is left out by the map's filter; tell the platform if it "
+			  "has that one\n"),
+			js_get_integer(record, "seq", 0), js_get_text(record, "supersedes"));
+}
+
 static bool wants(struct exporting_map *exporting, const struct json *record)
 {
 	const char *id = js_get_text(record, "id");
 	if (!filter_passes_record(map_filter(exporting->map), record)) {
-		exporting->left_out++;
+		tell_left_out(exporting, record);
 		return false;
 	}
 	if (!map_wants_superseded(exporting->map) && id && corrections_superseded(exporting->corrections, id)) {
@@ -347,21 +364,14 @@ static void export_records(struct exporting_map *exporting, uint64_t first)
 		exporting->code = EXIT_FAILED;
 }
 
-int ctl_export_map(const struct ctl *ctl, const struct export_map *wanted, struct journal_reader *reader,
-	uint64_t first, uint64_t last)
+int ctl_export_map(const struct ctl *ctl, const struct export_map *wanted, struct map *map,
+	struct journal_reader *reader, uint64_t first, uint64_t last)
 {
-	struct exporting_map exporting = { .ctl = ctl, .wanted = wanted, .reader = reader, .last = last };
-	int code = read_map(ctl, wanted, &exporting.map);
-	if (code == EXIT_DONE)
-		code = give(exporting.map, wanted);
-	if (code == EXIT_DONE && !wanted->check) {
-		exporting.writer = map_writer_new(exporting.map, put, &exporting);
-		exporting.corrections = corrections_new(earlier, &exporting);
-		export_records(&exporting, first);
-		code = exporting.code;
-	}
+	struct exporting_map exporting = { .ctl = ctl, .wanted = wanted, .map = map, .reader = reader, .last = last };
+	exporting.writer = map_writer_new(map, put, &exporting);
+	exporting.corrections = corrections_new(earlier, &exporting);
+	export_records(&exporting, first);
 	corrections_free(exporting.corrections);
 	map_writer_free(exporting.writer);
-	map_free(exporting.map);
-	return code;
+	return exporting.code;
 }

@@ -13,8 +13,10 @@ import xml.etree.ElementTree as ElementTree
 
 import harness
 import pytest
+import test_rebind
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tests/platform"))
+import county  # noqa: E402
 import county_map  # noqa: E402
 
 MAPS = os.path.join(harness.ROOT, "tests/maps")
@@ -47,7 +49,7 @@ def assayctl(path, lines, *options):
     return done.stdout, [(line["refused"], line["field"]) for line in told if "field" in line], done.returncode, told
 
 
-def county(path, lines):
+def other_reader(path, lines):
     refused = []
     wanted = county_map.Map(path, given_of(path))
     records = [json.loads(line) for line in lines.splitlines()]
@@ -85,7 +87,7 @@ def test_a_map_writes_its_golden_file(path, tmp_path):
 def test_both_readers_write_the_same_bytes_of_the_golden_records(path, tmp_path):
     path = in_place(path, tmp_path)
     written, refused, _, _ = assayctl(path, records())
-    assert (written, refused) == county(path, records())
+    assert (written, refused) == other_reader(path, records())
 
 
 # ---- random records ----
@@ -152,7 +154,7 @@ def test_both_readers_write_the_same_bytes_of_random_records(path, tmp_path):
     path = in_place(path, tmp_path)
     lines = random_lines(random.Random(os.path.basename(path)), 900)
     written, refused, _, told = assayctl(path, lines)
-    theirs, theirs_refused = county(path, lines)
+    theirs, theirs_refused = other_reader(path, lines)
     assert refused == theirs_refused
     assert written == theirs
     assert told[-1]["exported"] >= 3
@@ -264,5 +266,112 @@ def test_both_readers_agree_on_random_maps(seed, tmp_path):
         file.write(random_map(dice))
     lines = random_lines(dice, 120)
     written, refused, _, _ = assayctl(path, lines)
-    theirs, theirs_refused = county(path, lines)
+    theirs, theirs_refused = other_reader(path, lines)
     assert (refused, written) == (theirs_refused, theirs)
+
+
+# ---- of a journal, and of a county's store ----
+
+OF_JOURNAL = """[map]
+format = xml
+batch  = 2
+
+[envelope]
+list.count = count
+list.row   = records
+
+[field]
+uuid   = original
+no     = sample.no required
+result = verdict table result
+value  = value
+why    = correction.why
+
+[table result]
+negative = 0
+positive = 1
+"""
+
+
+def of_map(daemon, *words):
+    return daemon.ctl("export", "--map", os.path.join(daemon.conf, "maps/province.conf"), *words)
+
+
+def test_a_journal_and_a_countys_copy_give_the_same_documents():
+    with harness.Room() as room:
+        bench = test_rebind.Bench(room)
+        daemon = bench.daemon
+        platform = county.Platform("127.0.0.1", bench.broker.port, room.path("platform.db"), receipt_every=0.2).start()
+        os.makedirs(os.path.join(daemon.conf, "maps"))
+        with open(os.path.join(daemon.conf, "maps/province.conf"), "w", encoding="utf-8") as file:
+            file.write(OF_JOURNAL)
+        bench.register("--next", "fr-1", "--results", "4", "S-1", "name=菠菜")
+        old = [bench.test(value, minute) for minute, value in enumerate(("12.00", "63.50", "9.80", "7.00"))]
+        bench.test("5.00", 6)  # of a sample nobody registered
+        bench.register("S-2", "name=韭菜")
+        assert bench.rebind("S-2", str(old[2]["seq"])).returncode == 0
+        done = daemon.ctl("export", "--map", "province", "-o", room.path("all.xml"))
+        assert done.returncode == 1, "one is refused"
+        assert "no: the platform demands it, and the record says no sample.no" in done.stderr
+        assert "4 records in 2 documents; 0 left out by the map's filter, 1 because another corrects them, 1 refused" in done.stderr
+        documents = [ElementTree.parse(room.path(f"all-000{number}.xml")).getroot() for number in (1, 2)]
+        rows = [dict(leaves(row)) for document in documents for row in document.findall("row")]
+        assert [document.find("count").text for document in documents] == ["2", "2"]
+        assert [(row["uuid"], row["no"], row["result"], row["value"]) for row in rows] == [
+            (old[0]["id"], "S-1", "0", "12.00"), (old[1]["id"], "S-1", "1", "63.50"), (old[3]["id"], "S-1", "0", "7.00"),
+            (old[2]["id"], "S-2", "0", "9.80")]
+        assert rows[3]["why"] == "扫错样"
+        # of one entry alone: that it was corrected is known, though the correction stands behind it
+        alone = of_map(daemon, "--from", str(old[2]["seq"]), "--to", str(old[2]["seq"]))
+        assert alone.returncode == 0 and alone.stdout == "" and "1 because another corrects them" in alone.stderr
+        last = daemon.entries()[-1]["seq"]
+        harness.wait_for(lambda: platform.store.last(harness.STATION, daemon.status()["epoch"]) == last, 20, "all at the county's")
+        platform.stop()
+        theirs = subprocess.run(["/usr/bin/python3", os.path.join(harness.ROOT, "tests/platform/county.py"), "--database",
+                                 room.path("platform.db"), "--export", harness.STATION, "--map",
+                                 os.path.join(daemon.conf, "maps/province.conf"), "--output", room.path("theirs.xml")],
+                                capture_output=True, text=True, timeout=60, check=False)
+        assert theirs.returncode == 1 and "no: the platform demands it" in theirs.stderr
+        for number in (1, 2):
+            with open(room.path(f"all-000{number}.xml"), "rb") as ours, open(room.path(f"theirs-000{number}.xml"), "rb") as copy:
+                assert ours.read() == copy.read()
+        # fewer documents than last time: the last of then must not pass for one of now
+        again = of_map(daemon, "--to", str(old[1]["seq"]), "-o", room.path("all.xml"))
+        assert again.returncode == 1 and "all-0002.xml is there from an earlier export" in again.stderr
+
+
+def test_what_is_wrong_with_a_map_or_its_use_is_told(tmp_path):
+    wrong = tmp_path / "wrong.conf"
+    wrong.write_text("[map]\nformat = jsn\n\n[field]\na = sample.nmae\n")
+
+    def run(*words):
+        done = subprocess.run([os.path.join(harness.BUILD, "assayctl"), "export", *words], capture_output=True, text=True, timeout=30,
+                              check=False, env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""})
+        return done.returncode, done.stdout, done.stderr
+
+    code, _, told = run("--map", str(wrong), "--check")
+    assert code == 78 and "wrong.conf:2:10: format knows no 'jsn'" in told and "wrong.conf:5:5: a: a record has no 'sample.nmae'" in told
+    assert run("--map", "shaoxing-2018", "--check")[:2] == (0, f"{harness.BUILD}/../config/maps/shaoxing-2018.conf: no faults; 12 fields\n")
+    for words, told in [(("--map", "shaoxin"), "there is no map 'shaoxin'; known are: anhui-township-2017, guangxi-2017"),
+                        (("--lines", "x"), "--lines, --given and --check belong to --map"),
+                        (("--map", "x", "--bundle", "y"), "leave --format and --bundle out"),
+                        (("--map", "x", "--format", "csv"), "leave --format and --bundle out"),
+                        (("--map", "x", "--lines", "y", "--day", "2026-03-05"), "--lines takes every line of a file"),
+                        (("--map", "shaoxing-2018", "--lines", os.devnull), "this map needs --given thirdCompanyCode=VALUE"),
+                        (("--map", "shaoxing-2018", "--lines", os.devnull, "--given", "x"), "'x' has no ="),
+                        (("--map", "shaoxing-2018", "--lines", os.devnull, "--given", "marketcode=1"), "it takes thirdCompanyCode")]:
+        code, _, said = run(*words)
+        assert code == 64 and told in said, said
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text('{"kind":"sample","id":"a"}\n{"kind":\n')
+    code, _, said = run("--map", "nantong-2017", "--lines", str(lines))
+    assert code == 1 and "lines.jsonl:2: this line is no record" in said
+    code, _, said = run("--map", "nantong-2017", "--lines", str(tmp_path / "none"))
+    assert code == 1 and "none cannot be read" in said
+
+
+def test_a_full_disk_leaves_no_half_document(tmp_path):
+    path = in_place(SHIPPED[0], tmp_path)
+    done = subprocess.run([os.path.join(harness.BUILD, "assayctl"), "export", "--map", path, "--lines", "-", "--given", "jczbh=1", "--given",
+                           "jcdw=2"], input=records(), stdout=open("/dev/full", "wb"), stderr=subprocess.PIPE, timeout=30, check=False)
+    assert done.returncode == 1 and b"cannot be written" in done.stderr
