@@ -140,6 +140,8 @@ static void take_known(struct loader *loader, const struct config_place *place)
 		take_journal(loader, place);
 	else if (!strcmp(word, "evidence"))
 		read_simple(place, word, &loader->config->evidence);
+	else if (!strcmp(word, "samples"))
+		read_simple(place, word, &loader->config->samples);
 	else if (!strcmp(word, "target"))
 		take_target(loader, place);
 	else if (!strcmp(word, "instrument"))
@@ -298,6 +300,20 @@ static void check_item(const struct loader *loader, size_t index)
 			instrument->item);
 }
 
+/* The sections may stand in any order. */
+static void spread_identity(struct config *config)
+{
+	static const char *const words[] = { "mask", "refuse", "keep" };
+	for (size_t i = 0; i < config->instrument_count; i++) {
+		struct instrument_config *instrument = &config->instruments[i];
+		instrument->identity = (enum identity_rule)config->samples.identity;
+		size_t used = strlen(instrument->definition);
+		if (instrument->driver->scans)
+			snprintf(instrument->definition + used, sizeof(instrument->definition) - used, "-%s",
+				words[instrument->identity]);
+	}
+}
+
 static void check_whole(struct loader *loader, const char *main_path)
 {
 	const struct config *config = loader->config;
@@ -349,6 +365,7 @@ int config_load(const char *directory, struct config **ret, struct faults *fault
 	config_load_tables(loader.config, directory, faults);
 	if (!*loader.config->control_socket)
 		default_socket(loader.config, faults);
+	spread_identity(loader.config);
 	check_whole(&loader, path);
 	free_loader(&loader);
 	if (faults->errors > before) {

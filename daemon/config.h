@@ -83,8 +83,9 @@ struct instrument_config {
 	struct naming_config naming;
 	struct calibration_config calibration;
 	struct control_config control;
-	int64_t skew_alarm_ms; /* how wrong its clock may be before that is announced; 0: it never is */
-	char definition[40];   /* digest of everything above: differs when a reload changed this instrument */
+	int64_t skew_alarm_ms;       /* how wrong its clock may be before that is announced; 0: it never is */
+	enum identity_rule identity; /* of what it registers: the station's */
+	char definition[40];         /* digest of everything above: differs when a reload changed this instrument */
 };
 
 enum target_protocol { TARGET_MQTT5, TARGET_MQTT311 };
@@ -125,6 +126,10 @@ struct evidence_config {
 	int hash;                      /* enum digest_kind, of a new epoch */
 };
 
+struct samples_config {
+	int identity; /* enum identity_rule */
+};
+
 struct config_profile { /* a profile in use; instruments point to `profile` */
 	char name[CONFIG_NAME_MAX];
 	const struct driver *driver;
@@ -140,6 +145,7 @@ struct config {
 	struct station station;
 	struct journal_config journal;
 	struct evidence_config evidence;
+	struct samples_config samples;
 	char control_socket[108];
 	int log_level; /* enum log_level of log.h */
 	struct target_config *targets;

@@ -76,6 +76,14 @@ static const struct setting evidence[] = {
 	END,
 };
 
+static const struct setting samples[] = {
+	CHOICE(struct samples_config, "identity-numbers", identity, "mask|refuse|keep", "mask",
+		N_("What becomes of the number of a person's identity card in what people register of a sample, by scanner, "
+		   "assayctl register or CSV file: mask keeps its first six digits, refuse does not take the registration, keep "
+		   "stores it as it is.")),
+	END,
+};
+
 static const struct setting control[] = {
 	DIRECTORY(struct control_rows, "socket", socket, "", "/run/assayd/control",
 		N_("The socket assayctl talks to; systemd's runtime directory, /run/assayd/control, unless given.")),
@@ -202,6 +210,7 @@ const struct config_section config_sections[] = {
 	{ "station", NULL, N_("The rapid-test room itself."), station },
 	{ "journal", NULL, N_("Where and how long records are kept."), journal },
 	{ "evidence", NULL, N_("How records are chained and sealed, so that they prove themselves."), evidence },
+	{ "samples", NULL, N_("What is kept of samples that people register."), samples },
 	{ "control", NULL, N_("How assayctl reaches the daemon."), control },
 	{ "log", NULL, N_("What the daemon says."), logging },
 	{ "target", "county", N_("A platform that receives every record; one section each."), target },

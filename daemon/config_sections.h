@@ -19,7 +19,7 @@ struct config_section {
 	const struct setting *rows;
 };
 
-/* station, journal, evidence, control, log, target, instrument; ended by a NULL word. */
+/* station, journal, evidence, samples, control, log, target, instrument; ended by a NULL word. */
 extern const struct config_section config_sections[];
 const struct config_section *config_section_find(const char *word); /* NULL when there is none */
 

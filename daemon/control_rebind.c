@@ -26,6 +26,7 @@ struct rebind {                /* a request, and what comes of it */
 	const char *instrument; /* NULL: any */
 	struct registration registration;
 	struct rebinding wish;
+	char by[BY_MAX + 1], why[WHY_MAX + 1];
 	struct successor list[REBIND_MAX];
 	size_t count, same;
 	struct fault *fault;
@@ -33,9 +34,21 @@ struct rebind {                /* a request, and what comes of it */
 
 /* ---- what is asked for ---- */
 
-static int read_words(const char *name, const char *text, size_t most, const char **ret, struct fault *fault)
+/* What stands there of an identity number is masked, or refused with the order. */
+static int guard(const char *name, enum identity_rule rule, char *text, struct fault *fault)
 {
-	*ret = text;
+	int latest_birth = identity_latest_birth(clock_local().year);
+	if (rule == IDENTITY_MASK)
+		identity_mask(text, latest_birth);
+	if (rule != IDENTITY_REFUSE || !identity_find(text, latest_birth, NULL))
+		return 0;
+	return fault_set(fault, EINVAL,
+		_("%s: holds the number of a person's identity card, which is not kept; leave it out"), name);
+}
+
+static int read_words(
+	const char *name, enum identity_rule rule, const char *text, size_t most, char *ret, struct fault *fault)
+{
 	if (!text || !*text)
 		return fault_set(fault, EINVAL, _("say who orders the correction and why: --by NAME --why TEXT"));
 	for (const char *at = text; *at; at++)
@@ -43,7 +56,8 @@ static int read_words(const char *name, const char *text, size_t most, const cha
 			return fault_set(fault, EINVAL, _("%s is one line of text"), name);
 	if (strlen(text) > most)
 		return fault_set(fault, EINVAL, _("%s has at most %zu bytes"), name, most);
-	return 0;
+	strcpy(ret, text);
+	return guard(name, rule, ret, fault);
 }
 
 static int read_wish(struct rebind *rebind, struct room *room, const struct json *request)
@@ -52,9 +66,12 @@ static int read_wish(struct rebind *rebind, struct room *room, const struct json
 	struct fault *fault = rebind->fault;
 	rebind->instrument = js_get_text(request, "instrument");
 	rebind->wish.at_ms = clock_wall_ms();
-	int error = read_words("--by", js_get_text(request, "by"), BY_MAX, &rebind->wish.by, fault);
+	enum identity_rule rule = (enum identity_rule)rebind->config->samples.identity;
+	rebind->wish.by = rebind->by;
+	rebind->wish.why = rebind->why;
+	int error = read_words("--by", rule, js_get_text(request, "by"), BY_MAX, rebind->by, fault);
 	if (!error)
-		error = read_words("--why", js_get_text(request, "why"), WHY_MAX, &rebind->wish.why, fault);
+		error = read_words("--why", rule, js_get_text(request, "why"), WHY_MAX, rebind->why, fault);
 	if (!error && rebind->instrument)
 		error = control_check_instrument(rebind->config, rebind->instrument, fault);
 	if (error || !to)

@@ -14,6 +14,14 @@
 #define LIFETIME_MS     1800000
 #define LISTED_MAX      10000
 
+enum identity_rule control_identity_rule(struct room *room)
+{
+	struct config *config = room_config(room);
+	enum identity_rule rule = (enum identity_rule)config->samples.identity;
+	config_release(config);
+	return rule;
+}
+
 static int unknown_fact(const char *name, struct fault *fault)
 {
 	char words[256] = "", nearest[64], known[256];
@@ -27,7 +35,8 @@ static int unknown_fact(const char *name, struct fault *fault)
 		fault, EINVAL, _("a sample has no '%s'; it has %s"), name, words_listed(words, known, sizeof(known)));
 }
 
-static int read_sample(const struct json *object, bool bound, struct sample_facts *facts, struct fault *fault)
+static int read_sample(
+	const struct json *object, bool bound, enum identity_rule rule, struct sample_facts *facts, struct fault *fault)
 {
 	const char *name;
 	const struct json *value;
@@ -39,10 +48,10 @@ static int read_sample(const struct json *object, bool bound, struct sample_fact
 			return unknown_fact(name, fault);
 		if (!text)
 			return fault_set(fault, EINVAL, _("%s is no text"), name);
-		int error = fact_set(facts, fact, text, fault);
+		int error = fact_set(facts, fact, text, rule, fault);
 		if (error)
 			return error;
-		said = said || *text;
+		said = said || *fact_of(facts, fact);
 	}
 	if (!said)
 		return fault_set(
@@ -102,12 +111,12 @@ static int name_row(size_t row, size_t count, int error, struct fault *fault)
 	return count == 1 ? error : fault_set(fault, -error, _("sample %zu: %s"), row + 1, told.text);
 }
 
-static int read_samples(const struct json *samples, const struct intake_registration *binding,
+static int read_samples(const struct json *samples, const struct intake_registration *binding, enum identity_rule rule,
 	struct intake_registration *list, size_t count, struct fault *fault)
 {
 	for (size_t i = 0; i < count; i++) {
 		list[i] = *binding;
-		int error = read_sample(js_at(samples, i), *binding->names != '\0', &list[i].facts, fault);
+		int error = read_sample(js_at(samples, i), *binding->names != '\0', rule, &list[i].facts, fault);
 		if (error)
 			return name_row(i, count, error, fault);
 	}
@@ -126,7 +135,7 @@ static int register_all(struct room *room, const struct json *request, size_t co
 	struct intake_registration *list = calloc(count, sizeof(*list));
 	if (!list)
 		return fault_set(fault, ENOMEM, _("out of memory"));
-	error = read_samples(js_get(request, "samples"), &binding, list, count, fault);
+	error = read_samples(js_get(request, "samples"), &binding, control_identity_rule(room), list, count, fault);
 	if (!error)
 		error = intake_register(room_intake(room), list, count, fault);
 	free(list);

@@ -13,6 +13,8 @@
 
 /* The answer, to be freed; NULL and a fault. */
 struct json *control_register(struct room *room, const struct json *request, struct fault *fault);
+/* What the station does with identity numbers in what people write. */
+enum identity_rule control_identity_rule(struct room *room);
 struct json *control_samples(struct room *room, const struct json *request, struct fault *fault); /* an array */
 
 /* Whether it is an instrument that has results. */

@@ -19,13 +19,32 @@ static void set_line(struct recording *recording, struct json *value)
 	recording->at = 0;
 }
 
+/* A recording holds the bytes as they came, and a scanned code may be anybody's identity number. */
+static int check_personal(struct room *room, const char *instrument, struct fault *fault)
+{
+	struct config *config = room_config(room);
+	int error = 0;
+	for (size_t i = 0; i < config->instrument_count && !error; i++) {
+		const struct instrument_config *one = &config->instruments[i];
+		if (strcmp(one->id, instrument) == 0 && one->driver->scans && one->identity != IDENTITY_KEEP)
+			error = fault_set(fault, EPERM,
+				_("what %s reads may hold numbers of identity cards and is not recorded; write "
+				  "identity-numbers = keep into [samples] while you record"),
+				instrument);
+	}
+	config_release(config);
+	return error;
+}
+
 int recording_start(struct room *room, const struct json *request, struct recording *recording, struct fault *fault)
 {
 	const char *instrument = js_get_text(request, "instrument");
 	struct capture_head head;
 	if (!instrument)
 		return fault_set(fault, EINVAL, _("capture needs an \"instrument\""));
-	int error = room_tap(room, instrument, &recording->tap, &head, fault);
+	int error = check_personal(room, instrument, fault);
+	if (!error)
+		error = room_tap(room, instrument, &recording->tap, &head, fault);
 	if (error < 0)
 		return error;
 	struct json *line = js_new_object();

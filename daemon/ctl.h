@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../drivers/identity.h"
 #include "journal.h"
 #include "json.h"
 
@@ -47,6 +48,9 @@ int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2,
 
 /* `--for TIME`, up to seven days, as the request's lifetime_ms. EXIT_DONE, or EXIT_USAGE after saying why. */
 int ctl_read_for(const char *text, struct json *request);
+
+/* What the station does with identity numbers. EXIT_DONE, or EXIT_CONFIG after saying why. */
+int ctl_identity_rule(const struct ctl *ctl, enum identity_rule *ret);
 
 /* Sends one request to the running daemon; `each` gets its answer line by line, a non-zero answer ends it. EXIT_DONE,
  * EXIT_NO_DAEMON (nothing printed yet), or EXIT_FAILED after printing. Takes `request` over. */

@@ -43,6 +43,17 @@ static int load(const struct ctl *ctl, struct config **ret)
 	return error ? EXIT_CONFIG : EXIT_DONE;
 }
 
+int ctl_identity_rule(const struct ctl *ctl, enum identity_rule *ret)
+{
+	struct config *config;
+	int code = load(ctl, &config);
+	if (code != EXIT_DONE)
+		return code;
+	*ret = (enum identity_rule)config->samples.identity;
+	config_release(config);
+	return EXIT_DONE;
+}
+
 static int connect_to(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };

@@ -118,8 +118,10 @@ static int probe_alone(const struct instrument_config *config)
 	struct fault fault = { "" };
 	struct probe probe = { .config = config };
 	int stop = eventfd(0, EFD_CLOEXEC);
-	probe.instrument =
-		(struct instrument){ .driver = config->driver, .options = config->options, .profile = config->profile };
+	probe.instrument = (struct instrument){ .driver = config->driver,
+		.options = config->options,
+		.profile = config->profile,
+		.identity = config->identity };
 	probe.instrument.state = calloc(1, driver_state_size(config->driver, config->profile));
 	struct reading *list = calloc(READINGS_AT_ONCE, sizeof(*list));
 	if (!probe.instrument.state || !list)

@@ -18,6 +18,7 @@ struct registering { /* what the command line asks for */
 	struct json *request; /* with everything but the samples */
 	struct json *samples;
 	const char *path;
+	enum identity_rule rule; /* of the station, for rows of a file */
 	size_t registered;
 };
 
@@ -70,7 +71,7 @@ static void take_row(void *context, const struct csv_row *row)
 	size_t column = 0;
 	for (const struct fact *fact = facts_table; fact->name; fact++, column++) {
 		struct fault fault;
-		if (fact_set(&facts, fact, row->field[column], &fault) != 0)
+		if (fact_set(&facts, fact, row->field[column], registering->rule, &fault) != 0)
 			csv_fault(row, "%s", fault.text);
 		js_put_text_if(sample, fact->name, row->field[column]);
 	}
@@ -85,6 +86,9 @@ static void take_row(void *context, const struct csv_row *row)
 /* Nothing is registered while any row has a fault. */
 static int read_file(struct registering *registering)
 {
+	int code = ctl_identity_rule(registering->ctl, &registering->rule);
+	if (code != EXIT_DONE)
+		return code;
 	struct csv_column columns[CSV_COLUMNS_MAX] = { { NULL, false } };
 	struct faults faults = { 0 };
 	size_t count = 0;

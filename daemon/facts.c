@@ -3,9 +3,10 @@
 #include "../drivers/text.h"
 #include "clock.h"
 
-int fact_set(struct sample_facts *facts, const struct fact *fact, const char *text, struct fault *fault)
+int fact_set(struct sample_facts *facts, const struct fact *fact, const char *text, enum identity_rule rule,
+	struct fault *fault)
 {
-	return fact_set_checked(facts, fact, text, clock_local().year - FACTS_OF_AGE, fault);
+	return fact_set_checked(facts, fact, text, rule, identity_latest_birth(clock_local().year), fault);
 }
 
 void facts_put(struct json *object, const struct sample_facts *facts)

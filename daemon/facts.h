@@ -6,7 +6,8 @@
 #include "json.h"
 
 /* As fact_set_checked(), by today's date. */
-int fact_set(struct sample_facts *facts, const struct fact *fact, const char *text, struct fault *fault);
+int fact_set(struct sample_facts *facts, const struct fact *fact, const char *text, enum identity_rule rule,
+	struct fault *fault);
 
 void facts_put(struct json *object, const struct sample_facts *facts); /* those that were said */
 /* The other way round, from what facts_put() wrote; other members are passed over. */

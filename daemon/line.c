@@ -224,6 +224,7 @@ static int unit_init(struct line *line, struct unit *unit, const struct instrume
 		.driver = config->driver,
 		.options = config->options,
 		.profile = config->profile,
+		.identity = config->identity,
 	};
 	long spread_ms = line->modbus ? least((long)config->poll_ms, SPREAD_MS) : 0;
 	unit->due_ms = unit->turn_ms =

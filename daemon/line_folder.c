@@ -68,6 +68,12 @@ static int tell(struct line *line, const struct link_file *file, const char *wha
 	return 1;
 }
 
+/* Rows of registrations may hold identity numbers, which are not kept with an event. */
+static bool personal(const struct unit *unit)
+{
+	return unit->config->driver->scans && unit->config->identity != IDENTITY_KEEP;
+}
+
 /* 1 when all of it was taken, 0 when it changed meanwhile, -errno. */
 static int read_file(struct line *line, struct unit *unit, const struct link_file *file, uint8_t bytes[static BLOCK],
 	struct fault *fault)
@@ -82,9 +88,10 @@ static int read_file(struct line *line, struct unit *unit, const struct link_fil
 		size_t length = (size_t)got;
 		bool marked = first && length >= sizeof(mark) && memcmp(bytes, mark, sizeof(mark)) == 0;
 		size_t skip = marked ? sizeof(mark) : 0;
+		size_t shown = length < JUNK_KEPT ? length : JUNK_KEPT;
 		if (first && memchr(bytes, 0, length))
 			return tell(line, file, _("no text, or UTF-16; UTF-8 or GB 18030 would be right"), bytes,
-				length < JUNK_KEPT ? length : JUNK_KEPT);
+				personal(unit) ? 0 : shown);
 		if (cutter_feed(&line->cutter, bytes + skip, length - skip) < 0)
 			return fault_set(fault, ENOMEM, _("out of memory"));
 		int error = take_frames(line, unit, file, false);

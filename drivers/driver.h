@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "fault.h"
+#include "identity.h"
 #include "reading.h"
 #include "setting.h"
 
@@ -98,8 +99,9 @@ struct instrument {
 	char clock[32];          /* take(): what its clock says just now, as in tested_at, where the answer told it; who
 	                            reads it clears it */
 	const char *file;        /* whose bytes frame() and take() see, its name; NULL where the link is no folder */
-	struct date_time file_day; /* of its last change */
-	bool idle;                 /* frame(): nothing more comes, so that a frame may end here; set by the cutter */
+	struct date_time file_day;   /* of its last change */
+	enum identity_rule identity; /* what becomes of identity numbers in what it registers */
+	bool idle;                   /* frame(): nothing more comes, so that a frame may end here; set by the cutter */
 };
 
 /* Who begins. Declared once in the driver's table: whoever talks to an instrument goes by it (`assayctl probe` and

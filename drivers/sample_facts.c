@@ -57,21 +57,36 @@ static int check_uscc(const char *text, struct fault *fault)
 		text);
 }
 
-int fact_set_checked(
-	struct sample_facts *facts, const struct fact *fact, const char *text, int latest_birth, struct fault *fault)
+/* What may be kept of a text that holds one. */
+static int guard(const struct fact *fact, char *text, enum identity_rule rule, int latest_birth, struct fault *fault)
 {
+	if (rule == IDENTITY_KEEP || !identity_find(text, latest_birth, NULL))
+		return 0;
+	if (rule == IDENTITY_REFUSE || fact->offset == offsetof(struct sample_facts, no))
+		return fault_set(fault, EINVAL,
+			_("%s: holds the number of a person's identity card, which is not kept; leave it out"),
+			fact->name);
+	identity_mask(text, latest_birth);
+	if (fact->offset == offsetof(struct sample_facts, uscc))
+		*text = '\0';
+	return 0;
+}
+
+int fact_set_checked(struct sample_facts *facts, const struct fact *fact, const char *text, enum identity_rule rule,
+	int latest_birth, struct fault *fault)
+{
+	char kept[sizeof(facts->certificate)]; /* the longest */
 	if (strlen(text) >= fact->size)
 		return fault_set(fault, EINVAL, _("%s: %zu bytes are too many; at most %zu"), fact->name, strlen(text),
 			fact->size - 1);
 	if (has_controls(text) || !text_is_utf8(text, strlen(text)))
 		return fault_set(
 			fault, EINVAL, _("%s: holds bytes that are no text; write UTF-8 on one line"), fact->name);
-	if (identity_find(text, latest_birth))
-		return fault_set(fault, EINVAL,
-			_("%s: holds the number of a person's identity card, which is not kept; leave it out"),
-			fact->name);
-	int error = fact->offset == offsetof(struct sample_facts, uscc) ? check_uscc(text, fault) : 0;
+	strcpy(kept, text);
+	int error = guard(fact, kept, rule, latest_birth, fault);
+	if (!error && fact->offset == offsetof(struct sample_facts, uscc))
+		error = check_uscc(kept, fault);
 	if (!error)
-		text_copy((char *)facts + fact->offset, fact->size, text);
+		text_copy((char *)facts + fact->offset, fact->size, kept);
 	return error;
 }

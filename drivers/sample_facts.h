@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "fault.h"
+#include "identity.h"
 #include "reading.h"
 
 struct fact {
@@ -15,15 +16,15 @@ struct fact {
 	size_t offset, size;
 };
 
-#define FACTS_OF_AGE 14 /* nobody's identity card is younger */
-
 extern const struct fact facts_table[];         /* ended by a NULL name */
 const struct fact *fact_find(const char *name); /* NULL when there is none */
 
 const char *fact_of(const struct sample_facts *facts, const struct fact *fact);
-/* Sets one fact; a fault when the text is too long, holds control characters, is no credit code where one belongs, or
- * holds the identity number of somebody born up to `latest_birth`. */
-int fact_set_checked(
-	struct sample_facts *facts, const struct fact *fact, const char *text, int latest_birth, struct fault *fault);
+/* Sets one fact; a fault when the text is too long, holds control characters, or is no credit code where one belongs.
+ * Where it holds the identity number of somebody born up to `latest_birth`, `rule` says what becomes of it: refused, or
+ * masked; then a credit code is left out, and a sample's number refused all the same, because what is left of it names
+ * no sample. */
+int fact_set_checked(struct sample_facts *facts, const struct fact *fact, const char *text, enum identity_rule rule,
+	int latest_birth, struct fault *fault);
 
 #endif

@@ -8,9 +8,10 @@
  * line has of comma, semicolon and tab, and may be quoted; lines may be UTF-8 or GB 18030, each for itself. Empty lines
  * and those that begin with # are passed over. A column nobody knows is told, and its cells are not used.
  *
- * Each row is one registration, checked as `assayctl register` checks it; a row with a fault is told with file and line
- * and registers nothing, the others go on. A row is known by what it says and by the day its file was last changed:
- * read again, from a copy or a longer file too, it is the same; another day the same number may be another sample.
+ * Numbers of identity cards are masked, refused or kept as the station says. Each row is one registration, checked as
+ * `assayctl register` checks it; a row with a fault is told with file and line and registers nothing, the others go on.
+ * A row is known by what it says and by the day its file was last changed: read again, from a copy or a longer file
+ * too, it is the same; another day the same number may be another sample.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,6 @@
 #define ROW_MAX     4096
 #define TEXT_MAX    (ROW_MAX + ROW_MAX / 2 + 1)
 #define COLUMNS_MAX 32
-#define OF_AGE_BY   2010 /* where nobody says what day it is */
 
 struct state {
 	unsigned line;
@@ -129,11 +129,6 @@ static void say(char *said, const char *name, const char *value)
 	snprintf(said + used, TEXT_MAX - used, "%s%s=%s", used ? "; " : "", name, value);
 }
 
-static int latest_birth(const struct instrument *instrument)
-{
-	return instrument->now.year > 0 ? instrument->now.year - FACTS_OF_AGE : OF_AGE_BY;
-}
-
 /* False with what is wrong with it. */
 static bool read_row(struct instrument *instrument, struct sample_facts *facts, struct fault *fault)
 {
@@ -141,8 +136,8 @@ static bool read_row(struct instrument *instrument, struct sample_facts *facts, 
 	char *at = state->text, *cell;
 	for (size_t i = 0; at && i < state->column_count; i++) {
 		at = cut_cell(at, state->apart, &cell);
-		if (state->columns[i] &&
-			fact_set_checked(facts, state->columns[i], cell, latest_birth(instrument), fault) != 0)
+		if (state->columns[i] && fact_set_checked(facts, state->columns[i], cell, instrument->identity,
+						 identity_latest_birth(instrument->now.year), fault) != 0)
 			return false;
 	}
 	if (at && at[strspn(at, " ,;\t")]) {

@@ -12,8 +12,8 @@
  * `end = line` what silence ends is half a code, and not used. A code longer than any can be is dropped as a whole, so
  * that its tail names no sample. So is one with bytes that are no characters.
  *
- * The number of a person's identity card is personal: a code that holds one is refused (or the number masked) before
- * anything of it is kept.
+ * The number of a person's identity card is personal: as the station says it is masked, or the code that holds one
+ * refused, before anything of it is kept.
  */
 #include "scanner.h"
 
@@ -22,14 +22,9 @@
 #include <string.h>
 
 #include "text.h"
-#include "uscc.h"
 
 enum end { END_ANY, END_LINE, END_SILENCE };
-enum identity { IDENTITY_REFUSE, IDENTITY_MASK, IDENTITY_KEEP };
-
-#define OF_AGE        14   /* nobody younger sells vegetables */
-#define OF_AGE_BY     2012 /* where the time is not known */
-#define IDENTITY_KEPT 6    /* a masked number still tells the region */
+enum own_rule { OWN_STATION, OWN_MASK, OWN_REFUSE, OWN_KEEP };
 
 struct options {
 	int encoding, end, identity;
@@ -79,11 +74,11 @@ static const struct setting options_table[] = {
 		.name = "identity-numbers",
 		.type = SETTING_CHOICE,
 		.offset = offsetof(struct options, identity),
-		.choices = "refuse|mask|keep",
-		.standard = "refuse",
+		.choices = "station|mask|refuse|keep",
+		.standard = "station",
 		.help = N_(
-			"What becomes of a code that holds the number of a person's identity card: refuse does not use it, mask "
-			"keeps only the number's first six digits, keep stores it as it is."),
+			"What becomes of the number of a person's identity card in what this scanner reads, where that differs "
+			"from the rule of section [samples]."),
 	},
 	{ .name = NULL },
 };
@@ -153,36 +148,38 @@ static unsigned decode(const struct options *options, const uint8_t *data, size_
 
 static int latest_birth(const struct instrument *instrument)
 {
-	return instrument->now.year > 0 ? instrument->now.year - OF_AGE : OF_AGE_BY;
+	return identity_latest_birth(instrument->now.year);
+}
+
+static enum identity_rule rule_of(const struct instrument *instrument)
+{
+	static const enum identity_rule rules[] = { IDENTITY_MASK, IDENTITY_MASK, IDENTITY_REFUSE, IDENTITY_KEEP };
+	const struct options *options = instrument->options;
+	return options->identity == OWN_STATION ? instrument->identity : rules[options->identity];
 }
 
 /* False where the code is refused for it. */
 static bool guard_identity(const struct instrument *instrument, char *text, struct readings *readings)
 {
-	const struct options *options = instrument->options;
-	const char *at = identity_find(text, latest_birth(instrument));
-	if (!at || options->identity == IDENTITY_KEEP)
+	enum identity_rule rule = rule_of(instrument);
+	if (rule == IDENTITY_MASK)
+		identity_mask(text, latest_birth(instrument));
+	if (rule != IDENTITY_REFUSE || !identity_find(text, latest_birth(instrument), NULL))
 		return true;
-	if (options->identity == IDENTITY_REFUSE) {
-		scanner_refuse_person(readings);
-		return false;
-	}
-	for (; at; at = identity_find(text, latest_birth(instrument)))
-		memset(text + (at - text) + IDENTITY_KEPT, '*', IDENTITY_LENGTH - IDENTITY_KEPT);
-	return true;
+	scanner_refuse_person(readings);
+	return false;
 }
 
 /* Bytes that are no text are kept with the event, unless they may show whom they name. */
 static void refuse_bytes(
 	const struct instrument *instrument, const struct reply *reply, const char *text, struct readings *readings)
 {
-	const struct options *options = instrument->options;
 	struct notice *notice = readings_notice(readings, NOTICE_UNDECODABLE);
 	if (!notice)
 		return;
 	text_copy(notice->reason, sizeof(notice->reason),
 		_("the scanned code holds bytes that are no text; scan it again, and compare the scanner's encoding"));
-	if (options->identity != IDENTITY_KEEP && identity_find(text, latest_birth(instrument)))
+	if (rule_of(instrument) != IDENTITY_KEEP && identity_find(text, latest_birth(instrument), NULL))
 		return;
 	notice->raw = reply->bytes;
 	notice->raw_length = reply->length;
@@ -204,7 +201,8 @@ static void take_code(struct instrument *instrument, const struct reply *reply, 
 	struct scanner_code code = {
 		.text = state->text,
 		.short_trace = options->short_trace,
-		.latest_birth = options->identity == IDENTITY_KEEP ? 0 : latest_birth(instrument),
+		.rule = rule_of(instrument),
+		.latest_birth = latest_birth(instrument),
 		.readings = readings,
 	};
 	if (!scanner_read(&code))
@@ -213,7 +211,7 @@ static void take_code(struct instrument *instrument, const struct reply *reply, 
 	if (!scan)
 		return;
 	scan->facts = code.facts;
-	scan->text = state->text;
+	scan->text = code.personal ? "" : state->text; /* it stands there in escapes, which nobody can mask */
 }
 
 static enum next take(struct instrument *instrument, const struct reply *reply, struct readings *readings)

@@ -8,10 +8,11 @@
 #define SCANNER_CODE_MAX 4096
 #define SCANNER_TEXT_MAX (SCANNER_CODE_MAX + SCANNER_CODE_MAX / 2 + 1) /* two bytes of GB 18030 are three of UTF-8 */
 
-struct scanner_code {              /* one code that is being read */
-	const char *text;          /* all of it, UTF-8 */
-	bool short_trace;          /* 20 digits that begin with 1, 2 or 3 are a trace code */
-	int latest_birth;          /* identity numbers are looked for up to this year; 0: not at all */
+struct scanner_code {            /* one code that is being read */
+	const char *text;        /* all of it, UTF-8 */
+	bool short_trace;        /* 20 digits that begin with 1, 2 or 3 are a trace code */
+	enum identity_rule rule; /* for identity numbers of people born up to `latest_birth` */
+	int latest_birth;
 	struct readings *readings; /* where notices go */
 
 	enum scan_kind kind;
@@ -33,7 +34,9 @@ bool scanner_take_uscc(struct scanner_code *code, const char *uscc);
 /* Which fact a label names, as offset in struct sample_facts; false for a name that is not known. */
 bool scanner_label(const char *name, size_t length, size_t *ret_offset);
 
-/* scanner_labels.c: whatever is labelled by a name that is known. What is no text of its kind gives false. */
+/* scanner_labels.c: true where an identity number stands in the escapes of an address. */
+bool scanner_address_is_personal(const struct scanner_code *code);
+/* Whatever is labelled by a name that is known. What is no text of its kind gives false. */
 bool scanner_read_json(struct scanner_code *code);
 void scanner_read_address(struct scanner_code *code);
 void scanner_read_pairs(struct scanner_code *code);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sample_facts.h"
 #include "scanner.h"
 #include "text.h"
 #include "uscc.h"
@@ -214,12 +215,16 @@ static bool labelled(struct scanner_code *code, const char *complaint)
 
 static bool read_address(struct scanner_code *code)
 {
+	code->personal = scanner_address_is_personal(code);
 	scanner_read_address(code);
-	if (strlen(code->text) < sizeof(code->facts.certificate) && !*code->facts.certificate && !code->contradicts) {
+	if (!code->personal && strlen(code->text) < sizeof(code->facts.certificate) && !*code->facts.certificate &&
+		!code->contradicts) {
 		text_copy(code->facts.certificate, sizeof(code->facts.certificate), code->text);
 		code->kind = code->found ? SCAN_LABELLED : SCAN_LINK;
 		return true;
 	}
+	if (code->personal && !code->found)
+		return false; /* which is told */
 	return labelled(code, _("the address is too long, and nothing in it is labelled; it is not used"));
 }
 
@@ -248,10 +253,18 @@ void scanner_refuse_person(struct readings *readings)
 		_("the code holds the number of a person's identity card; it is not used: scan a code without one"));
 }
 
+static bool says_anything(const struct sample_facts *facts)
+{
+	const struct fact *fact = facts_table;
+	while (fact->name && !*fact_of(facts, fact))
+		fact++;
+	return fact->name != NULL;
+}
+
 bool scanner_read(struct scanner_code *code)
 {
 	bool usable = read_any(code);
-	if (!code->personal)
+	if (!code->personal || (usable && code->rule == IDENTITY_MASK && says_anything(&code->facts)))
 		return usable;
 	scanner_refuse_person(code->readings);
 	return false;

@@ -6,7 +6,6 @@
 
 #include "scanner.h"
 #include "text.h"
-#include "uscc.h"
 
 #define VALUE_MAX 512
 #define NAME_MAX  64
@@ -73,12 +72,25 @@ static bool has_controls(const char *text)
 	return false;
 }
 
+static void look_for_person(struct scanner_code *code, char *value)
+{
+	if (code->rule == IDENTITY_KEEP || !identity_find(value, code->latest_birth, NULL))
+		return;
+	code->personal = true;
+	identity_mask(value, code->latest_birth);
+}
+
+static void refuse_number(struct scanner_code *code)
+{
+	code->found--;
+	scanner_refuse(code->readings, _("the number of a person's identity card is no sample number; it is not used"));
+}
+
 /* `value` is a text of its own. */
-static void take_pair(struct scanner_code *code, const char *name, size_t length, const char *value)
+static void take_pair(struct scanner_code *code, const char *name, size_t length, char *value)
 {
 	char wanted[NAME_MAX];
-	if (code->latest_birth && identity_find(value, code->latest_birth))
-		code->personal = true;
+	look_for_person(code, value);
 	if (!*value || has_controls(value) || !same_name(name, length, wanted))
 		return;
 	for (size_t i = 0; i < sizeof(labels_table) / sizeof(*labels_table); i++) {
@@ -88,6 +100,8 @@ static void take_pair(struct scanner_code *code, const char *name, size_t length
 		code->found++;
 		if (*fact && strcmp(fact, value) != 0)
 			code->contradicts = true;
+		else if (labels_table[i].offset == offsetof(struct sample_facts, no) && identity_is_masked(value))
+			refuse_number(code);
 		else if (labels_table[i].offset == offsetof(struct sample_facts, uscc))
 			scanner_take_uscc(code, value);
 		else if (strlen(value) < labels_table[i].size)
@@ -219,6 +233,19 @@ static bool unescape(const char *text, size_t length, char *out, size_t size)
 		bytes[used++] = byte;
 	}
 	return !memchr(bytes, '\0', used) && text_decode(TEXT_AUTO, bytes, used, out, size) == 0;
+}
+
+bool scanner_address_is_personal(const struct scanner_code *code)
+{
+	char plain[SCANNER_CODE_MAX];
+	size_t used = 0;
+	for (const char *at = code->text; *at && used < sizeof(plain) - 1; at++) {
+		int high = *at == '%' ? hex(at[1]) : -1, low = high < 0 ? -1 : hex(at[2]);
+		plain[used++] = (char)(low < 0 ? *at : high * 16 + low);
+		at += low < 0 ? 0 : 2;
+	}
+	plain[used] = '\0';
+	return code->rule != IDENTITY_KEEP && identity_find(plain, code->latest_birth, NULL);
 }
 
 void scanner_read_address(struct scanner_code *code)

@@ -196,7 +196,7 @@ def test_what_cannot_be_registered_says_why_and_registers_nothing():
         for arguments, words in (
                 (["S-1", "nam=x"], "did you mean 'name'"), (["--next", "pr-2", "S-1"], "did you mean 'pr-1'"),
                 (["S-1", "uscc=91350100M000100Y44"], "would have to be 3"), (["name=x"], "belongs to no result"),
-                (["S-1", "party=330421198001010013"], "identity card"), (["S-1", "x"], "no KEY=VALUE"),
+                (["330421198001010013", "name=x"], "identity card"), (["S-1", "x"], "no KEY=VALUE"),
                 (["--for", "5", "--next", "pr-1", "S-1"], "--for"), (["--results", "x", "S-1"], "number of results"),
                 (["S-1", "name=" + "x" * 200], "too many"), ([], "register takes"), (["--next", "pr-1"], "register takes")):
             done = daemon.ctl("register", *arguments)

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "../../daemon/cutter.h"
+#include "../../drivers/identity.h"
 #include "../../drivers/text.h"
-#include "../../drivers/uscc.h"
 
 static uint64_t mix(uint64_t print, const char *text)
 {
@@ -25,7 +25,7 @@ static uint64_t take(struct instrument *instrument, const struct reply *reply, u
 		const struct scan *scan = &readings.scans[i];
 		assert(*scan->facts.no && text_is_utf8(scan->text, strlen(scan->text)));
 		assert(!*scan->facts.uscc || uscc_valid(scan->facts.uscc));
-		assert(!identity_find(scan->facts.name, instrument->now.year - 14));
+		assert(!identity_find(scan->facts.name, instrument->now.year - 14, NULL));
 		print = mix(print, scan->text);
 	}
 	for (size_t i = 0; i < readings.notice_count; i++) {

@@ -7,13 +7,14 @@
 
 #include "../../daemon/cutter.h"
 #include "../../daemon/settings.h"
+#include "../../drivers/identity.h"
 #include "../../drivers/text.h"
 #include "../../drivers/uscc.h"
 
 static void check_text(const char *text, bool guarded)
 {
 	assert(text_is_utf8(text, strlen(text)));
-	assert(!guarded || !identity_find(text, 2012));
+	assert(!guarded || !identity_find(text, 2012, NULL));
 }
 
 static void take(struct instrument *instrument, const struct reply *reply, bool guarded)

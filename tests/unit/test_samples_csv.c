@@ -41,6 +41,8 @@ static void take(const struct reply *reply)
 	paper.rejected += readings.rejected;
 }
 
+static enum identity_rule rule;
+
 /* A file from its first byte to its last, in pieces of `step` bytes. */
 static void hear(const char *text, size_t step)
 {
@@ -53,6 +55,7 @@ static void hear(const char *text, size_t step)
 	paper.instrument.state = calloc(1, paper.instrument.driver->state_size);
 	paper.instrument.now = (struct date_time){ 2026, 3, 5, 9, 50, 0 };
 	paper.instrument.file = "today.csv";
+	paper.instrument.identity = rule;
 	paper.instrument.file_day = (struct date_time){ .year = 2026, .month = 3, .day = 5 };
 	assert_int_equal(paper.instrument.driver->setup(&paper.instrument, NULL), 0);
 	take(&(struct reply){ .kind = REPLY_FILE });
@@ -116,6 +119,7 @@ static void each_fault_is_told_with_its_line_and_costs_its_row_only(void **state
 		"today.csv:6: a line that is no text",
 	};
 	(void)state;
+	rule = IDENTITY_REFUSE;
 	hear(HEADING "S1,a,b,91110108735106340X\n,a,b,\nS3,11010519491231002X,b,\nS4,a,b,,c\nS5,\xFF\xFF,b,\nS6,a,b,\n",
 		7);
 	assert_int_equal(paper.reason_count, sizeof(says) / sizeof(says[0]));
@@ -124,6 +128,22 @@ static void each_fault_is_told_with_its_line_and_costs_its_row_only(void **state
 			fail_msg("'%s' is not '%s'", paper.reasons[i], says[i]);
 	assert_int_equal(paper.scan_count, 1);
 	assert_string_equal(paper.scans[0].facts.no, "S6");
+}
+
+static void an_identity_number_is_masked_and_its_row_kept(void **state)
+{
+	(void)state;
+	rule = IDENTITY_MASK;
+	hear(HEADING "S3,11010519491231002X,b,\n11010519491231002X,a,b,\nS4,a,b,11010519491231002X\n", 7);
+	assert_int_equal(paper.reason_count, 1);
+	assert_non_null(strstr(paper.reasons[0], "today.csv:3: no: holds the number"));
+	assert_int_equal(paper.scan_count, 2);
+	assert_string_equal(paper.scans[0].facts.name, "110105************");
+	assert_string_equal(paper.texts[0], "2026-03-05; no=S3; name=110105************; party=b");
+	assert_string_equal(paper.texts[1], "2026-03-05; no=S4; name=a; party=b");
+	rule = IDENTITY_KEEP;
+	hear(HEADING "S3,11010519491231002X,b,\n", 7);
+	assert_string_equal(paper.scans[0].facts.name, "11010519491231002X");
 }
 
 static void a_first_line_that_will_not_do_is_told_once(void **state)
@@ -153,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(each_row_is_a_registration_however_the_file_is_written, end),
 		cmocka_unit_test_teardown(each_fault_is_told_with_its_line_and_costs_its_row_only, end),
+		cmocka_unit_test_teardown(an_identity_number_is_masked_and_its_row_kept, end),
 		cmocka_unit_test_teardown(a_first_line_that_will_not_do_is_told_once, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

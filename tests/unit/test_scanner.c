@@ -11,6 +11,7 @@
 
 #include "../../daemon/cutter.h"
 #include "../../daemon/settings.h"
+#include "../../drivers/sample_facts.h"
 
 /* A scanner on paper: what it says, and what became of it. */
 static struct {
@@ -356,28 +357,56 @@ static void a_persons_number_is_refused_however_it_is_written(void **state)
 	(void)state;
 	static const char *const codes[] = { PERSON "\r", "身份证号：" PERSON "；产品名称：菠菜\r",
 		"1." PERSON ".00000\r", "https://a.cn/?product=x&id=" PERSON "\r",
-		"https://a.cn/?product=x&id=%3330421198001010013\r",
-		"{\"product\":\"x\",\"id\":\"\\u0033\\u00330421198001010013\"}\r" };
-	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
-		expect_refused(codes[i], "identity card");
-		assert_null(strstr(paper.notices[0].reason, "198001"));
-		assert_int_equal(paper.notices[0].raw_length, 0);
+		"https://a.cn/?product=x&id=%3330421198001010013\r", "https://a.cn/%3330421198001010013/x\r",
+		"{\"product\":\"x\",\"id\":\"\\u0033\\u00330421198001010013\"}\r",
+		"产品名称：菠菜；330421800101001\r" };
+	for (int own = 0; own < 2; own++) {
+		paper.instrument.identity = own ? IDENTITY_KEEP : IDENTITY_REFUSE;
+		set("identity-numbers", own ? "refuse" : "station");
+		for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+			expect_refused(codes[i], "identity card");
+			assert_null(strstr(paper.notices[0].reason, "8001"));
+			assert_int_equal(paper.notices[0].raw_length, 0);
+		}
 	}
 }
 
-static void a_persons_number_can_be_masked_or_kept(void **state)
+/* The last scan says this fact, and nowhere whom. */
+static void expect_masked(const char *code, size_t offset, const char *wanted)
+{
+	scan(code);
+	const struct scan *last = &paper.scans[paper.scan_count - 1];
+	assert_string_equal((const char *)&last->facts + offset, wanted);
+	for (const struct fact *fact = facts_table; fact->name; fact++)
+		assert_null(strstr(fact_of(&last->facts, fact), "8001"));
+	assert_null(strstr(paper.texts[paper.scan_count - 1], "8001"));
+	for (size_t i = 0; i < paper.notice_count; i++)
+		assert_null(strstr(paper.notices[i].reason, "8001"));
+}
+
+#define FACT(member) offsetof(struct sample_facts, member)
+
+static void a_persons_number_is_masked_unless_the_station_says_otherwise(void **state)
 {
 	(void)state;
-	set("identity-numbers", "mask");
-	scan("产品名称：菠菜；承诺主体：" PERSON "\r");
-	assert_string_equal(paper.scans[0].facts.party, "330421************");
-	assert_null(strstr(paper.texts[0], "198001"));
-	scan("3.0." PERSON ".01010101.20260305094120.001\r");
-	assert_string_equal(paper.scans[1].facts.trace_code, "3.0.330421************.01010101.20260305094120.001");
+	expect_masked("产品名称：菠菜；承诺主体：" PERSON "\r", FACT(party), "330421************");
+	expect_masked("产品名称：菠菜；承诺主体：330421800101001\r", FACT(party), "330421*********");
+	expect_masked("产品名称：菠菜；信用代码：" PERSON "\r", FACT(uscc), "");
+	expect_masked("产品名称：菠菜；样品编号：" PERSON "\r", FACT(no), "");
+	expect_masked("https://a.cn/?product=x&producer=%3330421198001010013\r", FACT(party), "330421************");
+	expect_masked("https://a.cn/?product=x&producer=%3330421198001010013\r", FACT(certificate), "");
+	expect_masked("{\"product\":\"x\",\"id\":\"\\u0033\\u00330421198001010013\"}\r", FACT(name), "x");
+	expect_masked("3.0." PERSON ".01010101.20260305094120.001\r", FACT(trace_code),
+		"3.0.330421************.01010101.20260305094120.001");
+	start(NULL);
 	expect_refused(PERSON "\r", "neither"); /* what is left is no sample's number */
-	set("identity-numbers", "keep");
+	expect_refused("样品编号：" PERSON "\r", "no sample number");
+	expect_refused("https://a.cn/%3330421198001010013/x\r", "identity card");
+	paper.instrument.identity = IDENTITY_KEEP;
 	scan("产品名称：菠菜；承诺主体：" PERSON "\r");
-	assert_string_equal(paper.scans[2].facts.party, PERSON);
+	assert_string_equal(paper.scans[paper.scan_count - 1].facts.party, PERSON);
+	set("identity-numbers", "mask");
+	expect_masked("产品名称：菠菜；承诺主体：" PERSON "\r", FACT(party), "330421************");
 }
 
 static void a_number_made_of_county_and_date_is_a_sample_number(void **state)
@@ -410,7 +439,7 @@ int main(void)
 		TEST(a_value_too_long_for_the_record_is_told_and_left_out),
 		TEST(codes_of_the_national_platform_are_told_apart),
 		TEST(a_persons_number_is_refused_however_it_is_written),
-		TEST(a_persons_number_can_be_masked_or_kept),
+		TEST(a_persons_number_is_masked_unless_the_station_says_otherwise),
 		TEST(a_number_made_of_county_and_date_is_a_sample_number),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
