@@ -23,7 +23,7 @@ MAPS = os.path.join(harness.ROOT, "tests/maps")
 SHIPPED = sorted(glob.glob(os.path.join(harness.ROOT, "config/maps/*.conf")))
 ALL = SHIPPED + sorted(glob.glob(os.path.join(MAPS, "*.conf")))
 NAMES = [os.path.basename(path)[:-5] for path in ALL]
-GIVEN = {"thirdCompanyCode": "1", "marketCode": "330602-07", "marketName": "魏塘街道农产品快速检测室", "tokenNo": "T-42",
+GIVEN = {"thirdCompanyName": "国研科技", "thirdCompanyCode": "1", "marketCode": "330602-07", "marketName": "魏塘街道农产品快速检测室", "tokenNo": "T-42",
          "reviewer": "赵复核", "jczbh": "AH-0551", "jcdw": "三河镇农产品快检室"}
 REGENERATE = os.environ.get("ASSAYD_REGENERATE") == "1"
 
@@ -351,15 +351,15 @@ def test_what_is_wrong_with_a_map_or_its_use_is_told(tmp_path):
 
     code, _, told = run("--map", str(wrong), "--check")
     assert code == 78 and "wrong.conf:2:10: format knows no 'jsn'" in told and "wrong.conf:5:5: a: a record has no 'sample.nmae'" in told
-    assert run("--map", "shaoxing-2018", "--check")[:2] == (0, f"{harness.BUILD}/../config/maps/shaoxing-2018.conf: no faults; 12 fields\n")
+    assert run("--map", "shaoxing-2018", "--check")[:2] == (0, f"{harness.BUILD}/../config/maps/shaoxing-2018.conf: no faults; 13 fields\n")
     for words, told in [(("--map", "shaoxin"), "there is no map 'shaoxin'; known are: anhui-township-2017, guangxi-2017"),
                         (("--lines", "x"), "--lines, --given and --check belong to --map"),
                         (("--map", "x", "--bundle", "y"), "leave --format and --bundle out"),
                         (("--map", "x", "--format", "csv"), "leave --format and --bundle out"),
                         (("--map", "x", "--lines", "y", "--day", "2026-03-05"), "--lines takes every line of a file"),
-                        (("--map", "shaoxing-2018", "--lines", os.devnull), "this map needs --given thirdCompanyCode=VALUE"),
+                        (("--map", "shaoxing-2018", "--lines", os.devnull), "this map needs --given thirdCompanyName=VALUE"),
                         (("--map", "shaoxing-2018", "--lines", os.devnull, "--given", "x"), "'x' has no ="),
-                        (("--map", "shaoxing-2018", "--lines", os.devnull, "--given", "marketcode=1"), "it takes thirdCompanyCode")]:
+                        (("--map", "shaoxing-2018", "--lines", os.devnull, "--given", "marketcode=1"), "it takes thirdCompanyName")]:
         code, _, said = run(*words)
         assert code == 64 and told in said, said
     lines = tmp_path / "lines.jsonl"
