@@ -298,7 +298,17 @@ static void produce_text(struct instrument *instrument, struct result *out)
 		out->name = "对照样";
 }
 
-static void make_control(struct instrument *instrument, struct result *out)
+/* What is not to be found is not, and what was added is. */
+static void show_what_is_expected(const struct test *test, struct result *out)
+{
+	bool positive = out->kind == RESULT_POSITIVE_CONTROL;
+	out->value = positive ? test->limit + test->limit / 2 : test->usual / 8;
+	out->verdict = positive ? RESULT_POSITIVE : RESULT_NEGATIVE;
+	if (test->unit == UNIT_PERCENT)
+		out->signal = (uint16_t)(out->control * (10000 - out->value) / 10000);
+}
+
+static void make_control(struct instrument *instrument, const struct test *test, struct result *out)
 {
 	static const enum result_kind turn[] = { RESULT_NEGATIVE_CONTROL, RESULT_BLANK, RESULT_POSITIVE_CONTROL,
 		RESULT_NEGATIVE_CONTROL, RESULT_CALIBRATION };
@@ -306,6 +316,8 @@ static void make_control(struct instrument *instrument, struct result *out)
 	out->kind = (uint8_t)turn[instrument->control_turn++ % COUNT(turn)];
 	out->name = NULL;
 	out->sample_no[0] = '\0';
+	if (instrument->control_turn % 8 != 0) /* one in eight is left to chance: mostly not what it should be */
+		show_what_is_expected(test, out);
 	if (out->kind == RESULT_BLANK || out->kind == RESULT_CALIBRATION)
 		out->verdict = RESULT_NONE;
 }
@@ -330,7 +342,7 @@ static void produce_a6b(struct instrument *instrument, struct result *out)
 	out->operator_name = operators[dice_below(&instrument->dice, COUNT(operators))];
 	snprintf(out->sample_no, sizeof out->sample_no, "S%04u", (unsigned)(instrument->finished % 9999 + 1));
 	if (control_is_due(instrument))
-		make_control(instrument, out);
+		make_control(instrument, test, out);
 }
 
 /* Two wells can be equal to the last digit, in the same second: only the running number tells them apart. */
