@@ -13,6 +13,7 @@
 #include "config_sections.h"
 #include "items.h"
 #include "log.h"
+#include "lots.h"
 #include "operators.h"
 #include "paths.h"
 #include "settings.h"
@@ -404,5 +405,6 @@ void config_release(struct config *config)
 	free(config->targets);
 	items_free(config->items);
 	operators_free(config->operators);
+	lots_free(config->lots);
 	free(config);
 }

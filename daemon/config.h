@@ -139,6 +139,7 @@ struct config_profile { /* a profile in use; instruments point to `profile` */
 
 struct item_table;     /* judge's: items.csv, see items.h */
 struct operator_table; /* operators.csv */
+struct lot_table;      /* lots.csv */
 
 struct config {
 	char directory[CONFIG_PATH_MAX + 1];
@@ -156,6 +157,7 @@ struct config {
 	size_t profile_count;
 	struct item_table *items;
 	struct operator_table *operators;
+	struct lot_table *lots;
 	int holders;
 };
 

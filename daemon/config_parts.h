@@ -22,7 +22,7 @@ size_t config_read_target(const struct config_place *place, struct target_config
 size_t config_read_instrument(
 	const struct config_place *place, struct config *config, struct instrument_config *instrument);
 
-/* Reads items.csv, limits.csv and operators.csv; the sections must be there already. */
+/* Reads items.csv, limits.csv, operators.csv and lots.csv; the sections must be there already. */
 void config_load_tables(struct config *config, const char *directory, struct faults *faults);
 
 /* What differs when a reload changed the section or the content of one of the files: 32 hexadecimal digits. The place a

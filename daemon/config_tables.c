@@ -4,6 +4,7 @@
 
 #include "config_parts.h"
 #include "items.h"
+#include "lots.h"
 #include "operators.h"
 #include "paths.h"
 #include "spellings.h"
@@ -32,17 +33,20 @@ static bool is_instrument(const struct config *config, const char *word)
 	return false;
 }
 
-static bool is_tested(const struct config *config, const struct operator* person, const char *word)
+static bool is_item(const struct config *config, const char *word)
 {
-	struct operator alone = * person;
-	alone.trained = (char *)(uintptr_t)word;
-	for (size_t i = 0; i < items_count(config->items); i++) {
-		const struct item *item = items_at(config->items, i);
-		const struct training test = { config->items, item, item->method, "" };
-		if (operator_trained(&alone, &test))
+	for (size_t i = 0; i < items_count(config->items); i++)
+		if (items_means(config->items, word, items_at(config->items, i)))
 			return true;
-	}
-	return is_instrument(config, word);
+	return false;
+}
+
+static bool is_method(const struct config *config, const char *word)
+{
+	for (size_t i = 0; i < items_count(config->items); i++)
+		if (spelling_same(items_at(config->items, i)->method, word))
+			return true;
+	return false;
 }
 
 /* A word nobody knows is no fault, it may be of an instrument to come; but it is usually a slip, and then every test of
@@ -53,10 +57,30 @@ static void check_training(const struct config *config, const char *path, struct
 	for (size_t i = 0; i < operators_count(config->operators); i++) {
 		const struct operator* person = operators_at(config->operators, i);
 		for (const char *at = person->trained; spelling_next(&at, word);)
-			if (!is_tested(config, person, word))
+			if (!is_item(config, word) && !is_method(config, word) && !is_instrument(config, word))
 				faults_add(faults, FAULTS_WARNING, path, person->line, 0, NULL,
 					_("trained_on \"%s\" is no item or method of items.csv and no instrument; write "
 					  "one that is, separated by ;"),
+					word);
+	}
+}
+
+static void check_lots(const struct config *config, const char *path, struct faults *faults)
+{
+	char word[SPELLING_MAX];
+	for (size_t i = 0; i < lots_count(config->lots); i++) {
+		const struct lot *lot = lots_at(config->lots, i);
+		for (const char *at = lot->instruments; spelling_next(&at, word);)
+			if (!is_instrument(config, word))
+				faults_add(faults, FAULTS_WARNING, path, lot->line, 0, NULL,
+					_("there is no instrument '%s', so nothing is tested with this lot there; write the "
+					  "name of its [instrument] section"),
+					word);
+		for (const char *at = lot->items; spelling_next(&at, word);)
+			if (!is_item(config, word))
+				faults_add(faults, FAULTS_WARNING, path, lot->line, 0, NULL,
+					_("\"%s\" is no item of items.csv, so nothing is tested for it with this lot; write "
+					  "a code or name that is there"),
 					word);
 	}
 }
@@ -70,4 +94,9 @@ void config_load_tables(struct config *config, const char *directory, struct fau
 		operators_load(path, &config->operators, faults);
 	if (config->operators && config->items)
 		check_training(config, path, faults);
+	snprintf(path, sizeof(path), "%s/lots.csv", directory);
+	if (access(path, F_OK) == 0)
+		lots_load(path, config->items, &config->lots, faults);
+	if (config->lots && config->items)
+		check_lots(config, path, faults);
 }

@@ -14,6 +14,7 @@
 #include "day.h"
 #include "disk.h"
 #include "journal.h"
+#include "lots.h"
 #include "operators.h"
 #include "program.h"
 #include "secrets.h"
@@ -166,6 +167,20 @@ static void look_at_certificates(struct doctor *doctor)
 	}
 }
 
+/* Those in use: what was used up may well have expired. */
+static void look_at_lots(struct doctor *doctor)
+{
+	const struct lot_table *lots = doctor->config->lots;
+	char what[200], today[CLOCK_TEXT_MAX];
+	clock_text(today, clock_wall_ms());
+	for (size_t i = 0; lots && i < lots_count(lots); i++) {
+		const struct lot *lot = lots_at(lots, i);
+		snprintf(what, sizeof(what), _("lot %s (%s)"), lot->number, lot->kind);
+		if (!lots_replaced(lots, lot, today))
+			look_at_day(doctor, "lots", what, lot->expires);
+	}
+}
+
 struct unmapped {
 	unsigned count;
 	char item[96];
@@ -266,6 +281,7 @@ int ctl_doctor(const struct ctl *ctl, int argc, char **argv)
 	look_at_disk(&doctor);
 	look_at_ports(&doctor);
 	look_at_certificates(&doctor);
+	look_at_lots(&doctor);
 	look_at_journal(&doctor);
 	struct json *request = js_new_object();
 	js_put_text(request, "command", "status");

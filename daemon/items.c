@@ -266,3 +266,32 @@ const struct item *items_find(
 		found = spellings_find(&table->spellings, text, &count);
 	return found ? by_basis(table, &table->list[found->meaning], basis) : NULL;
 }
+
+/* "PR-*" stands for every code that begins so. */
+static bool begins_so(const char *pattern, const char *code)
+{
+	char start[SPELLING_MAX], folded[SPELLING_MAX];
+	size_t length = strlen(spelling_fold(start, pattern));
+	if (length == 0 || start[length - 1] != '*' || strlen(code) >= sizeof(folded))
+		return false;
+	return strncmp(spelling_fold(folded, code), start, length - 1) == 0;
+}
+
+bool items_means(const struct item_table *table, const char *word, const struct item *item)
+{
+	if (begins_so(word, item->code))
+		return true;
+	const struct item *meant = items_find(table, word, "", NULL);
+	if (meant && !spelling_same(word, meant->code)) /* a name may be several standards', a code is one's */
+		meant = items_find(table, word, item->basis, NULL);
+	return meant == item;
+}
+
+bool items_listed(const struct item_table *table, const char *list, const struct item *item)
+{
+	char word[SPELLING_MAX];
+	while (spelling_next(&list, word))
+		if (items_means(table, word, item))
+			return true;
+	return false;
+}

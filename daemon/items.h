@@ -41,6 +41,11 @@ const struct item *items_at(const struct item_table *table, size_t index);
 const struct item *items_find(
 	const struct item_table *table, const char *text, const char *basis, const char *const *scopes);
 
+/* True when a list, separated by `;`, names the item: by code, name or alias in any spelling, or as PR-* for every code
+ * that begins so. A name that several standards share names them all, a code one. */
+bool items_listed(const struct item_table *table, const char *list, const struct item *item);
+bool items_means(const struct item_table *table, const char *word, const struct item *item); /* one word of it */
+
 /* The limit in force for this sample on `day` ("2026-03-05", more may follow): by its name, else its category, else
  * that of every sample ("*"), else the item's own; NULL when there is none. Where the sample's limit ended before that
  * day and none follows it, none is guessed: NULL, and `*ret_ended` is true. */

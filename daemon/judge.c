@@ -404,5 +404,6 @@ void judge(const struct config *config, const struct instrument_config *instrume
 	judge_marks(reading, ret);
 	flag_times(reception, ret);
 	judge_operator(config, instrument, reading, ret);
+	judge_lots(config, instrument, reading, ret);
 	judge_calibration(instrument, ret);
 }

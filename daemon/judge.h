@@ -15,30 +15,39 @@
  * the instrument's own where the station has none. The record shows the limit that belongs to its verdict.
  *
  * Flags, each with its only cause (those marked + extend the contract's list):
- *   inhibition_disagrees  inhibition recomputed from the signals (signals.h) differs from the value by over 0.5 points
- *   ratio_disagrees +     the T/C an instrument displays is not that of the C and T it sends
- *   value_recomputed +    no inhibition was displayed: the rule was applied to the one recomputed from the signals
- *   control_low           delta A of the control is below the item's control_min
- *   control_failed +      a control is low, invalid, or not what it is made to show; or a sample was measured under
- * such no_valid_control +    the instrument's `control` demands a control, and the sample was measured without a valid
- * one verdict_disagrees +   the instrument's verdict is not the rule's limit_disagrees +     the instrument's limit, or
- * one of its two, is not the station's limit_ended +         the station's limit for this sample was no longer in force
- * when it was tested, and none follows it: the rule was not applied by another unmapped_item         no item of
- * items.csv has this code, name or alias; or nobody said what was tested unmapped_unit         the unit has no UCUM
- * code here; it is kept as sent unmapped_basis +      an inhibition tested by a standard for which items.csv has no
- * item: no rule applies unmapped_value +      the value is no decimal number nor a word for (not) detected, or its
- * qualifier no sign; it is kept as sent only unit_missing +        a value without a unit: the rule was not applied
- * unit_differs +        the value's unit cannot be told in the limit's without guessing: the rule was not applied
- * operator_unknown      the operator is not in operators.csv (only where the station keeps that file) operator_expired
- * the certificate does not cover the day of the test operator_untrained +  the test is of nothing that operators.csv
- * says this person is trained on calibration_expired + the instrument's certificate had ended by the day of the test
- *   calibration_due       the instrument says so clock_suspect         the instrument's
- * time is no time, before 2015, or, by a clock of ours that can be right, over 10 min askew clock_unsynced        the
- * box's clock was not synchronised late                  received over 24 h after a test whose time is not suspect
- * retest_required positive by inhibition: the standard wants it repeated matrix_interference   the same for a sample
- * known to give false positives out_of_range          the instrument says the value is beyond its range text_cut + a
- * text field ended inside a character text_bad +            a text field held bytes that are no character overrun + the
- * instrument says its memory overflowed
+ * - inhibition_disagrees: inhibition recomputed from the signals (signals.h) differs from the value by over 0.5 points
+ * - ratio_disagrees +: the T/C an instrument displays is not that of the C and T it sends
+ * - value_recomputed +: no inhibition was displayed: the rule was applied to the one recomputed from the signals
+ * - control_low: delta A of the control is below the item's control_min
+ * - control_failed +: a control is low, invalid, or not what it is made to show; or a sample was measured under such
+ * - no_valid_control +: the instrument's `control` demands a control, and the sample was measured without a valid one
+ * - verdict_disagrees +: the instrument's verdict is not the rule's
+ * - limit_disagrees +: the instrument's limit, or one of its two, is not the station's
+ * - limit_ended +: the station's limit for this sample was no longer in force when it was tested, and none follows it:
+ *   the rule was not applied by another
+ * - unmapped_item: no item of items.csv has this code, name or alias; or nobody said what was tested
+ * - unmapped_unit: the unit has no UCUM code here; it is kept as sent
+ * - unmapped_basis +: an inhibition tested by a standard for which items.csv has no item: no rule applies
+ * - unmapped_value +: the value is no decimal number nor a word for (not) detected, or its qualifier no sign; it is
+ * kept as sent only
+ * - unit_missing +: a value without a unit: the rule was not applied
+ * - unit_differs +: the value's unit cannot be told in the limit's without guessing: the rule was not applied
+ * - operator_unknown: the operator is not in operators.csv (only where the station keeps that file)
+ * - operator_expired: the certificate does not cover the day of the test
+ * - operator_untrained +: the test is of nothing that operators.csv says this person is trained on
+ * - lot_expired +: a reagent, strip or control material was used behind its last day
+ * - calibration_expired +: the instrument's certificate had ended by the day of the test
+ * - calibration_due: the instrument says so
+ * - clock_suspect: the instrument's time is no time, before 2015, or, by a clock of ours that can be right, over 10 min
+ *   askew
+ * - clock_unsynced: the box's clock was not synchronised
+ * - late: received over 24 h after a test whose time is not suspect
+ * - retest_required: positive by inhibition: the standard wants it repeated
+ * - matrix_interference: the same for a sample known to give false positives
+ * - out_of_range: the instrument says the value is beyond its range
+ * - text_cut +: a text field ended inside a character
+ * - text_bad +: a text field held bytes that are no character
+ * - overrun +: the instrument says its memory overflowed
  *
  * Pure but for the time zone; any thread may call.
  */
@@ -51,6 +60,7 @@
 #include "clock.h"
 #include "config.h"
 #include "items.h"
+#include "lots.h"
 #include "operators.h"
 #include "quality.h"
 #include "record.h"
@@ -58,6 +68,16 @@
 #define JUDGE_FLAGS_MAX 32
 
 enum word { WORD_NONE, WORD_NOT_DETECTED, WORD_DETECTED }; /* in a value's place */
+
+#define JUDGE_LOTS_MAX 5
+
+struct lot_used {
+	const struct lot *lot; /* NULL: the station keeps none of that number */
+	char number[64];
+	bool by_instrument;    /* who says that it was used */
+	char expires[DAY_MAX]; /* "": nobody knows */
+	bool good;             /* on that day */
+};
 
 struct judgement {               /* pointers are into the configuration, the reading, or static */
 	const struct item *item; /* NULL: unknown */
@@ -85,7 +105,9 @@ struct judgement {               /* pointers are into the configuration, the rea
 	bool compared, agrees;              /* with what the instrument displays */
 	const struct operator* person;      /* NULL: unknown, or not said */
 	bool certified, trained;            /* where a person is known */
-	bool calibrated;                    /* the certificate had not ended, where its end is known */
+	struct lot_used lots[JUDGE_LOTS_MAX];
+	size_t lot_count;
+	bool calibrated;          /* the certificate had not ended, where its end is known */
 	char day[CLOCK_TEXT_MAX]; /* when it was tested, or received where the instrument's time is not to be trusted */
 	bool clock_suspect;
 	bool tested;          /* tested_at is a time that exists */

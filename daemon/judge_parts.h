@@ -17,6 +17,8 @@ void judge_quality(const struct config *config, const struct reading *reading, s
 
 void judge_operator(const struct config *config, const struct instrument_config *instrument,
 	const struct reading *reading, struct judgement *to);
+void judge_lots(const struct config *config, const struct instrument_config *instrument, const struct reading *reading,
+	struct judgement *to);
 void judge_calibration(const struct instrument_config *instrument, struct judgement *to);
 
 #endif

@@ -142,26 +142,10 @@ bool operator_certified(const struct operator* person, const char *day)
 	       (!*person->until || strncmp(day, person->until, 10) <= 0);
 }
 
-/* "PR-*" stands for every code that begins so. */
-static bool begins_so(const char *pattern, const char *code)
-{
-	char start[SPELLING_MAX], folded[SPELLING_MAX];
-	size_t length = strlen(spelling_fold(start, pattern));
-	if (length == 0 || start[length - 1] != '*' || strlen(code) >= sizeof(folded))
-		return false;
-	return strncmp(spelling_fold(folded, code), start, length - 1) == 0;
-}
-
 static bool stands_for(const char *word, const struct training *test)
 {
-	if (spelling_same(word, test->method) || spelling_same(word, test->instrument))
-		return true;
-	if (begins_so(word, test->item->code))
-		return true;
-	const struct item *meant = items_find(test->items, word, "", NULL);
-	if (meant && !spelling_same(word, meant->code)) /* a name may be several standards', a code is one's */
-		meant = items_find(test->items, word, test->item->basis, NULL);
-	return meant == test->item;
+	return spelling_same(word, test->method) || spelling_same(word, test->instrument) ||
+	       items_means(test->items, word, test->item);
 }
 
 bool operator_trained(const struct operator* person, const struct training *test)

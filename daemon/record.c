@@ -219,6 +219,24 @@ static void put_operator(struct json *record, const struct draft *draft)
 	put_filled(record, "operator", object);
 }
 
+static void put_lots(struct json *record, const struct draft *draft)
+{
+	const struct judgement *judgement = &draft->judgement;
+	struct json *list = js_new_array();
+	for (size_t i = 0; i < judgement->lot_count; i++) {
+		const struct lot_used *used = &judgement->lots[i];
+		struct json *object = js_new_object();
+		js_put_text(object, "lot", used->number);
+		js_put_text_if(object, "kind", used->lot ? used->lot->kind : "");
+		js_put_text_if(object, "expires", used->expires);
+		if (*used->expires)
+			js_put_bool(object, "valid", used->good);
+		js_put_text(object, "by", used->by_instrument ? "instrument" : "station");
+		js_append(list, object);
+	}
+	put_filled(record, "lots", list);
+}
+
 static void put_times(struct json *record, const struct draft *draft)
 {
 	const struct judgement *judgement = &draft->judgement;
@@ -357,6 +375,7 @@ static struct json *make_json(const struct draft *draft, const struct repeat *re
 	put_value(record, draft);
 	put_verdict(record, draft);
 	put_operator(record, draft);
+	put_lots(record, draft);
 	put_times(record, draft);
 	put_quality(record, draft, tied);
 	put_flags(record, draft, tied);

@@ -203,6 +203,8 @@ static void print_files(FILE *out)
 			N_("The items tested, their limits and units; the shipped list is used without it.") },
 		{ "/etc/assayd/limits.csv", N_("Limits for single kinds of samples.") },
 		{ "/etc/assayd/operators.csv", N_("The people who test.") },
+		{ "/etc/assayd/lots.csv",
+			N_("Reagents, strips and control materials in use, with the day they expire.") },
 	};
 	fputs(".Sh FILES\n.Bl -tag -width Ds\n", out);
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {

@@ -153,6 +153,7 @@ static void a_record_says_everything_in_the_contracts_order(void **state)
 		"\"limit\":{\"op\":\"<\",\"value\":\"50\",\"unit\":\"%\",\"source\":\"GB/T 5009.199-2003\"},"
 		"\"verdict\":\"positive\",\"verdict_by\":\"gateway\",\"verdict_as_sent\":\"2\",\"rule\":\"inhibition>=50\","
 		"\"operator\":{\"id\":\"01\",\"name\":\"张三\",\"certificate\":\"浙农检2024-0117\",\"valid\":true},"
+		"\"lots\":[{\"lot\":\"L-7\",\"by\":\"instrument\"}],"
 		"\"tested_at\":\"2026-03-05T09:41:20+08:00\",\"received_at\":\"2026-03-05T09:43:02.118+08:00\","
 		"\"clock\":{\"synced\":true},\"flags\":[\"limit_disagrees\",\"retest_required\",\"text_cut\"],"
 		"\"decoder\":\"seven-e-aa/1\",\"raw\":\"fhEP\","

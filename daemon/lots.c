@@ -1,0 +1,283 @@
+#include "lots.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../drivers/fault.h"
+#include "csv.h"
+#include "spellings.h"
+
+#define NUMBER_MAX 63
+
+struct lot_table {
+	const struct item_table *items;
+	struct lot *list;
+	size_t count, room;
+};
+
+enum column { KIND, LOT, INSTRUMENTS, ITEMS, OPENED, EXPIRES, REMARK };
+
+static const struct csv_column columns[] = {
+	[KIND] = { "kind", true },
+	[LOT] = { "lot", true },
+	[INSTRUMENTS] = { "instruments", false },
+	[ITEMS] = { "items", false },
+	[OPENED] = { "opened", false },
+	[EXPIRES] = { "expires", false },
+	[REMARK] = { "remark", false },
+	{ NULL, false },
+};
+
+/* ---- loading ---- */
+
+static const char *kind_of(const char *text)
+{
+	static const struct {
+		const char *spelling, *kind;
+	} kinds[] = {
+		{ "reagent", "reagent" },
+		{ "试剂", "reagent" },
+		{ "试剂盒", "reagent" },
+		{ "strip", "strip" },
+		{ "试纸", "strip" },
+		{ "试纸条", "strip" },
+		{ "检测卡", "strip" },
+		{ "金标卡", "strip" },
+		{ "standard", "standard" },
+		{ "标准品", "standard" },
+		{ "control", "control" },
+		{ "质控样", "control" },
+		{ "质控品", "control" },
+	};
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (spelling_same(kinds[i].spelling, text))
+			return kinds[i].kind;
+	return NULL;
+}
+
+static char *copied(const char *text)
+{
+	char *copy = strdup(text);
+	if (!copy)
+		abort();
+	return copy;
+}
+
+static bool read_lot(const struct csv_row *row, struct lot *lot)
+{
+	bool good = csv_days(row, columns, OPENED, EXPIRES, lot->opened, lot->expires);
+	lot->kind = kind_of(row->field[KIND]);
+	if (!lot->kind) {
+		csv_fault(row, _("the kind \"%.30s\" is not known; write reagent, strip, standard or control"),
+			row->field[KIND]);
+		good = false;
+	}
+	if (!*row->field[LOT]) {
+		csv_fault(row, _("lot is empty; write the number that is printed on the box"));
+		good = false;
+	} else if (strlen(row->field[LOT]) > NUMBER_MAX) {
+		csv_fault(row, _("%s is longer than %d bytes; is a comma missing before it?"), columns[LOT].name,
+			NUMBER_MAX);
+		good = false;
+	}
+	if (!*row->field[INSTRUMENTS] && !*row->field[ITEMS]) {
+		csv_fault(row, _("instruments and items are both empty; write with which of either it is used"));
+		good = false;
+	}
+	return good;
+}
+
+static void take_lot(void *context, const struct csv_row *row)
+{
+	struct lot_table *table = context;
+	struct lot lot = { .line = row->line };
+	if (!read_lot(row, &lot))
+		return;
+	if (table->count == table->room) {
+		table->room = table->room ? 2 * table->room : 32;
+		table->list = realloc(table->list, table->room * sizeof(*table->list));
+		if (!table->list)
+			abort();
+	}
+	lot.number = copied(row->field[LOT]);
+	lot.instruments = copied(row->field[INSTRUMENTS]);
+	lot.items = copied(row->field[ITEMS]);
+	table->list[table->count++] = lot;
+}
+
+/* ---- what a lot is for ---- */
+
+static bool lists_instrument(const struct lot *lot, const char *id)
+{
+	char word[SPELLING_MAX];
+	for (const char *at = lot->instruments; spelling_next(&at, word);)
+		if (spelling_same(word, id))
+			return true;
+	return !*lot->instruments;
+}
+
+static bool is_for(const struct lot *lot, const struct lot_test *test)
+{
+	bool material = strcmp(lot->kind, "standard") == 0 || strcmp(lot->kind, "control") == 0;
+	if ((material && test->sample) || !lists_instrument(lot, test->instrument))
+		return false;
+	return !*lot->items || (test->item && items_listed(test->items, lot->items, test->item));
+}
+
+static bool share_instrument(const struct lot *a, const struct lot *b)
+{
+	char word[SPELLING_MAX];
+	if (!*a->instruments)
+		return true;
+	for (const char *at = a->instruments; spelling_next(&at, word);)
+		if (lists_instrument(b, word))
+			return true;
+	return false;
+}
+
+static bool share_item(const struct lot_table *table, const struct lot *a, const struct lot *b)
+{
+	if (!*a->items || !*b->items)
+		return true;
+	for (size_t i = 0; table->items && i < items_count(table->items); i++) {
+		const struct item *item = items_at(table->items, i);
+		if (items_listed(table->items, a->items, item) && items_listed(table->items, b->items, item))
+			return true;
+	}
+	return false;
+}
+
+/* True when some test uses both. */
+static bool overlap(const struct lot_table *table, const struct lot *a, const struct lot *b)
+{
+	return strcmp(a->kind, b->kind) == 0 && share_instrument(a, b) && share_item(table, a, b);
+}
+
+static void check_pairs(const struct lot_table *table, const char *path, struct faults *faults)
+{
+	for (size_t i = 0; i < table->count; i++)
+		for (size_t k = 0; k < i; k++) {
+			const struct lot *one = &table->list[k], *other = &table->list[i];
+			if (strcmp(one->opened, other->opened) == 0 && overlap(table, one, other))
+				faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
+					_("lot %s is in use with the same instruments and items as lot %s (line %d) from "
+					  "the same day on; write the day each was opened, or take one away"),
+					other->number, one->number, one->line);
+		}
+}
+
+int lots_load(const char *path, const struct item_table *items, struct lot_table **ret, struct faults *faults)
+{
+	size_t errors = faults->errors;
+	struct lot_table *table = calloc(1, sizeof(*table));
+	if (!table)
+		abort();
+	table->items = items;
+	int result = csv_read(path, columns, take_lot, table, faults);
+	check_pairs(table, path, faults);
+	if (result == 0 && faults->errors > errors)
+		result = -EINVAL;
+	if (result < 0) {
+		lots_free(table);
+		return result;
+	}
+	*ret = table;
+	return 0;
+}
+
+void lots_free(struct lot_table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->count; i++) {
+		free(table->list[i].number);
+		free(table->list[i].instruments);
+		free(table->list[i].items);
+	}
+	free(table->list);
+	free(table);
+}
+
+size_t lots_count(const struct lot_table *table)
+{
+	return table->count;
+}
+
+const struct lot *lots_at(const struct lot_table *table, size_t index)
+{
+	return index < table->count ? &table->list[index] : NULL;
+}
+
+/* ---- looking up ---- */
+
+static bool is_open(const struct lot *lot, const char *day)
+{
+	return strncmp(lot->opened, day, strlen(lot->opened)) <= 0;
+}
+
+size_t lots_in_use(const struct lot_table *table, const struct lot_test *test, const struct lot **list, size_t room)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < table->count; i++) {
+		const struct lot *lot = &table->list[i];
+		size_t place = 0;
+		if (!is_open(lot, test->day) || !is_for(lot, test))
+			continue;
+		while (place < count && strcmp(list[place]->kind, lot->kind) != 0)
+			place++;
+		if (place == count && count < room)
+			list[count++] = lot;
+		else if (place < count && strcmp(lot->opened, list[place]->opened) > 0)
+			list[place] = lot;
+	}
+	return count;
+}
+
+const struct lot *lots_numbered(const struct lot_table *table, const struct lot_test *test, const char *number)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (is_for(&table->list[i], test) && spelling_same(table->list[i].number, number))
+			return &table->list[i];
+	return NULL;
+}
+
+/* "A123" is in "CBF|A123|2027", not in "XA1234". */
+static bool stands_in(const char *text, const char *number)
+{
+	size_t length = strlen(number);
+	for (const char *at = strstr(text, number); at && length; at = strstr(at + 1, number))
+		if ((at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[length]))
+			return true;
+	return false;
+}
+
+const struct lot *lots_in_code(const struct lot_table *table, const struct lot_test *test, const char *code)
+{
+	char text[256], number[NUMBER_MAX + 1];
+	const struct lot *found = NULL;
+	size_t longest = 3;
+	if (strlen(code) >= sizeof(text))
+		return NULL;
+	spelling_fold(text, code);
+	for (size_t i = 0; i < table->count; i++) {
+		size_t length = strlen(spelling_fold(number, table->list[i].number));
+		if (length <= longest || !is_for(&table->list[i], test) || !stands_in(text, number))
+			continue;
+		longest = length;
+		found = &table->list[i];
+	}
+	return found;
+}
+
+bool lots_replaced(const struct lot_table *table, const struct lot *lot, const char *day)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct lot *other = &table->list[i];
+		if (strcmp(other->opened, lot->opened) > 0 && is_open(other, day) && overlap(table, lot, other))
+			return true;
+	}
+	return false;
+}
