@@ -84,6 +84,7 @@ struct instrument_config {
 	struct calibration_config calibration;
 	struct control_config control;
 	int64_t skew_alarm_ms;       /* how wrong its clock may be before that is announced; 0: it never is */
+	bool set_clock;              /* where it is off and can be */
 	enum identity_rule identity; /* of what it registers: the station's */
 	char definition[40];         /* digest of everything above: differs when a reload changed this instrument */
 };

@@ -171,6 +171,23 @@ static void check_scanner_settings(
 			_("nobody says whose samples this scanner names; add a line names = INSTRUMENT"));
 }
 
+static void check_clock_setting(const struct config_place *place, const struct instrument_rows *rows,
+	const struct driver *driver, const struct config_profile *profile)
+{
+	if (!rows->set_clock || !driver || (driver->profiles && (!profile || !profile->profile)) ||
+		(driver->sets_clock && driver->sets_clock(profile ? profile->profile : NULL)))
+		return;
+	if (profile && driver->sets_clock)
+		config_fault(place, FAULTS_ERROR, "set-clock",
+			_("profile %s does not say how its clock is set; delete this line, or add clock = ADDRESS TYPE to its "
+			  "[control]"),
+			profile->name);
+	else
+		config_fault(place, FAULTS_ERROR, "set-clock",
+			_("nobody knows how driver %s could set its instruments' clocks; delete this line, and set them by hand"),
+			driver->name);
+}
+
 static void copy_rows(const struct instrument_rows *rows, struct instrument_config *instrument)
 {
 	strcpy(instrument->profile_name, rows->profile);
@@ -185,6 +202,7 @@ static void copy_rows(const struct instrument_rows *rows, struct instrument_conf
 	instrument->calibration = rows->calibration;
 	instrument->control = rows->control;
 	instrument->skew_alarm_ms = rows->skew_alarm_ms;
+	instrument->set_clock = rows->set_clock;
 }
 
 size_t config_read_instrument(
@@ -205,6 +223,7 @@ size_t config_read_instrument(
 	check_modbus_settings(place, driver, &rows);
 	check_scanner_settings(place, driver, &rows);
 	const struct config_profile *profile = driver ? read_profile(place, config, driver, rows.profile) : NULL;
+	check_clock_setting(place, &rows, driver, profile);
 	copy_rows(&rows, instrument);
 	instrument->profile = profile ? profile->profile : NULL;
 	if (place->faults->errors > before)

@@ -27,6 +27,8 @@
 		sentence)
 #define DURATION(owner, key, member, least, most, default_value, sentence)                                             \
 	ROW(owner, key, SETTING_DURATION, member, least, most, NULL, default_value, NULL, sentence)
+#define BOOLEAN(owner, key, member, default_value, sentence)                                                           \
+	ROW(owner, key, SETTING_BOOLEAN, member, 0, 0, NULL, default_value, NULL, sentence)
 #define INTEGER(owner, key, member, least, most, default_value, sample, sentence)                                      \
 	ROW(owner, key, SETTING_INTEGER, member, least, most, NULL, default_value, sample, sentence)
 #define DAY(owner, key, member, sample, sentence) ROW(owner, key, SETTING_DAY, member, 0, 0, NULL, "", sample, sentence)
@@ -189,6 +191,9 @@ static const struct setting instrument[] = {
 		   "are flagged no_valid_control. Controls are named in the records of their samples all the same.")),
 	DURATION(struct instrument_rows, "control-window", control.window_ms, 60 * SECONDS, 7 * DAYS, "2h",
 		N_("With control = series: how long a control counts for the samples behind it.")),
+	BOOLEAN(struct instrument_rows, "set-clock", set_clock, "no",
+		N_("Set the instrument's clock when it is half a minute or more off, at most every six hours and only while a time "
+		   "service has set ours; where the instrument can be told to.")),
 	DURATION(struct instrument_rows, "clock-skew-alarm", skew_alarm_ms, 0, 24 * HOURS, "5min",
 		N_("How wrong the instrument's clock may be before that is announced as event clock_skew; 0s never announces it, "
 		   "for an instrument that stamps the beginning of long tests.")),

@@ -50,6 +50,7 @@ struct instrument_rows { /* as written; config_instrument.c makes a struct instr
 	struct calibration_config calibration;
 	struct control_config control;
 	int64_t skew_alarm_ms;
+	bool set_clock;
 };
 
 #endif

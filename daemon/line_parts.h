@@ -28,8 +28,14 @@ struct unit { /* one instrument of the line */
 	struct noise *noise; /* NULL: none was heard yet */
 	struct skew skew;    /* of its clock against ours */
 	bool skew_read;      /* what was announced of it before this start */
-	bool attended;       /* asked to the end since it was away: what comes now did not wait for us */
-	long clock_due_ms;   /* what it says of its clock is looked at then */
+	struct {
+		int64_t at_ms, before_s; /* its clock was set then, last; the skew until then; 0: never */
+		bool untold;             /* that is not in the journal yet */
+		bool taken;              /* the instrument said that it did */
+		bool unwritten;          /* what the journal keeps of it is not as it is now */
+	} set;
+	bool attended;     /* asked to the end since it was away: what comes now did not wait for us */
+	long clock_due_ms; /* what it says of its clock is looked at then */
 	/* under the line's lock */
 	struct fault fault;
 	struct maker maker;
@@ -86,6 +92,8 @@ void line_clock_told(struct unit *unit); /* the driver heard what its clock says
 /* What was stored, received at `then`. */
 void line_clock_results(
 	struct line *line, struct unit *unit, const struct intake_batch *batch, const struct skew_moment *then);
+/* Before ask(): whether it is to set the clock in this turn. */
+void line_clock_wish(struct line *line, struct unit *unit);
 void line_clock_announce(struct line *line, struct unit *unit);
 
 /* line_noise.c: bytes that are no frame. True: a notice is in the open batch, to be stored before anything else. */

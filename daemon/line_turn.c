@@ -224,6 +224,7 @@ enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault)
 	if (line_noise_look(line, unit) < 0)
 		return TURN_STOP;
 	unit->instrument.now = clock_local();
+	line_clock_wish(line, unit);
 	unit->instrument.driver->ask(&unit->instrument, &request);
 	if (request.pause_ms > 0 && link_pause(line->link, request.pause_ms) < 0)
 		return TURN_STOP;

@@ -87,6 +87,15 @@ enum next {
 
 enum { FRAME_MORE = 0, FRAME_NONE = -1 };
 
+/* Setting an instrument's clock: the line wishes it before ask(), take() tells what came of it. The driver asks for it
+ * only between results: when all that the instrument lists was read and is stored. */
+enum clock_setting {
+	CLOCK_LEFT,    /* nothing is wished */
+	CLOCK_WISHED,  /* set it to `now` */
+	CLOCK_SET,     /* the instrument took it; what `clock` says next is the new one */
+	CLOCK_REFUSED, /* it did not */
+};
+
 struct instrument {
 	const struct driver *driver;
 	const void *options; /* the driver's options struct, filled from `driver->options` */
@@ -98,8 +107,9 @@ struct instrument {
 	struct maker maker;      /* take() fills in what the instrument says of itself */
 	char clock[32];          /* take(): what its clock says just now, as in tested_at, where the answer told it; who
 	                            reads it clears it */
-	const char *file;        /* whose bytes frame() and take() see, its name; NULL where the link is no folder */
-	struct date_time file_day;   /* of its last change */
+	enum clock_setting setting; /* of its clock; cleared by who reads what came of it */
+	const char *file;           /* whose bytes frame() and take() see, its name; NULL where the link is no folder */
+	struct date_time file_day;  /* of its last change */
 	enum identity_rule identity; /* what becomes of identity numbers in what it registers */
 	bool idle;                   /* frame(): nothing more comes, so that a frame may end here; set by the cutter */
 };
@@ -158,6 +168,10 @@ struct driver {
 	 * and each time with a reading at least. A frame that is well formed
 	 * but not meant for us (an echo, the host's own words in a capture) gives nothing. */
 	enum next (*take)(struct instrument *instrument, const struct reply *reply, struct readings *readings);
+
+	/* Whether the clocks of its instruments (of this profile) can be set, and what they say of it can be seen;
+	 * NULL: never. */
+	bool (*sets_clock)(const void *profile);
 
 	/* For `assayctl scan`: the lines at which instruments of the family are met, "9600/8n1 115200/8n1", where the
 	 * first thing ask() asks after setup() changes nothing on any instrument and tells by its answer who is there;

@@ -11,6 +11,8 @@
  *     ... the result is stored ...
  *     write   0022 = 2                   erase up to the selected one
  *     read    0012..001F                 and so on, until the newest
+ *     write   0028..002D = y m d h m s, 0022 = 3    set the clock: only where the station wishes it, and nothing is
+ * left to read; the next status shows what came of it
  *
  * Erasing is asked only in the turn after the one that delivered the result: by then it is durable. After silence or a
  * broken link nothing of the interrupted turn is used; the dialogue begins anew from the last stored result.
@@ -125,6 +127,12 @@ static void modbus_ask(struct instrument *instrument, struct request *request)
 		return;
 	case MODBUS_WRITE_ACKNOWLEDGE:
 		ask_command(&profile->acknowledge, request);
+		return;
+	case MODBUS_WRITE_CLOCK:
+		modbus_clock_ask(instrument, request);
+		return;
+	case MODBUS_WRITE_SET_CLOCK:
+		ask_command(&profile->set_clock, request);
 		return;
 	default:
 		if (state->plans[state->step].count == 0)
@@ -306,6 +314,10 @@ static enum next decide(struct instrument *instrument, struct readings *readings
 	struct modbus_state *state = instrument->state;
 	bool more = modbus_is_triggered(instrument->profile) ? modbus_trigger_decide(instrument, readings)
 	                                                     : modbus_status_decide(instrument, readings);
+	if (!more && instrument->setting == CLOCK_WISHED && modbus_sets_clock(instrument->profile)) {
+		modbus_clock_encode(instrument);
+		return begin(state, MODBUS_WRITE_CLOCK, NEXT_ASK);
+	}
 	return begin(state, state->step, more ? NEXT_ASK : NEXT_IDLE);
 }
 
@@ -349,6 +361,16 @@ static enum next take_done(struct instrument *instrument, struct readings *readi
 	case MODBUS_WRITE_ACKNOWLEDGE:
 		state->erased = true;
 		return begin(state, MODBUS_ASK_STATUS, state->last == state->newest ? NEXT_IDLE : NEXT_ASK);
+	case MODBUS_WRITE_CLOCK:
+		if (!profile->write_multiple && ++state->word < modbus_field_of(profile, MODBUS_NEW_CLOCK)->count)
+			return NEXT_ASK;
+		if (profile->set_clock.given)
+			return begin(state, MODBUS_WRITE_SET_CLOCK, NEXT_ASK);
+		/* fall through */
+	case MODBUS_WRITE_SET_CLOCK:
+		state->told &= ~(unsigned)MODBUS_TOLD_CLOCK;
+		instrument->setting = CLOCK_SET;
+		return begin(state, MODBUS_ASK_STATUS, NEXT_ASK);
 	default: /* MODBUS_REST */
 		if (++state->rests % REST_POLLS == 0)
 			start_anew(instrument);
@@ -428,6 +450,13 @@ static enum next take_refused(struct instrument *instrument, const struct reply 
 			_("the instrument refuses to erase stored results (Modbus exception %d); acknowledge = no would be right"),
 			reply->exception);
 		return go_on(instrument);
+	}
+	if (state->step == MODBUS_WRITE_CLOCK || state->step == MODBUS_WRITE_SET_CLOCK) {
+		instrument->setting = CLOCK_REFUSED;
+		modbus_tell(state, readings, MODBUS_TOLD_CLOCK, NOTICE_INSTRUMENT_FAULT,
+			_("the instrument refuses to have its clock set (Modbus exception %d); set-clock = no would be right"),
+			reply->exception);
+		return begin(state, MODBUS_ASK_STATUS, NEXT_IDLE);
 	}
 	bool of_result = state->step != MODBUS_ASK_IDENTITY && state->step != MODBUS_ASK_STATUS;
 	if (reply->exception == ILLEGAL_VALUE && of_result && !modbus_is_triggered(instrument->profile))
@@ -511,6 +540,7 @@ const struct driver modbus_driver = {
 	.ask = modbus_ask,
 	.frame = modbus_frame,
 	.take = modbus_take,
+	.sets_clock = modbus_sets_clock,
 	.scan_lines = "9600/8n1 115200/8n1 19200/8e1",
 	.recognised = modbus_recognised,
 	.take_raw = modbus_take_raw,

@@ -3,6 +3,7 @@
  *   modbus.c          the turn machine: what is asked next, and what an answer leads to
  *   modbus_status.c   identity and status registers: which results there are to fetch
  *   modbus_trigger.c  when there is a result, on instruments that do not number them
+ *   modbus_clock.c    setting the instrument's clock
  *   modbus_pages.c    instruments that list their memory page by page, by a function of their own
  *   modbus_record.c   the registers of one result -> reading
  *   modbus_value.c    registers -> number, text or time: types, orders, scales, sentinels
@@ -69,6 +70,7 @@ enum modbus_role {
 	MODBUS_CLOCK,
 	MODBUS_READY,
 	MODBUS_SELECT,
+	MODBUS_NEW_CLOCK, /* where the time to set the clock to is written */
 	MODBUS_VALID,
 	MODBUS_SEQUENCE,
 	MODBUS_CHANNEL,
@@ -152,7 +154,7 @@ struct modbus_profile {
 	size_t field_count;
 	struct modbus_map maps[MODBUS_MAPS_MAX];
 	size_t map_count;
-	struct modbus_command latch, acknowledge;
+	struct modbus_command latch, acknowledge, set_clock;
 	bool write_multiple;
 	bool wrap_given;
 	uint32_t wrap_first, wrap_last; /* the running number's range */
@@ -219,6 +221,8 @@ enum modbus_step {
 	MODBUS_WRITE_SELECT,
 	MODBUS_WRITE_LATCH,
 	MODBUS_WRITE_ACKNOWLEDGE,
+	MODBUS_WRITE_CLOCK,
+	MODBUS_WRITE_SET_CLOCK,
 	MODBUS_ASK_PAGE,
 	MODBUS_REST, /* not our instrument: look again rarely */
 };
@@ -230,7 +234,8 @@ enum {
 	MODBUS_TOLD_FOREIGN = 4,
 	MODBUS_TOLD_REFUSED = 8,
 	MODBUS_TOLD_ORDER = 16,
-	MODBUS_TOLD_ACKNOWLEDGE = 32
+	MODBUS_TOLD_ACKNOWLEDGE = 32,
+	MODBUS_TOLD_CLOCK = 64
 };
 
 /* What the status registers say about the results. All but the first two change where reading goes on, and are
@@ -269,6 +274,7 @@ struct modbus_state {
 	bool calibration_due, overrun;
 	char serial[48]; /* whose results `last` counts */
 	char clock[32];
+	uint16_t new_clock[6]; /* being written */
 	struct {
 		uint16_t address, count;
 		bool known;
@@ -300,6 +306,13 @@ struct modbus_value {
 void modbus_value_read(
 	const struct modbus_field *field, enum modbus_order order, struct bytes bytes, struct modbus_value *ret);
 uint32_t modbus_number(const struct modbus_field *field, enum modbus_order order, struct bytes bytes);
+
+/* modbus_clock.c */
+int modbus_clock_check(const struct modbus_profile *profile, struct fault *fault);
+bool modbus_sets_clock(const void *profile);
+/* The time as the registers hold it, into state->new_clock: once, so that no midnight falls between two of them. */
+void modbus_clock_encode(struct instrument *instrument);
+void modbus_clock_ask(struct instrument *instrument, struct request *request); /* the word that is next */
 
 /* modbus_plan.c */
 int modbus_plan_make(const struct modbus_profile *profile, enum modbus_group group, struct modbus_plan *ret);

@@ -53,10 +53,11 @@ static int resolve_fields(struct modbus_profile *profile, struct fault *fault)
 				_("%s: %u registers cannot be read in one request of at most %ld (max-read in [registers])"),
 				field->name, field->count, profile->max_read);
 	}
-	struct modbus_command *commands[] = { &profile->latch, &profile->acknowledge };
-	for (size_t i = 0; i < 2; i++) {
-		int error = commands[i]->given ? resolve(profile, i ? "acknowledge" : "latch", commands[i]->documented,
-							 1, &commands[i]->address, fault)
+	static const char *const names[] = { "latch", "acknowledge", "set-clock" };
+	struct modbus_command *commands[] = { &profile->latch, &profile->acknowledge, &profile->set_clock };
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		int error = commands[i]->given ? resolve(profile, names[i], commands[i]->documented, 1,
+							 &commands[i]->address, fault)
 		                               : 0;
 		if (error < 0)
 			return error;
@@ -210,14 +211,15 @@ static int check_control(const struct modbus_profile *profile, struct fault *fau
 	if (!select && profile->acknowledge.given)
 		return fault_set(fault, EINVAL,
 			_("[control] acknowledge needs select = ADDRESS TYPE: it erases results up to the selected one"));
-	return 0;
+	return modbus_clock_check(profile, fault);
 }
 
 static int check_fields(const struct modbus_profile *profile, struct fault *fault)
 {
 	for (size_t i = 0; i < profile->field_count; i++) {
 		const struct modbus_field *field = &profile->fields[i];
-		bool is_time = field->role == MODBUS_TIME || field->role == MODBUS_CLOCK;
+		bool is_time =
+			field->role == MODBUS_TIME || field->role == MODBUS_CLOCK || field->role == MODBUS_NEW_CLOCK;
 		if (is_time != modbus_form_is_time(field->form) && field->role != MODBUS_SAID)
 			return fault_set(fault, EINVAL,
 				is_time ? _("%s is no time; ymdhms, bcd-time, dos-time or seconds would be right")
@@ -290,7 +292,8 @@ static int finish_pages(struct modbus_profile *profile, struct fault *fault)
 	if (profile->pages.end == profile->pages.record)
 		return fault_set(fault, EINVAL,
 			_("end in [pages] is as long as a record; then the end could not be told from a result"));
-	if (profile->window.given || profile->every_s > 0 || profile->latch.given || profile->acknowledge.given)
+	if (profile->window.given || profile->every_s > 0 || profile->latch.given || profile->acknowledge.given ||
+		profile->set_clock.given)
 		return fault_set(fault, EINVAL,
 			_("an instrument with [pages] has neither [window] nor [trigger] nor [control]"));
 	for (size_t i = 0; i < profile->field_count; i++) {

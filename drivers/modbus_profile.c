@@ -115,6 +115,11 @@ static int set_acknowledge(struct modbus_profile *profile, const char *value, st
 	return parse_command(&profile->acknowledge, value, fault);
 }
 
+static int set_set_clock(struct modbus_profile *profile, const char *value, struct fault *fault)
+{
+	return parse_command(&profile->set_clock, value, fault);
+}
+
 static int set_write(struct modbus_profile *profile, const char *value, struct fault *fault)
 {
 	profile->write_multiple = strcmp(value, "multiple") == 0;
@@ -270,6 +275,7 @@ static const struct {
 	{ "trigger", "every", set_every },
 	{ "control", "latch", set_latch },
 	{ "control", "acknowledge", set_acknowledge },
+	{ "control", "set-clock", set_set_clock },
 	{ "control", "write", set_write },
 	{ "window", "at", set_window_at },
 	{ "window", "length", set_window_length },
@@ -306,6 +312,7 @@ static const struct {
 	{ "status", "clock", MODBUS_CLOCK, MODBUS_STATUS, 0, 0 },
 	{ "trigger", "ready", MODBUS_READY, MODBUS_STATUS, 0, 0 },
 	{ "control", "select", MODBUS_SELECT, MODBUS_WRITTEN, 0, 0 },
+	{ "control", "clock", MODBUS_NEW_CLOCK, MODBUS_WRITTEN, 0, 0 },
 	{ "field", "valid", MODBUS_VALID, MODBUS_RECORD, 0, 0 },
 	{ "field", "sequence", MODBUS_SEQUENCE, MODBUS_RECORD, 0, 0 },
 	{ "field", "channel", MODBUS_CHANNEL, MODBUS_RECORD, 0, 0 },

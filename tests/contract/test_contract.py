@@ -39,6 +39,9 @@ RETESTED = {**HEAD, "event": "retest_group", "instrument": "pr-1", "at": "2026-0
             "members": [{"id": HEAD["id"], "verdict": "positive"}, {"id": HEAD["id"], "verdict": "negative"}]}
 ASKEW = {**HEAD, "event": "clock_skew", "instrument": "pr-1", "at": "2026-03-05T09:43:02.118+08:00", "skew_s": -421, "skew_by": "results",
          "within_s": 60, "since": "2026-03-05T08:43:02.118+08:00", "alarm_s": 300}
+INSTRUMENT_SET = {**HEAD, "event": "clock_set", "instrument": "an-1", "at": "2026-03-05T09:43:02.118+08:00", "by_ms": 421000,
+                  "before": "2026-03-05T09:36:01.118+08:00", "after": "2026-03-05T09:43:02.118+08:00", "skew_s": 0, "skew_by": "clock",
+                  "within_s": 2}
 CLOCK_SET = {**HEAD, "event": "clock_correction", "at": "2026-03-05T09:43:02.118+08:00", "first": 3, "last": 9, "by_ms": 1772674980000,
              "booted_at": "2026-03-05T09:40:02.118+08:00", "boot": "2605fed2-f82b-4151-a541-6a449db3811e"}
 BOUND = {**RECORD, "flags": ["sample_disagrees"],
@@ -57,7 +60,7 @@ MANIFEST = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "day": "2026-03-
 RIGHT = [("seal", SEAL), ("manifest", MANIFEST), ("request-manifest", {"day": "2026-03-05"}),
          ("response-manifest", {"day": "2026-03-05", "manifests": [MANIFEST]}),
          ("record", RECORD), ("record", LEAST), ("record", {**RECORD, "from_a_later_version": 1}), ("event", EVENT),
-         ("event", REGISTERED), ("event", RETESTED), ("event", ASKEW), ("event", CLOCK_SET), ("record", BOUND), ("record", {**RECORD, "test_seq": 2, "retest_of": HEAD["id"]}),
+         ("event", REGISTERED), ("event", RETESTED), ("event", ASKEW), ("event", CLOCK_SET), ("event", INSTRUMENT_SET), ("record", BOUND), ("record", {**RECORD, "test_seq": 2, "retest_of": HEAD["id"]}),
          ("event", CLOSED), ("record", CORRECTED),
          ("status", STATUS), ("status", {"online": False}), ("receipt", {"epoch": "7f3a", "through": 0}),
          ("receipt", {"epoch": "7f3a", "through": 18200, "missing": [[18011, 18013]]}), ("request-status", {}),

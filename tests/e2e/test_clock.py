@@ -160,3 +160,44 @@ def test_a_box_that_started_in_1970_says_by_how_much_its_records_are_off():
         daemon.start()
         time.sleep(1.5)
         assert len(events(daemon, "clock_correction")) == 1
+
+
+@pytest.mark.parametrize("offset", [-420, 600])
+def test_a_clock_is_set_where_the_station_wishes_it_and_no_result_is_lost_or_doubled(offset):
+    with harness.Room() as room:
+        synced = Synced(room, True)
+        broker = room.broker()
+        subscriber = room.subscriber(broker.port)
+        sim = room.sim("an-1", "a6b", ("--tcp", "127.0.0.1:0"), "--results", "40", "--rate", "15", "--clock-offset", str(offset))
+        daemon = room.daemon(analyzer(sim.address, "set-clock = yes\n"), TARGET.format(port=broker.port),
+                             env=synced.environment()).start()
+        event = wait_for_events(daemon, "clock_set")[0]
+        assert event["instrument"] == "an-1" and abs(event["by_ms"] + offset * 1000) <= 3000, event
+        assert abs(event["skew_s"]) <= 2 and event["skew_by"] == "clock", event
+        assert abs(seconds(event["after"]) - seconds(event["before"]) + offset) <= 3, event
+        wait_for_events(daemon, "clock_skew_over")
+        harness.wait_for(lambda: len(sim.truth()) == 40, 20, "forty results")
+        verdict = harness.settle([sim], subscriber)
+        assert verdict.finished == 40 and not verdict.lost and not verdict.doubled and not verdict.invented, verdict
+        records = [record for record, _ in subscriber.records()]
+        off = [seconds(record["tested_at"]) - seconds(record["received_at"]) for record in records]
+        assert abs(off[0] - offset) < 5 and abs(off[-1]) < 5, off
+        assert len({record["id"] for record in records}) == 40
+        assert daemon.stop() == 0
+        daemon.start()  # and not again at once
+        time.sleep(1)
+        assert len(events(daemon, "clock_set")) == 1 and "alarm" in daemon.status()["instruments"]["an-1"]["clock"]
+
+
+@pytest.mark.parametrize("setting, box_synced", [("", True), ("set-clock = yes\n", False)])
+def test_a_clock_is_left_alone_unless_it_is_wished_and_ours_is_right(setting, box_synced):
+    with harness.Room() as room:
+        synced = Synced(room, box_synced)
+        sim = room.sim("an-1", "a6b", ("--tcp", "127.0.0.1:0"), "--results", "3", "--rate", "10", "--clock-offset", "-420")
+        daemon = room.daemon(analyzer(sim.address, setting), env=synced.environment()).start()
+        results = lambda: [entry for entry in daemon.entries() if "instrument_seq" in entry]
+        harness.wait_for(lambda: len(results()) == 3, 15, "the results")
+        polls = daemon.status()["instruments"]["an-1"]["polls"]
+        harness.wait_for(lambda: daemon.status()["instruments"]["an-1"]["polls"] > polls + 10, 15, "ten polls")
+        assert events(daemon, "clock_set") == []
+        assert all(seconds(record["tested_at"]) - seconds(record["received_at"]) < -410 for record in results())

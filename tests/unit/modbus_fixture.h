@@ -42,6 +42,9 @@ struct device {
 	int exception_read, exception_latch, exception_acknowledge, exception_select; /* 0: none */
 	unsigned reads, writes, exchanges, acknowledged, pauses;
 	uint32_t acknowledged_number;
+	uint16_t new_clock[6], clock[6]; /* what was written, what it was set to; all 0: never */
+	unsigned clock_sets;
+	int exception_clock;
 };
 
 static inline struct device_record *device_add(struct device *device, uint32_t value_bits)
@@ -121,6 +124,8 @@ static inline void device_status(struct device *device, uint16_t registers[stati
 	const uint16_t status[] = { device->status, 12, 500, (uint16_t)device->count, (uint16_t)(oldest >> 16),
 		(uint16_t)oldest, (uint16_t)(newest >> 16), (uint16_t)newest, 2026, 3, 5, 9, 45, 2 };
 	memcpy(registers + 0x12, status, sizeof(status));
+	if (device->clock[0])
+		memcpy(registers + 0x1A, device->clock, sizeof(device->clock));
 }
 
 static inline int device_read(struct device *device, const struct request *request, uint16_t *out)
@@ -183,6 +188,16 @@ static inline int device_write(struct device *device, const struct request *requ
 	}
 	if (request->address == 0x22 && value == 1)
 		return device_latch(device);
+	if (request->address >= 0x28 && request->address + request->count <= 0x2E) {
+		memcpy(device->new_clock + request->address - 0x28, request->registers, 2U * request->count);
+		return 0;
+	}
+	if (request->address == 0x22 && value == 3) {
+		device->clock_sets++;
+		if (!device->exception_clock)
+			memcpy(device->clock, device->new_clock, sizeof(device->clock));
+		return device->exception_clock;
+	}
 	if (request->address != 0x22 || value != 2)
 		return 2;
 	if (device->exception_acknowledge)

@@ -100,6 +100,54 @@ static void ten_identical_results_are_ten_readings(void **state)
 	assert_int_equal(bench->kept_count, 10);
 }
 
+static void the_clock_is_set_only_when_it_is_wished_and_nothing_is_left_to_read(void **state)
+{
+	struct bench *bench = *state;
+	const uint16_t wanted[] = { 2028, 2, 29, 23, 59, 58 };
+	bench->instrument.now = (struct date_time){ 2028, 2, 29, 23, 59, 58 };
+	device_add(&bench->device, TWELVE);
+	bench_poll(bench);
+	bench_poll(bench);
+	assert_int_equal(bench->device.clock_sets, 0);
+	assert_string_equal(bench->instrument.clock, "2026-03-05T09:45:02");
+	for (int i = 0; i < 3; i++)
+		device_add(&bench->device, TWELVE);
+	bench->instrument.setting = CLOCK_WISHED;
+	bench->device.exception_acknowledge = 6; /* busy: results stay unread, and the clock as it is */
+	bench_poll(bench);
+	assert_int_equal(bench->instrument.setting, CLOCK_WISHED);
+	bench->device.exception_acknowledge = 0;
+	bench_poll(bench);
+	bench_poll(bench);
+	assert_numbers(bench, 1, 4);
+	assert_int_equal(bench->device.clock_sets, 1);
+	assert_memory_equal(bench->device.clock, wanted, sizeof(wanted));
+	assert_int_equal(bench->instrument.setting, CLOCK_SET);
+	assert_string_equal(bench->instrument.clock, "2028-02-29T23:59:58");
+	bench_poll(bench);
+	assert_int_equal(bench->device.clock_sets, 1);
+	assert_int_equal(bench->notice_count, 0);
+}
+
+static void a_clock_that_cannot_be_set_is_told_once(void **state)
+{
+	struct bench *bench = *state;
+	bench->instrument.now = (struct date_time){ 2026, 3, 5, 9, 41, 20 };
+	bench->device.exception_clock = 3;
+	for (int i = 0; i < 3; i++) {
+		bench->instrument.setting = CLOCK_WISHED;
+		bench_poll(bench);
+		assert_int_equal(bench->instrument.setting, CLOCK_REFUSED);
+	}
+	assert_int_equal(bench->device.clock_sets, 3);
+	assert_int_equal(bench->notice_count, 1);
+	assert_int_equal(bench->notices[0].kind, NOTICE_INSTRUMENT_FAULT);
+	assert_non_null(strstr(bench->notices[0].reason, "set-clock = no"));
+	device_add(&bench->device, TWELVE); /* and its results come as before */
+	bench_poll(bench);
+	assert_numbers(bench, 1, 1);
+}
+
 static void nothing_new_costs_one_read(void **state)
 {
 	struct bench *bench = *state;
@@ -841,6 +889,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PROMISE(every_word_of_a_result_arrives),
 		PROMISE(ten_identical_results_are_ten_readings),
+		PROMISE(the_clock_is_set_only_when_it_is_wished_and_nothing_is_left_to_read),
+		PROMISE(a_clock_that_cannot_be_set_is_told_once),
 		PROMISE(nothing_new_costs_one_read),
 		PROMISE(an_empty_instrument_says_nothing),
 		PROMISE(erasing_is_asked_only_after_the_result_was_stored),

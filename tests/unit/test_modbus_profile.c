@@ -137,6 +137,57 @@ static void both_word_orders_are_the_same_profile_otherwise(void **state)
 	free(cdab);
 }
 
+/* What is written to set a clock reads as the time it was set to, in every form and order, one by one or together. */
+static void a_clock_is_written_as_it_is_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *form, *order, *write;
+		uint16_t words[6];
+	} forms[] = {
+		{ "ymdhms", "ABCD", "single", { 2027, 12, 31, 23, 59, 58 } },
+		{ "ymdhms", "CDAB", "multiple", { 2027, 12, 31, 23, 59, 58 } },
+		{ "bcd-time", "ABCD", "multiple", { 0x2712, 0x3123, 0x5958 } },
+		{ "seconds", "ABCD", "multiple", { 0x6D18, 0x1FFE } },
+		{ "seconds", "CDAB", "single", { 0x1FFE, 0x6D18 } },
+		{ "seconds", "DCBA", "multiple", { 0xFE1F, 0x186D } },
+	};
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct modbus_profile profile;
+		struct modbus_state memory = { 0 };
+		struct fault fault = { "" };
+		char field[32];
+		snprintf(field, sizeof(field), "9 %s", forms[i].form);
+		const struct line lines[] = { { "status", "newest", "0 u16" }, { "field", "value", "1 u16" },
+			{ "registers", "order", forms[i].order }, { "control", "write", forms[i].write },
+			{ "status", "clock", field }, { "control", "clock", field }, END };
+		assert_int_equal(build(&profile, lines, &fault), 0);
+		struct instrument instrument = { .driver = &modbus_driver,
+			.profile = &profile,
+			.state = &memory,
+			.now = { 2027, 12, 31, 23, 59, 58 } };
+		const struct modbus_field *clock = modbus_field_of(&profile, MODBUS_CLOCK);
+		uint8_t bytes[12];
+		struct modbus_value value;
+		assert_true(modbus_sets_clock(&profile));
+		modbus_clock_encode(&instrument);
+		for (memory.word = 0; memory.word < clock->count;) {
+			struct request request = { 0 };
+			modbus_clock_ask(&instrument, &request);
+			assert_int_equal(request.address, 9 + memory.word);
+			assert_int_equal(request.count, strcmp(forms[i].write, "single") == 0 ? 1 : clock->count);
+			for (size_t k = 0; k < request.count; k++, memory.word++) {
+				assert_int_equal(request.registers[k], forms[i].words[memory.word]);
+				bytes[2 * memory.word] = (uint8_t)(request.registers[k] >> 8);
+				bytes[2 * memory.word + 1] = (uint8_t)request.registers[k];
+			}
+		}
+		modbus_value_read(clock, modbus_order_now(&instrument, clock),
+			bytes_of(bytes, MODBUS_BYTES(clock->count)), &value);
+		assert_string_equal(value.text, "2027-12-31T23:59:58");
+	}
+}
+
 static void a_wrong_line_is_refused_with_what_would_be_right(void **state)
 {
 	(void)state;
@@ -288,13 +339,27 @@ static void too_much_is_refused(void **state)
 		"pages", "record", "10"                                                                                \
 	}
 
+struct wrong_profile {
+	struct line lines[8];
+	const char *says;
+};
+
+static void refuse(const struct wrong_profile *wrong, size_t count)
+{
+	static struct modbus_profile profile;
+	for (size_t i = 0; i < count; i++) {
+		struct fault fault = { "" };
+		if (build(&profile, wrong[i].lines, &fault) == 0)
+			fail_msg("profile %zu is accepted (%s)", i, wrong[i].says);
+		if (!strstr(fault.text, wrong[i].says))
+			fail_msg("profile %zu: '%s' does not say '%s'", i, fault.text, wrong[i].says);
+	}
+}
+
 static void a_profile_that_does_not_fit_together_is_refused(void **state)
 {
 	(void)state;
-	static const struct {
-		struct line lines[8];
-		const char *says;
-	} wrong[] = {
+	static const struct wrong_profile wrong[] = {
 		{ { VALUE, END }, "newest" },
 		{ { NEWEST, END }, "value nor verdict" },
 		{ { NEWEST, VALUE, { "registers", "first", "40001" }, END }, "40001" },
@@ -356,14 +421,23 @@ static void a_profile_that_does_not_fit_together_is_refused(void **state)
 		{ { PAGES, { "pages", "end", "2" }, { "field", "value", "0 u16" }, { "map unit", "1", "x" }, END },
 			"maps nothing" },
 	};
-	static struct modbus_profile profile;
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		struct fault fault = { "" };
-		if (build(&profile, wrong[i].lines, &fault) == 0)
-			fail_msg("profile %zu is accepted (%s)", i, wrong[i].says);
-		if (!strstr(fault.text, wrong[i].says))
-			fail_msg("profile %zu: '%s' does not say '%s'", i, fault.text, wrong[i].says);
-	}
+	refuse(wrong, sizeof(wrong) / sizeof(wrong[0]));
+}
+
+static void a_clock_that_could_not_be_set_well_is_refused(void **state)
+{
+	(void)state;
+	static const struct wrong_profile wrong[] = {
+		{ { NEWEST, VALUE, { "control", "set-clock", "1 3" }, END }, "clock = ADDRESS TYPE in [control]" },
+		{ { NEWEST, VALUE, { "control", "clock", "1 ymdhms" }, END }, "in [status]" },
+		{ { NEWEST, VALUE, { "control", "clock", "1 u16" }, END }, "is no time" },
+		{ { NEWEST, VALUE, { "status", "clock", "9 ymdhms" }, { "control", "clock", "1 dos-time" }, END },
+			"ymdhms, bcd-time or seconds" },
+		{ { { "trigger", "every", "60s" }, VALUE, { "status", "clock", "9 ymdhms" },
+			  { "control", "clock", "1 ymdhms" }, END },
+			"running numbers" },
+	};
+	refuse(wrong, sizeof(wrong) / sizeof(wrong[0]));
 }
 
 static void fields_too_far_apart_are_refused(void **state)
@@ -737,10 +811,12 @@ int main(void)
 		cmocka_unit_test(each_line_of_each_shipped_profile_is_checked_with_its_number),
 		cmocka_unit_test(the_shipped_window_and_status_are_one_request_each),
 		cmocka_unit_test(both_word_orders_are_the_same_profile_otherwise),
+		cmocka_unit_test(a_clock_is_written_as_it_is_read),
 		cmocka_unit_test(a_wrong_line_is_refused_with_what_would_be_right),
 		cmocka_unit_test(what_is_given_twice_is_refused),
 		cmocka_unit_test(too_much_is_refused),
 		cmocka_unit_test(a_profile_that_does_not_fit_together_is_refused),
+		cmocka_unit_test(a_clock_that_could_not_be_set_well_is_refused),
 		cmocka_unit_test(fields_too_far_apart_are_refused),
 		cmocka_unit_test(neighbours_are_read_together_up_to_the_gap_and_the_longest_request),
 		cmocka_unit_test(a_window_longer_than_a_request_is_read_in_pieces),
