@@ -48,6 +48,26 @@ static int give(struct map *map, const struct export_map *wanted)
 	return EXIT_DONE;
 }
 
+static void print_json(FILE *out, struct json *object)
+{
+	char *line = js_dump(object);
+	fprintf(out, "%s\n", line);
+	free(line);
+	js_free(object);
+}
+
+static void tell_sound(const struct ctl *ctl, const char *path, const struct map *map)
+{
+	if (!ctl->json) {
+		printf(_("%s: no faults; %zu fields\n"), path, map_field_count(map));
+		return;
+	}
+	struct json *told = js_new_object();
+	js_put_text(told, "map", path);
+	js_put_integer(told, "fields", (int64_t)map_field_count(map));
+	print_json(stdout, told);
+}
+
 int ctl_export_map_read(const struct ctl *ctl, const struct export_map *wanted, struct map **ret)
 {
 	char path[4096];
@@ -65,10 +85,8 @@ int ctl_export_map_read(const struct ctl *ctl, const struct export_map *wanted, 
 	if (code != EXIT_DONE) {
 		map_free(*ret);
 		*ret = NULL;
-	} else if (wanted->check && ctl->json) {
-		printf("{\"map\":\"%s\",\"fields\":%zu}\n", wanted->map, map_field_count(*ret));
 	} else if (wanted->check) {
-		printf(_("%s: no faults; %zu fields\n"), path, map_field_count(*ret));
+		tell_sound(ctl, path, *ret);
 	}
 	return code;
 }
@@ -178,22 +196,29 @@ static void tell_refusal(struct exporting_map *exporting, const struct json *rec
 	js_put_integer(told, "seq", js_get_integer(record, "seq", 0));
 	js_put_text(told, "field", refusal->field);
 	js_put_text(told, "reason", refusal->fault.text);
-	char *line = js_dump(told);
-	fprintf(stderr, "%s\n", line);
-	free(line);
-	js_free(told);
+	print_json(stderr, told);
 }
 
 /* Whoever has the record it corrects keeps that one. */
 static void tell_left_out(struct exporting_map *exporting, const struct json *record)
 {
+	const char *id = js_get_text(record, "id"), *corrected = js_get_text(record, "supersedes");
 	exporting->left_out++;
-	if (js_get_text(record, "supersedes") && !exporting->ctl->json)
+	if (!corrected)
+		return;
+	if (!exporting->ctl->json) {
 		fprintf(stderr,
 			_("assayctl: entry %" PRId64
 			  " corrects %s and is left out by the map's filter; tell the platform if it "
 			  "has that one\n"),
-			js_get_integer(record, "seq", 0), js_get_text(record, "supersedes"));
+			js_get_integer(record, "seq", 0), corrected);
+		return;
+	}
+	struct json *told = js_new_object();
+	js_put_text(told, "left_out", id ? id : "");
+	js_put_integer(told, "seq", js_get_integer(record, "seq", 0));
+	js_put_text(told, "supersedes", corrected);
+	print_json(stderr, told);
 }
 
 static bool wants(struct exporting_map *exporting, const struct json *record)

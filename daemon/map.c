@@ -351,11 +351,6 @@ int map_ready(const struct map *map, struct fault *fault)
 	return 0;
 }
 
-const char *map_title(const struct map *map)
-{
-	return map->settings.title;
-}
-
 size_t map_field_count(const struct map *map)
 {
 	return map->fields.count;

@@ -28,7 +28,6 @@ void map_free(struct map *map); /* NULL is fine */
 int map_give(struct map *map, const char *name, const char *value, struct fault *fault);
 int map_ready(const struct map *map, struct fault *fault); /* -EINVAL: something must be given and was not */
 
-const char *map_title(const struct map *map);
 size_t map_field_count(const struct map *map);
 bool map_has_documents(const struct map *map);    /* in batches: several documents, a file each */
 bool map_wants_superseded(const struct map *map); /* each record, also one that another corrects */

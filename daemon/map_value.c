@@ -88,7 +88,7 @@ static char *time_text(const char *time, const char *pattern)
 		size_t at, length;
 	} parts[] = { { "yyyy", 0, 4 }, { "yy", 2, 2 }, { "MM", 5, 2 }, { "dd", 8, 2 }, { "HH", 11, 2 },
 		{ "mm", 14, 2 }, { "ss", 17, 2 }, { "SSS", 20, 3 } };
-	char whole[24] = "";
+	char whole[32] = "";
 	size_t fraction = 0, used = 0;
 	if (strlen(time) < 19 || time[4] != '-' || time[7] != '-' || time[10] != 'T' || time[13] != ':' ||
 		time[16] != ':')

@@ -62,11 +62,6 @@ void map_writer_free(struct map_writer *writer)
 	free(writer);
 }
 
-size_t map_writer_documents(const struct map_writer *writer)
-{
-	return writer->number;
-}
-
 /* ---- texts of the rows ---- */
 
 static void free_texts(char **texts, size_t count)

@@ -26,7 +26,6 @@ int map_writer_add(
 	struct map_writer *writer, const struct json *record, const char *original, struct map_refusal *ret_refusal);
 /* Writes what is left. 0, -EINVAL with the reason when the envelope cannot be written, -EIO. */
 int map_writer_end(struct map_writer *writer, struct map_refusal *ret_refusal);
-size_t map_writer_documents(const struct map_writer *writer);
 void map_writer_free(struct map_writer *writer); /* NULL is fine */
 
 #endif

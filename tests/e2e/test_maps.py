@@ -375,3 +375,36 @@ def test_a_full_disk_leaves_no_half_document(tmp_path):
     done = subprocess.run([os.path.join(harness.BUILD, "assayctl"), "export", "--map", path, "--lines", "-", "--given", "jczbh=1", "--given",
                            "jcdw=2"], input=records(), stdout=open("/dev/full", "wb"), stderr=subprocess.PIPE, timeout=30, check=False)
     assert done.returncode == 1 and b"cannot be written" in done.stderr
+
+
+AROUND = "[map]\nformat = xml\nonly-verdicts = negative\n[given]\nwho =\n[envelope]\nl.who = given who\nl.r = records\n[field]\na = value\n"
+
+
+def test_what_an_envelope_cannot_carry_leaves_no_document(tmp_path):
+    path, out = tmp_path / "around.conf", tmp_path / "out.xml"
+    path.write_text(AROUND)
+    lines = b'{"kind":"sample","id":"a","verdict":"negative","value":"1"}\n'
+    words = [os.path.join(harness.BUILD, "assayctl"), "--json", "export", "--map", str(path), "--lines", "-"]
+
+    def run(who, *more):
+        return subprocess.run([*words, "--given", "who=" + who, *more], input=lines, capture_output=True, timeout=30, check=False)
+
+    done = run("\x01", "-o", str(out))
+    assert done.returncode == 1 and b"l.who: l.who holds a control character" in done.stderr and os.listdir(tmp_path) == ["around.conf"]
+    done = run("me", "-o", str(tmp_path / "no/such/out.xml"))
+    assert done.returncode == 1 and b"out.xml cannot be written" in done.stderr
+    done = run("me", "-o", str(out))
+    assert done.returncode == 0 and b"<l><who>me</who>\n<r><a>1</a></r>\n</l>" in out.read_bytes()
+    assert json.loads(done.stdout) == {"exported": 1, "documents": 1, "left_out": 0, "superseded": 0, "refused": 0}
+    assert json.loads(run("me", "--check").stdout) == {"map": str(path), "fields": 1}
+
+
+def test_a_correction_that_the_filter_keeps_back_is_told(tmp_path):
+    path = tmp_path / "around.conf"
+    path.write_text(AROUND)
+    lines = (b'{"kind":"sample","id":"a","seq":1,"verdict":"negative"}\n'
+             b'{"kind":"sample","id":"b","seq":2,"verdict":"suspect","supersedes":"a"}\n')
+    done = subprocess.run([os.path.join(harness.BUILD, "assayctl"), "export", "--map", str(path), "--lines", "-", "--given", "who=x"],
+                          input=lines, capture_output=True, timeout=30, check=False, env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""})
+    assert b"entry 2 corrects a and is left out by the map's filter" in done.stderr
+    assert b"0 records in 0 documents; 1 left out by the map's filter, 1 because another corrects them" in done.stderr
