@@ -74,6 +74,15 @@ static void skew_text(char *out, size_t size, const struct json *clock)
 		snprintf(out, size, _("%s%lld days"), sign, size_s / 86400);
 }
 
+static void print_missing(const struct json *list)
+{
+	for (size_t i = 0; list && i < js_count(list); i++) {
+		const struct json *it = js_at(list, i);
+		printf(_("    %lld samples of %s on %s without a valid control before them: measure one\n"),
+			(long long)js_get_integer(it, "samples", 0), text_of(it, "item"), text_of(it, "day"));
+	}
+}
+
 static void print_instrument(const char *id, const struct json *it, size_t width)
 {
 	char heard[48], result[48], stored[24], skew[48];
@@ -91,6 +100,7 @@ static void print_instrument(const char *id, const struct json *it, size_t width
 	if (js_get_text(it, "fault"))
 		printf("    %s\n", js_get_text(it, "fault"));
 	print_calibration(js_get(it, "calibration"));
+	print_missing(js_get(it, "control_missing"));
 	if (js_get_bool(js_get(it, "clock"), "alarm", false))
 		printf(_("    its clock is wrong since %.16s: set it at the instrument\n"),
 			text_of(js_get(it, "clock"), "since"));

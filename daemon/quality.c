@@ -297,6 +297,20 @@ int quality_over(struct quality *quality, const char *today, int64_t before_ms, 
 	return row;
 }
 
+int quality_waiting(struct quality *quality, void (*each)(void *context, const struct series *series), void *context,
+	struct fault *fault)
+{
+	struct series series;
+	int row;
+	pthread_mutex_lock(&quality->mutex);
+	while ((row = db_step(quality->over, fault)) == 1) {
+		read_series(quality->over, &series);
+		each(context, &series);
+	}
+	pthread_mutex_unlock(&quality->mutex);
+	return row;
+}
+
 /* ---- writing ---- */
 
 static char *kept_of(const struct series *series)

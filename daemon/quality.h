@@ -98,6 +98,10 @@ int quality_find(
 int quality_over(
 	struct quality *quality, const char *today, int64_t before_ms, struct series *ret, struct fault *fault);
 
+/* Calls `each` for every series whose samples are counted now. */
+int quality_waiting(struct quality *quality, void (*each)(void *context, const struct series *series), void *context,
+	struct fault *fault);
+
 /* By the journal's writer, inside the transaction of the entries. */
 int quality_write(const struct series *series, struct db *db, struct fault *fault);
 /* After that transaction, whatever came of it. */

@@ -43,8 +43,11 @@ int64_t record_time(const char *text)
 	struct tm at = { 0 };
 	int millis = 0, hours = 0, minutes = 0;
 	char sign = 0;
+	/* ours has thousandths, an instrument's has none */
 	int got = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3d%c%2d:%2d", &at.tm_year, &at.tm_mon, &at.tm_mday,
 		&at.tm_hour, &at.tm_min, &at.tm_sec, &millis, &sign, &hours, &minutes);
+	if (got == 6)
+		got = 1 + sscanf(text + strcspn(text, "T"), "T%*2d:%*2d:%*2d%c%2d:%2d", &sign, &hours, &minutes) + 6;
 	if (got != 10 || (sign != '+' && sign != '-'))
 		return 0;
 	at.tm_year -= 1900;
@@ -86,6 +89,40 @@ struct record_test record_test(const struct json *record)
 		.item = *code ? code : record_text(item, "as_sent"),
 		.source = *record_text(sample, "registered_by") ? "" : record_text(js_get(record, "instrument"), "id"),
 	};
+}
+
+/* Said by whoever judged it, else by the instrument, else by what a control or blank is. */
+static enum verdict expected_of(const struct json *record, enum kind kind)
+{
+	const char *words[] = { record_text(js_get(record, "qc"), "expected"),
+		record_text(js_get(record, "said"), kind_name(kind)) };
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		for (enum verdict verdict = VERDICT_NEGATIVE; verdict <= VERDICT_POSITIVE; verdict++)
+			if (strcmp(words[i], verdict_name(verdict)) == 0)
+				return verdict;
+	return kind == KIND_BLANK || kind == KIND_CONTROL ? VERDICT_NEGATIVE : VERDICT_NONE;
+}
+
+bool record_control(const struct json *record, struct measured_control *ret)
+{
+	const char *kind = record_text(record, "kind"), *state = record_text(js_get(record, "qc"), "state");
+	*ret = (struct measured_control){ .state = CONTROL_UNJUDGED };
+	for (enum kind each = KIND_BLANK; each <= KIND_CALIBRATION; each++)
+		if (strcmp(kind_name(each), kind) == 0)
+			ret->kind = each;
+	if (ret->kind == KIND_SAMPLE)
+		return false;
+	snprintf(ret->id, sizeof(ret->id), "%s", record_text(record, "id"));
+	if (ret->kind == KIND_CALIBRATION)
+		ret->state = CONTROL_NONE;
+	else
+		ret->expected = expected_of(record, ret->kind);
+	for (enum control_state each = CONTROL_VALID; each <= CONTROL_FAILED; each++)
+		if (strcmp(control_state_name(each), state) == 0)
+			ret->state = each;
+	bool trusted = *record_text(record, "tested_at") && !record_has_flag(record, "clock_suspect");
+	ret->at_ms = record_time(record_text(record, trusted ? "tested_at" : "received_at"));
+	return ret->at_ms > 0;
 }
 
 bool record_people_named_it(const struct json *record)

@@ -13,7 +13,7 @@ bool record_has_flag(const struct json *record, const char *flag);
 enum verdict record_verdict(const struct json *record); /* NONE where it says none */
 bool record_is_sample(const struct json *record);       /* its kind; false for an event */
 
-/* "2026-03-05T09:43:02.118+08:00" as Unix ms, 0 when it is none. */
+/* "2026-03-05T09:43:02.118+08:00", or without thousandths, as Unix ms; 0 when it is none. */
 int64_t record_time(const char *text);
 
 /* When it was received, and what was known of the clocks then; of an event only when it was told. */
@@ -25,6 +25,9 @@ struct record_test {
 	const char *sample_no, *item, *source;
 };
 struct record_test record_test(const struct json *record);
+
+/* A control, blank, spike or calibration as samples are tied to it; false for anything else. */
+bool record_control(const struct json *record, struct measured_control *ret);
 
 /* True when somebody said whose sample the record is: then it is not the decoder's to change. */
 bool record_people_named_it(const struct json *record);

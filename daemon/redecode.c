@@ -138,6 +138,24 @@ static void carry_quality(const struct json *old, struct json *new)
 			js_append(js_get(new, "flags"), js_new_text(kept[i]));
 }
 
+/* So is the certificate that held when it was measured: today's says nothing of then. */
+static void carry_calibration(const struct json *old, struct json *new)
+{
+	const struct json *calibration = js_get(js_get(old, "instrument"), "calibration");
+	struct json *instrument = js_get(new, "instrument"), *flags = js_new_array();
+	js_remove(instrument, "calibration");
+	if (calibration)
+		js_put(instrument, "calibration", js_copy(calibration));
+	for (size_t i = 0; i < js_count(js_get(new, "flags")); i++) {
+		const char *flag = js_text_of(js_at(js_get(new, "flags"), i));
+		if (strcmp(flag, "calibration_expired") != 0)
+			js_append(flags, js_new_text(flag));
+	}
+	if (record_has_flag(old, "calibration_expired"))
+		js_append(flags, js_new_text("calibration_expired"));
+	js_put(new, "flags", flags);
+}
+
 /* Stays: what people said, whose sample it was and which test of it; and what the instrument said beside these bytes,
  * its clock and the running number by which it was asked for. */
 static void carry_over(const struct json *old, struct json *new)
@@ -154,6 +172,7 @@ static void carry_over(const struct json *old, struct json *new)
 		if (js_get(old, keys[i]))
 			js_put(new, keys[i], js_copy(js_get(old, keys[i])));
 	carry_quality(old, new);
+	carry_calibration(old, new);
 	if (record_people_named_it(old) && js_get(old, "sample"))
 		js_put(new, "sample", js_copy(js_get(old, "sample")));
 	else if (record_people_named_it(old)) /* they said that it is nobody's */

@@ -1,10 +1,11 @@
 /* Journals that were salvaged now, put beside ours by hand, or restored from a backup: what of each still matters is
  * taken over once; a file NAME.known says that it was done.
  *
- *   results      an instrument that still holds one must not give a second record
- *   samples      what was registered is still known by its number; what it was bound to is not: whether its results
- * came the damaged file no longer tells for sure, and a wrong sample is worse than none refusals     stay listed, under
- * TARGET/EPOCH
+ * - results: an instrument that still holds one must not give a second record
+ * - samples: what was registered is still known by its number; what it was bound to is not: whether its results came
+ * the damaged file no longer tells for sure, and a wrong sample is worse than none
+ * - controls: samples of the same day or series were measured under them
+ * - refusals: stay listed, under TARGET/EPOCH
  */
 #include <errno.h>
 #include <glob.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "record_read.h"
 #include "room_parts.h"
 
 enum { IDS_AT_ONCE = 256, PATH_ROOM = CONFIG_PATH_MAX + 128 };
@@ -24,6 +26,8 @@ struct old {
 	char ids[IDS_AT_ONCE][ENTRY_ID_MAX];
 	size_t count;
 	uint64_t last;
+	struct series *series; /* the controls of each instrument and item */
+	size_t series_count;
 	int error;
 	struct fault *fault;
 };
@@ -69,6 +73,56 @@ static void take_event(struct old *old, const struct stored *entry)
 	js_free(event);
 }
 
+/* --- controls */
+
+static struct series *series_of(struct old *old, const struct json *record)
+{
+	const char *instrument = record_text(js_get(record, "instrument"), "id"), *item = record_test(record).item;
+	for (size_t i = 0; i < old->series_count; i++)
+		if (strcmp(old->series[i].instrument, instrument) == 0 && strcmp(old->series[i].item, item) == 0)
+			return &old->series[i];
+	struct series *list = realloc(old->series, (old->series_count + 1) * sizeof(*list));
+	if (!list)
+		abort();
+	old->series = list;
+	struct series *place = &list[old->series_count];
+	if (!*item || (old->error = quality_find(old->room->quality, instrument, item, place, old->fault)) < 0)
+		return NULL;
+	old->series_count++;
+	return place;
+}
+
+static void take_control(struct old *old, const struct stored *entry)
+{
+	struct json *record = js_parse(entry->payload, entry->length, NULL);
+	struct measured_control control;
+	struct series *series = NULL;
+	if (js_is_object(record) && record_control(record, &control))
+		series = series_of(old, record);
+	if (series)
+		series_add(series, &control);
+	js_free(record);
+}
+
+static int write_series(void *context, struct db *db, struct fault *fault)
+{
+	const struct old *old = context;
+	int error = 0;
+	for (size_t i = 0; i < old->series_count && !error; i++)
+		error = quality_write(&old->series[i], db, fault);
+	return error;
+}
+
+static int keep_controls(struct old *old)
+{
+	int error = 0;
+	if (old->series_count)
+		error = journal_append_with(old->room->journal, NULL, 0, NULL, NULL, write_series, old, old->fault);
+	quality_refresh(old->room->quality);
+	free(old->series);
+	return error < 0 ? error : 0;
+}
+
 /* --- all of one journal */
 
 static int take_entry(void *context, const struct stored *entry)
@@ -77,7 +131,9 @@ static int take_entry(void *context, const struct stored *entry)
 	old->last = entry->seq;
 	if (entry->kind == ENTRY_EVENT)
 		take_event(old, entry);
-	else if (entry->id[14] == '8') /* others cannot be read again: ident.h */
+	if (entry->kind == ENTRY_QC)
+		take_control(old, entry);
+	if (entry->kind != ENTRY_EVENT && entry->id[14] == '8') /* others cannot be read again: ident.h */
 		memcpy(old->ids[old->count++], entry->id, ENTRY_ID_MAX);
 	return old->error != 0;
 }
@@ -109,6 +165,8 @@ static int take_over(struct old *old, const char *path)
 		error = journal_reader_open(path, &old->again, old->fault);
 	if (!error)
 		error = take_entries(old);
+	int kept = keep_controls(old);
+	error = error ? error : kept;
 	if (!error && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)
 		error = -EIO;
 	journal_reader_close(old->reader);

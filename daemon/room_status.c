@@ -160,6 +160,21 @@ static struct json *store_status(const struct caretaker_report *report)
 	return it;
 }
 
+static void put_waiting(void *context, const struct series *series)
+{
+	struct json *instrument = js_get(context, series->instrument), *list;
+	if (!instrument)
+		return;
+	if (!js_get(instrument, "control_missing"))
+		js_put(instrument, "control_missing", js_new_array());
+	list = js_get(instrument, "control_missing");
+	struct json *it = js_new_object();
+	js_put_text(it, "item", series->item);
+	js_put_text(it, "day", series->day);
+	js_put_integer(it, "samples", series->samples);
+	js_append(list, it);
+}
+
 struct json *room_status(struct room *room)
 {
 	struct json *status = js_new_object(), *instruments = js_new_object(), *targets = js_new_object();
@@ -192,6 +207,8 @@ struct json *room_status(struct room *room)
 	caretaker_report(room->caretaker, &report);
 	js_put_integer(status, "autonomy_days", report.autonomy_days);
 	js_put(status, "store", store_status(&report));
+	if (quality_waits(room->quality))
+		quality_waiting(room->quality, put_waiting, instruments, NULL);
 	js_put(status, "instruments", instruments);
 	js_put(status, "targets", targets);
 	return status;

@@ -6,7 +6,8 @@ import socket
 import harness
 
 PROFILES = os.path.join(harness.ROOT, "config", "profiles")
-INSTRUMENT = "[instrument an-1]\ndriver = modbus\nprofile = mine\nport = modbus-tcp:{}\npoll = 100ms\n"
+INSTRUMENT = ("[instrument an-1]\ndriver = modbus\nprofile = mine\nport = modbus-tcp:{}\npoll = 100ms\n"
+              "control = daily\ncalibration-certificate = JZ-1\ncalibration-until = 2026-01-01\n")
 
 
 def write_profile(daemon, right):
@@ -56,6 +57,11 @@ def test_a_wrong_profile_is_put_right_by_superseding_records_once():
             was = by_id[record["supersedes"]]
             assert record["value"] == truth[record["instrument_seq"]]["value"] != was["value"]
             assert record["received_at"] == was["received_at"] and record["raw"] == was["raw"]
+            if was["kind"] == "sample":  # under which controls it was measured is no matter of decoding
+                assert record["qc"] == was["qc"]
+                assert ("no_valid_control" in record["flags"]) == ("no_valid_control" in was["flags"])
+            assert record["instrument"]["calibration"] == was["instrument"]["calibration"]
+            assert record["flags"].count("calibration_expired") == was["flags"].count("calibration_expired") == 1
             assert record["redecoded_at"] > record["received_at"] and record["instrument"]["profile"] == "right"
         again = daemon.ctl("redecode", "--profile", right)
         assert again.returncode == 0 and len(records(daemon)) == len(old) + len(new), again.stderr
