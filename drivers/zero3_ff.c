@@ -182,6 +182,10 @@ static enum next take_record(struct instrument *instrument, const struct zero3_f
 	const struct zero3_options *options = instrument->options;
 	bool awaited = state->met && state->phase == ZERO3_PHASE_RECORD && frame->argument == state->index &&
 	               frame->family == state->family;
+	/* The answer to a question of a gateway that was killed: without the serial number it would be another record.
+	 * It is read again. */
+	if (options->identify && !state->met && !*instrument->maker.serial && !reply->offline)
+		return NEXT_WAIT;
 	if (!frame->whole) {
 		readings->rejected++;
 		if (reply->offline)

@@ -531,6 +531,20 @@ static void who_it_is_is_known_before_its_results_are_read(void **state)
 	assert_int_equal(line->notice_count, 1);
 }
 
+/* Without the serial number it would have another id, and the result would be there twice. */
+static void what_answers_the_question_of_a_gateway_that_was_killed_waits_for_the_name(void **state)
+{
+	(void)state;
+	paper_test(&analyzer, today, 2);
+	struct request none = { .kind = REQUEST_NONE };
+	paper_answer(&analyzer, &none);
+	paper_frame(&analyzer, 0x45, 1, analyzer.records[0].data, analyzer.records[0].length);
+	paper_replies(line, analyzer.answer, analyzer.length, 9);
+	assert_int_equal(line->stored_count, 0);
+	paper_polls(line, &analyzer, 2);
+	assert_int_equal(line->stored_count, 2);
+}
+
 static void late_and_strange_answers_disturb_nothing(void **state)
 {
 	(void)state;
@@ -760,6 +774,7 @@ int main(void)
 		TEST(a_changed_item_table_changes_names_and_no_ids),
 		TEST(an_analyzer_without_a_table_is_read_all_the_same),
 		TEST(who_it_is_is_known_before_its_results_are_read),
+		TEST(what_answers_the_question_of_a_gateway_that_was_killed_waits_for_the_name),
 		TEST(late_and_strange_answers_disturb_nothing),
 		TEST(modules_of_one_instrument_are_read_side_by_side),
 		TEST(another_instrument_on_the_line_is_read_from_its_beginning),
