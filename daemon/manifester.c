@@ -143,9 +143,19 @@ static int keep(
 	return error;
 }
 
+/* Two seconds long two days are open. */
+static bool is_open(const char *day)
+{
+	char today[DAY_TEXT], before[DAY_TEXT];
+	int64_t now_ms = clock_wall_ms();
+	day_of(today, now_ms);
+	day_of(before, now_ms - AFTER_MIDNIGHT_MS);
+	return strcmp(day, today) == 0 || strcmp(day, before) == 0;
+}
+
 /* The manifest of the run that begins at `next`. 1: made, 0: there was no end to it, or the thread is to stop. */
-static int close_day(struct manifester *manifester, const _Atomic bool *stop, _Atomic unsigned long *beat,
-	const char *today, struct fault *fault)
+static int close_day(
+	struct manifester *manifester, const _Atomic bool *stop, _Atomic unsigned long *beat, struct fault *fault)
 {
 	struct day day = { .manifester = manifester, .stop = stop, .beat = beat, .instruments = js_new_object() };
 	uint8_t digest[DIGEST_SIZE];
@@ -154,7 +164,7 @@ static int close_day(struct manifester *manifester, const _Atomic bool *stop, _A
 	long given = journal_read(manifester->reader, manifester->next, SIZE_MAX, take_entry, &day, fault);
 	digest_end(day.digest, digest);
 	int error = given < 0 ? (int)given : 0;
-	bool made = !error && day.last && !day.given_up && (day.over || strcmp(day.day, today) != 0);
+	bool made = !error && day.last && !day.given_up && (day.over || !is_open(day.day));
 	if (made)
 		error = keep(manifester, &day, digest, fault);
 	js_free(day.instruments);
@@ -172,8 +182,6 @@ static int take_day(void *context, const struct stored *stored)
 int manifester_turn(
 	struct manifester *manifester, const _Atomic bool *stop, _Atomic unsigned long *beat, struct fault *fault)
 {
-	char today[DAY_TEXT];
-	day_of(today, clock_wall_ms() - AFTER_MIDNIGHT_MS);
 	while (!*stop && journal_head(manifester->journal) >= manifester->next) {
 		if (!*manifester->open_day) {
 			uint64_t first, last;
@@ -186,9 +194,9 @@ int manifester_turn(
 			if (given <= 0)
 				return (int)given;
 		}
-		if (strcmp(manifester->open_day, today) == 0)
+		if (is_open(manifester->open_day))
 			return 0;
-		int made = close_day(manifester, stop, beat, today, fault);
+		int made = close_day(manifester, stop, beat, fault);
 		if (made <= 0)
 			return made;
 		manifester->open_day[0] = '\0';
