@@ -225,6 +225,24 @@ def as_utf8(wanted, written):
     return subprocess.run(["iconv", "-f", "gb18030", "-t", "utf-8"], input=written, stdout=subprocess.PIPE, check=True).stdout
 
 
+# What each platform's document says of a negative and of a positive; written here once more because a golden file can be made anew.
+POLARITY = {"zhejiang-2016": ("result", "0", "1"), "shaoxing-2018": ("checkResult", "未检出", "检出"),
+            "suzhou-2017": ("QuickCheckResult", "-", "+"), "nantong-2017": ("JCJGZ", "1", "0"),
+            "guangxi-2017": ("checkConclusion", "合格", "不合格"), "anhui-township-2017": ("jgpd", "合格", "不合格")}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=NAMES[:len(SHIPPED)])
+def test_the_polarity_is_the_platforms(path, tmp_path):
+    field, negative, positive = POLARITY[os.path.basename(path)[:-5]]
+    path = in_place(path, tmp_path)
+    lines = records().splitlines()[:3]  # a negative, a positive, and its retest
+    written, _, _, _ = assayctl(path, b"\n".join(lines) + b"\n")
+    rows = [dict(row) for row in read_again(county_map.Map(path, given_of(path)), written)]
+    assert [row[field] for row in rows] == [negative, positive, positive]
+    if "ReviewIs" in rows[0]:
+        assert [row["ReviewIs"] for row in rows] == ["0", "0", "1"]
+
+
 # ---- random maps ----
 
 SOURCES = ["id", "sample.no", "sample.name", "item.code", "verdict", "value", "unit", "limit.op", "limit.value", "channel", "flags",
@@ -368,6 +386,17 @@ def test_what_is_wrong_with_a_map_or_its_use_is_told(tmp_path):
     assert code == 1 and "lines.jsonl:2: this line is no record" in said
     code, _, said = run("--map", "nantong-2017", "--lines", str(tmp_path / "none"))
     assert code == 1 and "none cannot be read" in said
+
+
+def test_the_example_of_the_manual_is_a_map(tmp_path):
+    with open(os.path.join(harness.ROOT, "config/man/assayd-map.5"), encoding="utf-8") as page:
+        example = re.search(r"^\.Bd -literal\n(.*?)^\.Ed", page.read(), re.M | re.S)[1]
+    (tmp_path / "example.conf").write_text(example, encoding="utf-8")
+    shutil.copy(os.path.join(MAPS, "tables/zhejiang-2016-items.csv"), tmp_path / "items.csv")
+    written, refused, _, _ = assayctl(str(tmp_path / "example.conf"), records())
+    first = json.loads(written)["details"][0]
+    assert first == {"uuid": "00000000000080008000000000000001", "item": "IT-901", "value": "12.30", "time": "2026-03-05 09:01:20", "result": "0"}
+    assert ("00000000-0000-8000-8000-000000000005", "item") in refused
 
 
 def test_a_full_disk_leaves_no_half_document(tmp_path):
