@@ -6,8 +6,12 @@
 
 #include "clock.h"
 #include "event.h"
+#include "ident.h"
 #include "intake_parts.h"
 #include "judge.h"
+#include "record_read.h"
+
+#define AWAITING_MAX 1000 /* groups looked through */
 
 static bool within(int64_t from_ms, int64_t length_ms, int64_t now_ms)
 {
@@ -38,6 +42,7 @@ static int find_expected(
 /* What tells samples apart: a number the station registered, or one that only means something on its instrument. */
 struct tested {
 	const char *sample_no, *item, *source;
+	bool said; /* the instrument says that it is a repeat */
 };
 
 static int find_by_sample(
@@ -56,12 +61,132 @@ static int find_by_sample(
 	return within(ret->opened_ms, batch->config->station.retest_window_ms, batch->reception.received_ms);
 }
 
+/* ---- where the instrument itself says that it is a repeat ---- */
+
+/* The first of its batch? Then its group is in no file yet. */
+static bool opened_here(const struct intake_batch *batch, const char *name)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (strcmp(batch->entries[i].id, name) == 0)
+			return true;
+	return false;
+}
+
+struct awaiting { /* groups that may be meant by a result without a number */
+	const struct intake_batch *batch;
+	const struct tested *tested;
+	struct retest_group *found;
+	size_t count;
+};
+
+static int consider(void *context, const struct retest_group *group)
+{
+	struct awaiting *awaiting = context;
+	const struct intake_batch *batch = awaiting->batch;
+	struct retest_group now = *group;
+	bring_up_to_date(batch, &now);
+	bool ours = !*now.source || strcmp(now.source, batch->from->id) == 0;
+	if (ours && strcmp(now.item, awaiting->tested->item) == 0 && retest_state(&now) == RETEST_REQUIRED &&
+		within(now.opened_ms, batch->config->station.retest_window_ms, batch->reception.received_ms)) {
+		*awaiting->found = now;
+		awaiting->count++;
+	}
+	return 0;
+}
+
+/* Where more than one sample waits to be tested again nobody can tell which it is. */
+static int find_awaiting(
+	const struct intake_batch *batch, const struct tested *tested, struct retest_group *ret, struct fault *fault)
+{
+	struct awaiting awaiting = { batch, tested, ret, 0 };
+	int error = retests_list(batch->intake->retests, AWAITING_MAX, consider, &awaiting, fault);
+	for (size_t i = 0; i < batch->retests.count; i++) {
+		const struct retest_group *group = &batch->retests.list[i].group;
+		if (group->member_count == 1 && opened_here(batch, group->name))
+			consider(&awaiting, group);
+	}
+	return error < 0 ? error : awaiting.count == 1;
+}
+
+struct earlier { /* the test before one that is said to be its repeat */
+	const struct intake_batch *batch;
+	const struct tested *tested;
+	struct retest_group *found;
+	bool is_there;
+};
+
+static bool same_test(const struct earlier *earlier, const struct json *record)
+{
+	struct record_test test = record_test(record);
+	const struct tested *tested = earlier->tested;
+	struct entry successor = { .kind = ENTRY_RESULT };
+	ident_of_successor(successor.id, record_text(record, "id"), 0);
+	return record_is_sample(record) && strcmp(test.sample_no, tested->sample_no) == 0 &&
+	       strcmp(test.item, tested->item) == 0 && strcmp(test.source, tested->source) == 0 &&
+	       samples_entry_known(earlier->batch->intake->samples, &successor, NULL) == 0;
+}
+
+static int take_earlier(void *context, const char *payload, size_t length)
+{
+	struct earlier *earlier = context;
+	struct json *record = js_parse(payload, length, NULL);
+	if (record && same_test(earlier, record)) {
+		struct retest_group *group = earlier->found;
+		const struct tested *tested = earlier->tested;
+		*group = (struct retest_group){ .opened_ms = earlier->batch->reception.received_ms, .member_count = 1 };
+		snprintf(group->name, sizeof(group->name), "%s", record_text(record, "id"));
+		snprintf(group->sample_no, sizeof(group->sample_no), "%s", tested->sample_no);
+		snprintf(group->item, sizeof(group->item), "%s", tested->item);
+		snprintf(group->source, sizeof(group->source), "%s", tested->source);
+		memcpy(group->members[0].id, group->name, sizeof(group->name));
+		group->members[0].verdict = record_verdict(record);
+		group->members[0].requires = record_has_flag(record, "retest_required");
+		earlier->is_there = true;
+	}
+	js_free(record);
+	return earlier->is_there;
+}
+
+/* Earlier in this batch, the newest first. */
+static void look_here(struct earlier *earlier)
+{
+	const struct intake_batch *batch = earlier->batch;
+	for (size_t i = batch->count; i-- > 0 && !earlier->is_there;) {
+		const struct entry *entry = &batch->entries[i];
+		char *text = NULL;
+		if (!entry->body || asprintf(&text, "{\"id\":\"%s\",%s", entry->id, entry->body) < 0)
+			continue;
+		take_earlier(earlier, text, strlen(text));
+		free(text);
+	}
+}
+
+static int find_earlier(
+	const struct intake_batch *batch, const struct tested *tested, struct retest_group *ret, struct fault *fault)
+{
+	struct earlier earlier = { batch, tested, ret, false };
+	int64_t since_ms = batch->reception.received_ms - batch->config->station.retest_window_ms;
+	look_here(&earlier);
+	int error = earlier.is_there ? 0
+	                             : retests_earlier(batch->intake->retests, tested->sample_no, since_ms,
+					       take_earlier, &earlier, fault);
+	return error < 0 ? error : earlier.is_there;
+}
+
+static int find_said(
+	const struct intake_batch *batch, const struct tested *tested, struct retest_group *ret, struct fault *fault)
+{
+	return *tested->sample_no ? find_earlier(batch, tested, ret, fault) : find_awaiting(batch, tested, ret, fault);
+}
+
 static int find_group(
 	const struct intake_batch *batch, const struct tested *tested, struct retest_group *ret, struct fault *fault)
 {
 	int found = find_expected(batch, tested->item, ret, fault);
 	if (found == 0 && *tested->sample_no)
 		found = find_by_sample(batch, tested, ret, fault);
+	if (found == 0 && tested->said)
+		found = find_said(batch, tested, ret, fault);
 	return found == 1 && ret->member_count == RETEST_MEMBERS_MAX ? 0 : found;
 }
 
@@ -94,11 +219,12 @@ int intake_match_retest(struct intake_batch *batch, const struct draft *draft, c
 		.sample_no = reading->sample_no,
 		.item = judgement->item ? judgement->item->code : reading->item,
 		.source = record_is_registered(draft) ? "" : batch->from->id,
+		.said = reading->marks & READING_RETEST,
 	};
 	bool requires = judgement_has(judgement, "retest_required");
 	*ret = (struct repeat){ .test_seq = 1 };
 	if (!retests || reading->kind != KIND_SAMPLE || !*tested.item ||
-		(!requires && !batch->retests.count && !retests_any(retests)))
+		(!requires && !tested.said && !batch->retests.count && !retests_any(retests)))
 		return 0;
 	int known = intake_is_known(batch, reading, entry, fault);
 	if (known)

@@ -376,7 +376,7 @@ static void flag_times(const struct reception *reception, struct judgement *to)
 static void judge_marks(const struct reading *reading, struct judgement *to)
 {
 	static const enum reading_mark marks[] = { READING_OUT_OF_RANGE, READING_CALIBRATION_DUE, READING_TEXT_CUT,
-		READING_TEXT_BAD, READING_OVERRUN };
+		READING_TEXT_BAD, READING_OVERRUN, READING_RETEST };
 	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++)
 		if (reading->marks & marks[i])
 			flag(to, reading_mark_name(marks[i]));

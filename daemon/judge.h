@@ -48,6 +48,7 @@
  * - text_cut +: a text field ended inside a character
  * - text_bad +: a text field held bytes that are no character
  * - overrun +: the instrument says its memory overflowed
+ * - retest_said +: the instrument says that it tested this before
  *
  * Pure but for the time zone; any thread may call.
  */

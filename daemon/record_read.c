@@ -172,7 +172,7 @@ static void read_named(const struct json *record, struct reading *ret)
 
 static void read_marks(const struct json *record, struct reading *ret)
 {
-	for (unsigned mark = READING_TEXT_CUT; mark <= READING_OVERRUN; mark <<= 1)
+	for (unsigned mark = READING_TEXT_CUT; mark <= READING_RETEST; mark <<= 1)
 		if (record_has_flag(record, reading_mark_name((enum reading_mark)mark)))
 			ret->marks |= mark;
 }

@@ -14,7 +14,7 @@ struct retests {
 	const void *_Atomic holder;
 	pthread_mutex_t mutex; /* of the reading connection */
 	struct db *db;
-	struct db_query *by_sample, *by_instrument, *by_member, *oldest, *list, *count;
+	struct db_query *by_sample, *by_instrument, *by_member, *oldest, *list, *count, *earlier;
 };
 
 /* ---- what a group has come to ---- */
@@ -109,6 +109,10 @@ static int prepare(struct retests *retests, struct fault *fault)
 		{ &retests->oldest, "SELECT " COLUMNS " FROM retest ORDER BY opened_ms LIMIT 1" },
 		{ &retests->list, "SELECT " COLUMNS " FROM (SELECT * FROM retest ORDER BY opened_ms DESC LIMIT ?1)"
 				  " ORDER BY opened_ms" },
+		{ &retests->earlier,
+			"SELECT (SELECT bytes FROM payload WHERE payload.seq = entry.seq) FROM entry"
+			" WHERE seq > (SELECT max(seq) FROM entry) - 5000 AND kind = 0 AND received_ms >= ?2"
+			" AND instr(body, ?1) > 0 ORDER BY seq DESC" },
 		{ &retests->count, "SELECT EXISTS(SELECT 1 FROM retest)" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -259,6 +263,24 @@ int retests_list(struct retests *retests, long limit, int (*each)(void *context,
 			break;
 	}
 	db_reset(retests->list);
+	pthread_mutex_unlock(&retests->mutex);
+	return row < 0 ? row : 0;
+}
+
+int retests_earlier(struct retests *retests, const char *sample_no, int64_t since_ms,
+	int (*each)(void *context, const char *payload, size_t length), void *context, struct fault *fault)
+{
+	int row;
+	pthread_mutex_lock(&retests->mutex);
+	db_put_text(retests->earlier, 1, sample_no);
+	db_put_integer(retests->earlier, 2, since_ms);
+	while ((row = db_step(retests->earlier, fault)) == 1) {
+		size_t length;
+		const char *payload = db_text(retests->earlier, 0, &length);
+		if (each(context, payload, length) != 0)
+			break;
+	}
+	db_reset(retests->earlier);
 	pthread_mutex_unlock(&retests->mutex);
 	return row < 0 ? row : 0;
 }

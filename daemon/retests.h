@@ -3,9 +3,10 @@
  * A vegetable positive by inhibition is tested twice more, and counts as positive when all are (GB/T 5009.199-2003):
  * the first such result opens a group, and every later result of the same sample number and item within the station's
  * retest-window belongs to it: of the same instrument, because instruments count their own samples, or of any where the
- * number was registered. `assayctl retest ID` opens a group by hand, for instruments that say no numbers. A record is
- * never changed: a retest is a record of its own with `retest_of`, and what the group has come to is told by events
- * with the ids of all its members.
+ * number was registered. A result of which the instrument itself says that it is a repeat joins the group of its
+ * sample, or opens one with the test before it; without a number the only group that waits for such a test. `assayctl
+ * retest ID` opens a group by hand, for instruments that say no numbers. A record is never changed: a retest is a
+ * record of its own with `retest_of`, and what the group has come to is told by events with the ids of all its members.
  *
  * Groups live in a table of the journal's file and change in the transaction of the entries they belong to. An entry
  * that was in the journal already changes nothing, so that a retry after a failed commit is safe. Between looking and
@@ -82,6 +83,11 @@ int retests_oldest(struct retests *retests, struct retest_group *ret, struct fau
 /* The last `limit` groups, oldest first; `each` returns other than 0 to end it. */
 int retests_list(struct retests *retests, long limit, int (*each)(void *context, const struct retest_group *group),
 	void *context, struct fault *fault);
+
+/* Results received since `since_ms` whose bytes hold `sample_no`, of the last 5,000 entries, newest first; `each` gets
+ * each as it was published and returns other than 0 to end it. */
+int retests_earlier(struct retests *retests, const char *sample_no, int64_t since_ms,
+	int (*each)(void *context, const char *payload, size_t length), void *context, struct fault *fault);
 
 struct retest_change {
 	const struct entry *entry; /* nothing is changed when it was known already; may be NULL */

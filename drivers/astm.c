@@ -23,6 +23,8 @@
  *     P|..                                                a person: nothing of it is taken over
  *     O|1|sample|position|^^^item|||..|12 action||||16 what it is||||||23 reported
  *     R|1|^^^item|value|unit|range|flag||status||operator|started|completed|instrument
+ *                                                         status C corrects what was sent before, R sends it again:
+ *                                                         neither says that anything was tested again
  *     C|1|I|text    M|.. S|..                             comment; what only the maker understands
  *     Q|1|^sample||^^^ALL                                 a question to the host: what shall I test?
  *     L|1|N                                               the end

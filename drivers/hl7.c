@@ -20,7 +20,7 @@
  *          34 technician    A control of a chemistry analyzer has no OBX: 2 item, 13 control, 14 lot, 20 value, 21 unit
  *     OBX  1 place   2 type   3 item   4 its name, or part   5 value   6 unit   7 range   8 flags   11 status
  *          14 observed   16 who   17 how   18 instrument   19 analysed
- *     NTE  3 comment on what stands before it
+ *     NTE  3 comment on what stands before it      TCD  8 of the OBX before it: R, D tested again (table 0389)
  * Delimiters come from MSH. In GB 18030 the second byte of a character may equal any of them: fields are cut at whole
  * characters. The encoding is MSH-18's; else the setting's; else UTF-8 where the whole message is, else GB 18030.
  *     Every OBX is a result but these: pictures (ED, RP); what says how the run was made (hl7_about.c, `about-run`);

@@ -309,11 +309,35 @@ static void take_comments(
 		return;
 	while (at < end && hl7_next(message, &at, &segment)) {
 		char text[64];
+		if (!hl7_is(&segment, "NTE"))
+			continue;
 		hl7_text(&segment, hl7_field(&segment, 3), text, sizeof(text));
 		append(all, sizeof(all), *text && *all ? "; " : "");
 		append(all, sizeof(all), text);
 	}
 	say_if(reading, name, all);
+}
+
+/* HL7 2.4 and later, chapter 13: TCD-8, table 0389. A reflex test (F) is another test, asked for by the first one's
+ * result. */
+static void take_repeat(const struct hl7_message *message, size_t at, size_t end, struct reading *reading)
+{
+	static const struct {
+		const char *code, *words;
+	} rows[] = { { "R", "R repeated" }, { "D", "D repeated with dilution" }, { "F", "F reflex test" } };
+	struct hl7_segment segment;
+	if (!hl7_next(message, &at, &segment))
+		return;
+	while (at < end && hl7_next(message, &at, &segment)) {
+		struct field status = hl7_component(&segment, hl7_field(&segment, 8), 1);
+		for (size_t i = 0; hl7_is(&segment, "TCD") && i < sizeof(rows) / sizeof(*rows); i++) {
+			if (!hl7_says(status, rows[i].code))
+				continue;
+			reading_said(reading, "retest", rows[i].words);
+			if (*rows[i].code != 'F')
+				reading->marks |= READING_RETEST;
+		}
+	}
 }
 
 /* A control by the specimen's role, by the order's action, or by the role in the older specimen source. */
@@ -426,6 +450,12 @@ static void identify(struct hl7_state *state, const struct segments *of, struct 
 #define COMMENTS_MAX 8192
 #define READING_MAX  (HL7_HEADER_MAX + 3 * HL7_SEGMENT_MAX + HL7_RESULT_MAX + 2 * COMMENTS_MAX + 8)
 
+/* What may stand behind a result and belongs to it. */
+static bool belongs(const struct hl7_segment *segment)
+{
+	return hl7_is(segment, "NTE") || hl7_is(segment, "TCD") || hl7_is(segment, "SID");
+}
+
 /* Where the comments behind the segment at `at` end. */
 static size_t comments_end(const struct hl7_message *message, size_t at)
 {
@@ -435,7 +465,7 @@ static size_t comments_end(const struct hl7_message *message, size_t at)
 	size_t next = at;
 	hl7_next(message, &next, &segment);
 	size_t first = next;
-	for (at = first; hl7_next(message, &next, &segment) && hl7_is(&segment, "NTE"); at = next)
+	for (at = first; hl7_next(message, &next, &segment) && belongs(&segment); at = next)
 		if (next - first > COMMENTS_MAX)
 			break;
 	return at;
@@ -515,6 +545,7 @@ static bool take_result(struct hl7_state *state, const struct hl7_options *optio
 		return false;
 	decode(&state->message, &of, options, reading);
 	take_comments(&state->message, state->at, of.result_end, reading, "comment");
+	take_repeat(&state->message, state->at, of.result_end, reading);
 	take_comments(&state->message, state->order, of.order_end, reading, "order_comment");
 	identify(state, &of, reading);
 	return true;

@@ -188,7 +188,7 @@ static bool has_field(const struct modbus_profile *profile, const char *name)
 
 static int check_maps(const struct modbus_profile *profile, struct fault *fault)
 {
-	static const char *const needed[] = { "kind", "verdict", "qualifier" };
+	static const char *const needed[] = { "kind", "verdict", "qualifier", "retest" };
 	for (size_t i = 0; i < profile->map_count; i++)
 		if (!has_field(profile, profile->maps[i].field))
 			return fault_set(fault, EINVAL,

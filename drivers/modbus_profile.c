@@ -317,6 +317,7 @@ static const struct {
 	{ "field", "sequence", MODBUS_SEQUENCE, MODBUS_RECORD, 0, 0 },
 	{ "field", "channel", MODBUS_CHANNEL, MODBUS_RECORD, 0, 0 },
 	{ "field", "kind", MODBUS_KIND, MODBUS_RECORD, 0, 0 },
+	{ "field", "retest", MODBUS_RETEST, MODBUS_RECORD, 0, 0 },
 	{ "field", "verdict", MODBUS_VERDICT, MODBUS_RECORD, 0, 0 },
 	{ "field", "time", MODBUS_TIME, MODBUS_RECORD, 0, 0 },
 	{ "field", "value", MODBUS_VALUE, MODBUS_RECORD, 0, 0 },
@@ -372,6 +373,7 @@ static int add_map(
 	enum kind kind;
 	enum verdict verdict;
 	const char *more;
+	bool retest;
 	if (profile->map_count == MODBUS_MAPS_MAX)
 		return fault_set(fault, E2BIG, _("more than %d lines in [map ...] sections; fewer would be right"),
 			MODBUS_MAPS_MAX);
@@ -380,6 +382,9 @@ static int add_map(
 			_("'%s' is no kind of test; sample, blank, control, qc or calibration would be, with a word of your own "
 			  "after it: control negative"),
 			word);
+	if (profile_same_key("retest", field) && !profile_retest_word(word, &retest))
+		return fault_set(
+			fault, EINVAL, _("'%s' does not tell a retest from a first test; retest or first would"), word);
 	if (profile_same_key("verdict", field) && !profile_verdict_word(word, &verdict))
 		return fault_set(fault, EINVAL,
 			_("'%s' is no verdict; negative, positive, suspect, invalid or none would be"), word);

@@ -130,6 +130,16 @@ static void take_kind(const struct modbus_profile *profile, const struct modbus_
 		reading_said(reading, kind_name(reading->kind), more);
 }
 
+static void take_retest(const struct modbus_profile *profile, const struct modbus_value *value, struct reading *reading)
+{
+	const char *word = modbus_map_word(profile, "retest", value);
+	bool retest = false, known = word && profile_retest_word(word, &retest);
+	if (retest)
+		reading->marks |= READING_RETEST;
+	if (retest || !known)
+		reading_said(reading, "retest", value->as_sent);
+}
+
 static void take_verdict(
 	const struct modbus_profile *profile, const struct modbus_value *value, struct reading *reading)
 {
@@ -207,6 +217,9 @@ static void take_field(struct instrument *instrument, const struct modbus_field 
 		break;
 	case MODBUS_KIND:
 		take_kind(profile, &value, reading);
+		break;
+	case MODBUS_RETEST:
+		take_retest(profile, &value, reading);
 		break;
 	case MODBUS_VERDICT:
 		take_verdict(profile, &value, reading);

@@ -42,3 +42,9 @@ bool profile_verdict_word(const char *word, enum verdict *ret)
 	}
 	return false;
 }
+
+bool profile_retest_word(const char *word, bool *ret)
+{
+	*ret = strcmp(word, "retest") == 0;
+	return *ret || strcmp(word, "first") == 0;
+}

@@ -19,5 +19,7 @@ bool profile_same_key(const char *key, const char *given);
 bool profile_kind_word(const char *word, enum kind *ret_kind, const char **ret_more);
 
 bool profile_verdict_word(const char *word, enum verdict *ret);
+/* "retest", or "first" for what is none. */
+bool profile_retest_word(const char *word, bool *ret);
 
 #endif

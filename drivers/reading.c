@@ -49,6 +49,8 @@ const char *reading_mark_name(enum reading_mark mark)
 		return "out_of_range";
 	case READING_CALIBRATION_DUE:
 		return "calibration_due";
+	case READING_RETEST:
+		return "retest_said";
 	case READING_OVERRUN:
 		return "overrun";
 	}

@@ -26,6 +26,7 @@ enum reading_mark {
 	READING_OUT_OF_RANGE = 1 << 2,    /* the instrument says the value is beyond its range */
 	READING_CALIBRATION_DUE = 1 << 3, /* the instrument says its calibration is due */
 	READING_OVERRUN = 1 << 4,         /* the instrument says its memory overflowed */
+	READING_RETEST = 1 << 5,          /* the instrument says that it tested this before */
 };
 
 const char *reading_mark_name(enum reading_mark mark); /* "text_cut", ... as in the record's flags */

@@ -123,6 +123,18 @@ static int check_map(const struct text_profile *profile, const struct text_map *
 		map->field);
 }
 
+/* A bare code would have to be guessed. */
+static int check_retest(const struct text_profile *profile, const struct text_field *field, struct fault *fault)
+{
+	bool mapped = field->role != TEXT_RETEST;
+	for (size_t i = 0; i < profile->map_count; i++)
+		mapped = mapped || strcmp(profile->maps[i].field, field->name) == 0;
+	return mapped ? 0
+	              : fault_set(fault, EINVAL,
+				_("[field] %s needs [map %s], which says what each of its codes means"), field->name,
+				field->name);
+}
+
 static int check_query(struct text_profile *profile, struct fault *fault)
 {
 	bool dated = strchr(profile->ask, '{') != NULL;
@@ -148,6 +160,8 @@ int text_profile_finish(void *data, struct fault *fault)
 		profile->named = profile->named || named;
 		profile->header = profile->header || named;
 		error = check_field(profile, &profile->fields[i], fault);
+		if (error == 0)
+			error = check_retest(profile, &profile->fields[i], fault);
 	}
 	for (size_t i = 0; i < profile->map_count && error == 0; i++)
 		error = check_map(profile, &profile->maps[i], fault);

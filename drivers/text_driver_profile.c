@@ -345,6 +345,7 @@ static const struct {
 	{ "field", "sequence", WORD(instrument_seq) },
 	{ "field", "channel", TEXT_CHANNEL, 0, 0 },
 	{ "field", "kind", TEXT_KIND, 0, 0 },
+	{ "field", "retest", TEXT_RETEST, 0, 0 },
 	{ "field", "value", TEXT_VALUE, 0, 0 },
 	{ "field", "verdict", TEXT_VERDICT, 0, 0 },
 	{ "field", "qualifier", WORD(qualifier) },
@@ -402,6 +403,10 @@ static int check_word(const char *field, const char *word, struct fault *fault)
 {
 	enum kind kind;
 	enum verdict verdict;
+	bool retest;
+	if (strcmp(field, "retest") == 0 && !profile_retest_word(word, &retest))
+		return fault_set(
+			fault, EINVAL, _("'%s' does not tell a retest from a first test; retest or first would"), word);
 	if (strcmp(field, "kind") == 0 && !text_kind_word(word, &kind))
 		return fault_set(fault, EINVAL,
 			_("'%s' is no kind of test; sample, blank, control, qc or calibration would be"), word);

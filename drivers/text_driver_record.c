@@ -342,6 +342,15 @@ static void take_kind(struct reading *reading, const char *text, const char *wor
 	reading_said(reading, "kind", text);
 }
 
+static void take_retest(struct reading *reading, const char *text, const char *word)
+{
+	bool retest = false, known = word && profile_retest_word(word, &retest);
+	if (retest)
+		reading->marks |= READING_RETEST;
+	if (retest || !known)
+		reading_said(reading, "retest", text);
+}
+
 static void take_channel(const struct maker_of *making, const struct text_field *field, const char *text)
 {
 	long channel;
@@ -400,6 +409,9 @@ static enum text_verdict_on_frame take_field(
 		return TEXT_RESULT;
 	case TEXT_KIND:
 		take_kind(making->reading, text, word);
+		return TEXT_RESULT;
+	case TEXT_RETEST:
+		take_retest(making->reading, text, word);
 		return TEXT_RESULT;
 	case TEXT_VERDICT:
 		take_verdict(making, text);

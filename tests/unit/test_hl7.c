@@ -799,6 +799,38 @@ static void comments_belong_to_what_stands_before_them(void **state)
 	paper_free(paper);
 }
 
+/* HL7 table 0389, in the segment behind the result it speaks of. */
+static void what_a_result_repeats_is_said_behind_it(void **state)
+{
+	static const struct {
+		const char *segments, *said;
+		bool retest;
+	} cases[] = {
+		{ "TCD|A|||||||R\r", "R repeated", true },
+		{ "TCD|A^a|||||||D^diluted^HL70389\rSID||1\rNTE|1||one\r", "D repeated with dilution", true },
+		{ "NTE|1||one\rTCD|A|||||||R\r", "R repeated", true },
+		{ "TCD|A|||||||O\r", "", false },
+		{ "TCD|A|||||||F\r", "F reflex test", false },
+		{ "TCD|A|||||R|R\r", "", false },
+		{ "", "", false },
+	};
+	(void)state;
+	struct paper *paper = paper_new();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char segments[256];
+		snprintf(segments, sizeof(segments), "OBR|1|S1\rOBX|1|NM|A||1|mg|||||F\r%sOBX|2|NM|B||2|mg|||||F\r",
+			cases[i].segments);
+		struct reading reading = decode_one(paper, segments, false);
+		assert_string_equal(reading.item, "A");
+		assert_string_equal(reading_has_said(&reading, "retest"), cases[i].said);
+		assert_int_equal(reading.marks, cases[i].retest ? READING_RETEST : 0);
+		assert_string_equal(reading_has_said(&reading, "comment"), strstr(segments, "NTE") ? "one" : "");
+		assert_int_equal(paper->list[1].marks, 0);
+		assert_string_equal(reading_has_said(&paper->list[1], "retest"), "");
+	}
+	paper_free(paper);
+}
+
 static void encodings_come_from_msh_18_the_setting_or_the_bytes(void **state)
 {
 	(void)state;
@@ -922,6 +954,7 @@ int main(void)
 		cmocka_unit_test(controls_are_told_by_header_order_and_specimen),
 		cmocka_unit_test(times_limits_flags_and_operators_are_said_not_guessed),
 		cmocka_unit_test(comments_belong_to_what_stands_before_them),
+		cmocka_unit_test(what_a_result_repeats_is_said_behind_it),
 		cmocka_unit_test(encodings_come_from_msh_18_the_setting_or_the_bytes),
 		cmocka_unit_test(the_raw_bytes_decode_to_the_same_again),
 		cmocka_unit_test(registers_and_flags_that_are_none_are_refused),

@@ -265,6 +265,7 @@ static void a_wrong_line_is_refused_with_what_would_be_right(void **state)
 		{ { "pages", "end", "x" }, "0 to 250" },
 		{ { "pages", "order", "newest" }, "oldest-first" },
 		{ { "map kind", "1", "probe" }, "control" },
+		{ { "map retest", "1", "yes" }, "retest or first" },
 		{ { "map verdict", "1", "ok" }, "negative" },
 		{ { "map item", "an item code as long as no instrument has any", "x" }, "31" },
 	};
@@ -388,6 +389,7 @@ static void a_profile_that_does_not_fit_together_is_refused(void **state)
 		{ { NEWEST, VALUE, { "window", "guard", "sequence" }, END }, "sequence =" },
 		{ { NEWEST, VALUE, { "map unit", "1", "%" }, END }, "[map unit] maps nothing" },
 		{ { NEWEST, VALUE, { "field", "kind", "21 u16" }, END }, "[map kind]" },
+		{ { NEWEST, VALUE, { "field", "retest", "21 bit3" }, END }, "[map retest]" },
 		{ { NEWEST, VALUE, { "field", "verdict", "21 u16" }, END }, "[map verdict]" },
 		{ { NEWEST, VALUE, { "field", "qualifier", "21 u16" }, END }, "[map qualifier]" },
 		{ { NEWEST, VALUE, { "field", "time", "21 u16" }, END }, "ymdhms" },
@@ -804,6 +806,28 @@ static void odd_words_of_a_result_are_kept_as_sent(void **state)
 	}
 }
 
+static void a_bit_may_say_that_it_is_a_retest(void **state)
+{
+	(void)state;
+	static struct modbus_profile profile;
+	static struct flat flat;
+	struct fault fault = { "" };
+	static const struct line lines[] = { NEWEST, { "field", "value", "100 u16" }, { "field", "retest", "101 bit3" },
+		{ "map retest", "0", "first" }, { "map retest", "1", "retest" }, END };
+	assert_int_equal(build(&profile, lines, &fault), 0);
+	for (unsigned retest = 0; retest < 2; retest++) {
+		memset(&flat, 0, sizeof(flat));
+		flat.registers[100] = 7;
+		flat.registers[101] = (uint16_t)(0xF7 | retest << 3);
+		flat.registers[10] = 1;
+		begin(&profile, "");
+		poll(&flat);
+		assert_int_equal(readings.count, 1);
+		assert_int_equal(list[0].marks, retest ? READING_RETEST : 0);
+		assert_int_equal(list[0].said_count, retest);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -827,6 +851,7 @@ int main(void)
 		cmocka_unit_test(a_refused_hole_between_fields_is_read_around),
 		cmocka_unit_test(selections_are_written_as_the_profile_says),
 		cmocka_unit_test(odd_words_of_a_result_are_kept_as_sent),
+		cmocka_unit_test(a_bit_may_say_that_it_is_a_retest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,7 @@ static void names_are_those_of_the_record(void **state)
 	assert_string_equal(reading_mark_name(READING_OUT_OF_RANGE), "out_of_range");
 	assert_string_equal(reading_mark_name(READING_CALIBRATION_DUE), "calibration_due");
 	assert_string_equal(reading_mark_name(READING_OVERRUN), "overrun");
+	assert_string_equal(reading_mark_name(READING_RETEST), "retest_said");
 	assert_string_equal(reading_mark_name((enum reading_mark)0), "");
 	assert_string_equal(notice_name(NOTICE_MISSED_RESULTS), "missed_results");
 	assert_string_equal(notice_name(NOTICE_UNDECODABLE), "undecodable");

@@ -196,6 +196,71 @@ static void a_result_of_another_item_is_not_the_one_that_is_awaited(void **state
 	assert_int_equal(tested(room, 0, "", "60.00"), 2);
 }
 
+/* ---- as the instrument says ---- */
+
+/* The number of a test that says that it is a repeat. */
+static int64_t repeated(struct room *room, unsigned reader, const char *sample_no, const char *value)
+{
+	uint64_t seq = head(room) + 1;
+	add_test(room, sample_no, value)->marks = READING_RETEST;
+	store(room, reader);
+	return js_get_integer(entry(room, seq), "test_seq", 0);
+}
+
+static void a_repeat_by_the_instruments_word_is_a_retest_of_the_test_before(void **state)
+{
+	struct room *room = *state;
+	char first[ENTRY_ID_MAX];
+	tested(room, 1, "S-1", "12.00"); /* the other reader's */
+	tested(room, 0, "S-1", "12.00");
+	snprintf(first, sizeof(first), "%s", js_get_text(room->record, "id"));
+	tested(room, 0, "S-11", "12.00");
+	text_copy(add_test(room, "S-1", "0.5")->item, 96, "XX-1");
+	store(room, 0);
+	assert_int_equal(repeated(room, 0, "S-1", "13.00"), 2);
+	assert_string_equal(js_get_text(room->record, "retest_of"), first);
+	assert_string_equal(js_text_of(js_at(js_get(room->record, "flags"), 0)), "retest_said");
+	assert_string_equal(state_told(room), "first");
+	assert_int_equal(js_count(js_get(room->record, "members")), 2);
+	assert_int_equal(repeated(room, 0, "S-1", "70.00"), 3);
+	assert_string_equal(state_told(room), "retest_required");
+	assert_string_equal(js_get_text(room->record, "group"), first);
+}
+
+static void a_repeat_of_nothing_that_is_known_stands_alone(void **state)
+{
+	struct room *room = *state;
+	assert_int_equal(repeated(room, 0, "S-1", "12.00"), 1);
+	assert_null(js_get(room->record, "retest_of"));
+	assert_int_equal(head(room), 1);
+	assert_int_equal(repeated(room, 0, "", "12.00"), 1);
+	room->config->station.retest_window_ms = 30;
+	usleep(60000);
+	assert_int_equal(repeated(room, 0, "S-1", "12.00"), 1); /* that was another day's */
+}
+
+static void without_a_number_the_only_sample_that_waits_is_meant(void **state)
+{
+	struct room *room = *state;
+	tested(room, 0, "", "63.50");
+	assert_int_equal(repeated(room, 1, "", "60.00"), 1); /* another reader: a positive of its own */
+	assert_int_equal(repeated(room, 0, "", "60.00"), 2);
+	tested(room, 0, "", "71.00");
+	assert_int_equal(repeated(room, 0, "", "60.00"), 1); /* two wait: nobody can tell */
+}
+
+static void a_repeat_may_stand_in_the_same_batch(void **state)
+{
+	struct room *room = *state;
+	add_test(room, "S-1", "12.00");
+	add_test(room, "S-1", "13.00")->marks = READING_RETEST;
+	add_test(room, "", "63.00");
+	add_test(room, "", "64.00")->marks = READING_RETEST;
+	store(room, 0);
+	assert_int_equal(js_get_integer(entry(room, 2), "test_seq", 0), 2);
+	assert_int_equal(js_get_integer(entry(room, 4), "test_seq", 0), 2);
+}
+
 static int write_changes(void *context, struct db *db, struct fault *fault)
 {
 	return retests_write(context, db, fault);
@@ -265,6 +330,10 @@ int main(void)
 		TEST(a_confirmed_group_ends_in_silence),
 		TEST(the_next_result_may_be_said_to_be_a_retest),
 		TEST(a_result_of_another_item_is_not_the_one_that_is_awaited),
+		TEST(a_repeat_by_the_instruments_word_is_a_retest_of_the_test_before),
+		TEST(a_repeat_of_nothing_that_is_known_stands_alone),
+		TEST(without_a_number_the_only_sample_that_waits_is_meant),
+		TEST(a_repeat_may_stand_in_the_same_batch),
 		TEST(what_was_in_the_journal_already_changes_no_group),
 		TEST(two_lines_wait_for_each_other),
 		TEST(a_sample_tested_without_end_begins_a_new_group),

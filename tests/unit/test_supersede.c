@@ -171,6 +171,20 @@ static void a_group_opened_by_hand_is_not_closed_by_what_it_never_asked_for(void
 	assert_int_equal(tested(room, 0, "S-1", "12.00"), 2);
 }
 
+static void what_was_superseded_is_not_what_an_instrument_repeats(void **state)
+{
+	struct room *room = *state;
+	tested(room, 0, "S-1", "12.00");
+	supersede(room, 1, "negative", "S-2");
+	uint64_t seq = head(room) + 1;
+	add_test(room, "S-1", "13.00")->marks = READING_RETEST;
+	store(room, 0);
+	assert_int_equal(js_get_integer(entry(room, seq), "test_seq", 0), 1);
+	add_test(room, "S-2", "13.00")->marks = READING_RETEST;
+	store(room, 0);
+	assert_int_equal(js_get_integer(entry(room, seq + 1), "test_seq", 0), 2);
+}
+
 static void while_a_result_is_being_stored_nothing_is_superseded(void **state)
 {
 	struct room *room = *state;
@@ -197,6 +211,7 @@ int main(void)
 		TEST(of_another_sample_it_leaves_for_that_ones_group),
 		TEST(many_at_once_change_each_group_once),
 		TEST(a_group_opened_by_hand_is_not_closed_by_what_it_never_asked_for),
+		TEST(what_was_superseded_is_not_what_an_instrument_repeats),
 		TEST(while_a_result_is_being_stored_nothing_is_superseded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,6 +210,7 @@ static void a_wrong_line_is_refused_with_what_would_be_right(void **state)
 		{ { "said", "a name that is far too long", "column 1" }, "23" },
 		{ { "map kind", "1", "smaple" }, "sample" },
 		{ { "map valid", "1", "yes" }, "result" },
+		{ { "map retest", "1", "yes" }, "retest or first" },
 		{ { "map unit", "1", "a word far too long to be a unit of anything that anybody has measured yet" },
 			"63" },
 	};
@@ -255,6 +256,7 @@ static void a_wrong_whole_is_refused_with_what_would_be_right(void **state)
 		{ { { "frame", "kind", "blocks" }, { "frame", "start", "a" }, { "frame", "length", "9" },
 			  { "field", "value", "bytes 3..9" }, END },
 			"9 bytes" },
+		{ { LINES, VALUE, { "field", "retest", "column 3" }, END }, "needs [map retest]" },
 		{ { LINES, VALUE, { "query", "done", "x" }, END }, "lacks ask" },
 		{ { LINES, VALUE, { "query", "ask", "{day:yyMMdd}" }, END }, "lacks done" },
 	};
@@ -343,6 +345,29 @@ static void a_decimal_comma_is_one_where_the_profile_says_so(void **state)
 	paper_hear_text(paper, "#017//0,031//1//1\r");
 	assert_int_equal(paper->readings.count, 0);
 	assert_non_null(strstr(paper->readings.notices[0].reason, "decimal = comma in [frame]"));
+	paper_free(paper);
+}
+
+/* As an instrument's app keeps it: 0 a first test, 1 a retest, 2 one that was tested again. */
+static void a_column_may_say_that_it_is_a_retest(void **state)
+{
+	static const struct {
+		const char *code, *said;
+		bool retest;
+	} rows[] = { { "0", "", false }, { "1", "1", true }, { "2", "", false }, { "", "", false },
+		{ "9", "9", false } };
+	(void)state;
+	struct paper *paper = paper_of("[frame]\nkind = lines\nend = \\n\n[line]\nseparator = pipe\n[field]\n"
+				       "value = column 2\nretest = column 3\n"
+				       "[map retest]\n0 = first\n1 = retest\n2 = first\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char line[64];
+		snprintf(line, sizeof(line), "S1|1.5 ug/kg|%s\n", rows[i].code);
+		paper_hear_text(paper, line);
+		const struct reading *reading = &paper->list[paper->readings.count - 1];
+		assert_int_equal(reading->marks, rows[i].retest ? READING_RETEST : 0);
+		assert_string_equal(reading_has_said(reading, "retest"), rows[i].said);
+	}
 	paper_free(paper);
 }
 
@@ -453,6 +478,7 @@ int main(void)
 		cmocka_unit_test(too_many_lines_are_refused),
 		cmocka_unit_test(a_reader_asked_day_by_day_is_asked_for_each),
 		cmocka_unit_test(a_decimal_comma_is_one_where_the_profile_says_so),
+		cmocka_unit_test(a_column_may_say_that_it_is_a_retest),
 		cmocka_unit_test(a_question_without_an_end_has_one_line_for_an_answer),
 		cmocka_unit_test(lines_without_an_end_end_with_silence),
 		cmocka_unit_test(a_verdict_may_stand_behind_the_unit),
