@@ -27,6 +27,8 @@ SAY_NO_VERDICT = ("pr-1", "pr-2", "at-1", "fr-1")  # fr-1 sends a flag whose mea
 SHORT_NUMBERS = ("an-1", "pr-2")                   # binary floats: 58.0 arrives as 58
 EXPIRED_AFTER = {"王建国": datetime.date(2026, 3, 15)}
 SLOW = {"an-1": 7}
+MUST_HAVE_CONTROLS = "pr-1"
+REAGENT = ("pr-1", "pr-2"), datetime.date(2026, 3, 20), datetime.date(2026, 3, 25)  # last day of the old lot, first of the new
 OUTAGE_DAY = "断网"
 BOX_BEGINS = datetime.datetime(2011, 1, 1)
 
@@ -90,10 +92,21 @@ class Expectation:
             yield "clock_suspect"
         if not synced:
             yield "clock_unsynced"
+        if row.instrument in REAGENT[0] and REAGENT[1] < row.day < REAGENT[2]:
+            yield "lot_expired"
+        if row.instrument == MUST_HAVE_CONTROLS and not row.is_control and row.day in self.days_without_control():
+            yield "no_valid_control"
         if not row.is_control and row.item == "农药残留" and self.verdict(row)[0] == "positive":
             yield "retest_required"
             if any(plant in row.name for plant in INTERFERING):
                 yield "matrix_interference"
+
+    def days_without_control(self):
+        days = collections.defaultdict(set)
+        for row in self.tests:
+            if row.instrument == MUST_HAVE_CONTROLS:
+                days[row.day].add(row.is_control)
+        return [day for day, kinds in days.items() if True not in kinds]
 
     def first_of(self, row):
         """The positive that a retest belongs to: the plan numbers them."""
@@ -111,7 +124,7 @@ class Expectation:
                 "no": row.sample_no, "name": row.name, "party": row.party if registered else "", "item": wording.item({"农药残留": "有机磷和氨基甲酸酯类农药残留", "洁净度": "洁净度"}.get(row.item, row.item), code), "value": self.value(row),
                 "unit": {"RLU": "{RLU}"}.get(row.unit, row.unit), "verdict": verdict, "by": by, "rule": rule if judged else "",
                 "limit": "" if row.is_control else limit, "inspector": row.inspector,
-                "retest": int(row.remark.split("复检")[1][0]) if first else 0, "first": first and first.sample_no,
+                "retest": int(row.remark.split("复检")[1][0]) if first else 0, "first": first and first.sample_no, "corrects": None, "why": "",
                 "skew_min": -SLOW.get(row.instrument, 0) if synced else 0, "flags": list(self.marks(row, synced))}
 
     # ---- the lines of a day
@@ -152,13 +165,33 @@ class Expectation:
 
     def put_registrations(self):
         for day in sorted({row.day for row in self.rows}):
-            today = [row for row in self.tests if row.day == day and row.sample_no and row.instrument != "pr-1"]
+            today = [row for row in self.rows if row.day == day and row.sample_no and row.instrument != "pr-1"]
             scanned = {row.sample_no for row in today if row.instrument == "pr-2"}
             at = datetime.datetime.combine(day, datetime.time(7, 50))
             self.put(at, (4.5, "", 0), wording.registered(at, "名单", {row.sample_no for row in today} - scanned))
             if scanned:
                 early = naive(plan.before(next(row.at for row in today if row.instrument == "pr-2"), 15))
                 self.put(early, (4.5, "", 1), wording.registered(early, "扫码", scanned))
+
+    def put_corrections(self):
+        """The same result, for another sample."""
+        for row in self.rows:
+            if row.item != "改正样品":
+                continue
+            wrong = next(test for test in self.tests if test.sample_no == row.value)
+            right = {"received": naive(row.at), "no": row.sample_no, "name": row.name, "party": row.party,
+                     "corrects": row.value, "why": f"{row.inspector}：{row.remark}"}
+            self.put(naive(row.at), (5, wrong.instrument, row.row), wording.record({**self.facts(wrong), **right}))
+            self.counts[row.day, 0][wrong.instrument]["sample"] += 1
+
+    def put_missing_controls(self):
+        for day in self.days_without_control():
+            samples = [row for row in self.tests if row.instrument == MUST_HAVE_CONTROLS and row.day == day]
+            first = naive(samples[0].at)
+            together = sum(row.at == samples[0].at for row in samples)
+            over = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time(0, 5))
+            self.put(first, (2.5, "", 0), wording.no_control(first, MUST_HAVE_CONTROLS, together, False))
+            self.put(over, (2.5, "", 0), wording.no_control(over, MUST_HAVE_CONTROLS, len(samples), True))
 
     def put_happenings(self):
         days = sorted({row.day for row in self.rows})
@@ -173,12 +206,17 @@ class Expectation:
                 self.put(at, (0,), wording.started(at))
         if self.dark:
             self.put(BOX_BEGINS, (0,), wording.started(BOX_BEGINS), (self.dark.date(), 1))
+            off = sum(not self.received(row)[1] for row in self.tests)
+            self.put(self.right, (1.5,), wording.receptions_off(self.right, off, (self.light - BOX_BEGINS) // datetime.timedelta(minutes=1)),
+                     (self.dark.date(), 2))
             self.put(self.right, (1,), wording.clock_set(self.right, BOX_BEGINS + (self.right - self.light)), (self.dark.date(), 2))
 
     def lines(self):
         self.put_tests()
         self.put_groups()
         self.put_registrations()
+        self.put_corrections()
+        self.put_missing_controls()
         self.put_happenings()
         days = sorted({row.day for row in self.rows})
         cut_off = {at.date() for at in self.happened.get(OUTAGE_DAY, [])}

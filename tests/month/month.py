@@ -23,9 +23,14 @@ OPERATORS = """id,name,aliases,certificate,valid_from,valid_until
 02,李小芳,,浙农检2025-0042,2025-06-15,2028-06-14
 03,王建国,,浙农检2023-0088,2023-03-16,2026-03-15
 """
+LOTS = """kind,lot,instruments,items,opened,expires
+reagent,MJ20250920,pr-1;pr-2,PR-OPCB,2025-12-01,2026-03-20
+reagent,MJ20260105,pr-1;pr-2,PR-OPCB,2026-03-25,2026-12-31
+"""
 ROOM = """[instrument pr-1]
 driver = seven-e-aa
 port = {pr_1}
+control = daily
 poll = 30s
 timeout = 10s
 
@@ -132,8 +137,9 @@ class Month:
                                **{name.replace("-", "_"): port(name) for name in names})
         daemon = self.room.daemon(sections, f"broker = mqtt://127.0.0.1:{self.broker.port}\nreconnect-min = 100ms\n"
                                   "reconnect-max = 200ms\nkeepalive = 18h\nack-timeout = 10min\n", env=self.clock.environment())
-        with open(os.path.join(daemon.conf, "operators.csv"), "w", encoding="utf-8") as file:
-            file.write(self.operators)
+        for name, text in (("operators.csv", self.operators), ("lots.csv", LOTS)):
+            with open(os.path.join(daemon.conf, name), "w", encoding="utf-8") as file:
+                file.write(text)
         return daemon
 
     # ---- waiting
@@ -254,7 +260,7 @@ class Month:
     def register(self, rows):
         """The day's samples, as the market's office lists them."""
         known = {row.sample_no: f"{row.sample_no},{row.name},{row.party}" for row in rows
-                 if row.is_test and row.sample_no and row.instrument not in UNREGISTERED}
+                 if row.sample_no and row.instrument not in UNREGISTERED}
         for row in rows:
             if row.instrument == "pr-2":
                 known.pop(row.sample_no, None)  # it gets its label at the bench
@@ -322,7 +328,7 @@ class Month:
         elif row.item != "停电":
             self.pass_to(row.at)
         {"断网": self.network_fails, "通网": self.network_returns, "停电": self.power_fails, "来电": self.power_returns,
-         "校时": self.box_clock_is_set, "校表": self.instrument_clock_is_set, "关机": self.switch_off}[row.item](row)
+         "校时": self.box_clock_is_set, "校表": self.instrument_clock_is_set, "改正样品": self.label_was_wrong, "关机": self.switch_off}[row.item](row)
 
     def network_fails(self, _):
         harness.stop_when_quiet(self.broker, self.daemon, self.county)
@@ -352,11 +358,17 @@ class Month:
 
     def box_clock_is_set(self, _):
         self.clock.box_believes(None, synced=True)
-        self.expect(lambda: any(event["event"] == "clock_jump" and event["by_ms"] > 0 for event in self.events()),
-                    lambda: "the event of the clock")
+        self.expect(lambda: any(event["event"] == "clock_correction" for event in self.events()), lambda: "the event of the clock")
 
     def instrument_clock_is_set(self, _):
         self.instruments["tk-1"].reset_to = None
+
+    def label_was_wrong(self, row):
+        wrong = next(record for record in self.records() if record.get("sample", {}).get("no") == row.value)
+        done = self.daemon.ctl("rebind", row.sample_no, wrong["id"], "--by", row.inspector, "--why", row.remark)
+        assert done.returncode == 0, done.stderr
+        self.finished += 1  # the record that supersedes it
+        self.settle()
 
     def switch_off(self, _):
         assert self.daemon.stop() == 0

@@ -7,7 +7,7 @@ import clock
 import wording
 
 # Which comes first of what came in the same minute; within an instrument the order of the journal counts.
-ORDER = {"gateway_started": 0, "clock_jump": 1, "clock_skew": 2, "sample_registered": 3, "retest_expected": 4, "retest_missing": 5, "retest_group": 9}
+ORDER = {"gateway_started": 0, "clock_jump": 1, "clock_correction": 1.5, "clock_skew": 2, "control_missing": 2.5, "sample_registered": 3, "retest_expected": 4, "retest_missing": 5, "retest_group": 9}
 # A reader that hands its memory over at the press of a key is silent until then: when that is noticed is a matter of seconds.
 SILENT_BY_NATURE = "pr-2"
 
@@ -17,7 +17,8 @@ def moment(text):
 
 
 def time_of(entry):
-    return moment(entry.get("received_at") or entry["at"])
+    """When it was told: a correction's record keeps the times of the one it supersedes."""
+    return moment(entry["correction"]["at"] if "correction" in entry else entry.get("received_at") or entry["at"])
 
 
 class Report:
@@ -53,19 +54,24 @@ class Report:
     def facts(self, entry):
         sample, operator, skew = entry.get("sample", {}), entry.get("operator", {}), entry["clock"].get("skew_s", 0)
         limit, first = entry.get("limit"), self.records.get(entry.get("retest_of"))
+        corrected, correction = self.records.get(entry.get("supersedes")), entry.get("correction", {})
         return {
-            "received": moment(entry["received_at"]), "tested": moment(entry["tested_at"]), "instrument": entry["instrument"]["id"],
+            "received": time_of(entry), "tested": moment(entry["tested_at"]), "instrument": entry["instrument"]["id"],
             "kind": entry["kind"], "no": sample.get("no", ""), "name": sample.get("name", ""), "party": sample.get("party", ""),
             "item": wording.item(entry["item"].get("name", ""), entry["item"].get("code", "")), "value": entry.get("qualifier", "") + entry.get("value", ""),
             "unit": entry.get("unit", ""), "verdict": entry["verdict"], "by": entry.get("verdict_by", ""), "rule": entry.get("rule", ""),
             "limit": f"{limit['op']}{limit['value']} {limit['unit']}" if limit else "", "inspector": operator.get("name", ""),
             "retest": entry["test_seq"] - 1, "first": first and first["sample"]["no"],
+            "corrects": corrected and corrected["sample"]["no"], "why": f"{correction.get('by')}：{correction.get('why')}",
             "skew_min": round(skew / 60) if entry["clock"]["synced"] else 0, "flags": entry["flags"]}
 
     def tell_group(self, event):
         at, no = time_of(event), event["sample_no"]
         self.outcomes[event["group"]] = event["state"]
         return wording.group(at, no, [member["verdict"] for member in event["members"]], event["state"])
+
+    def records_within(self, first, last):
+        return sum(first <= record["seq"] <= last for record in self.records.values())
 
     def tell_missing(self, at, event):
         self.outcomes[event["group"]] = "missing"
@@ -78,6 +84,8 @@ class Report:
             "retest_expected": lambda: wording.expected_retest(at, event["sample_no"]),
             "retest_missing": lambda: self.tell_missing(at, event),
             "clock_skew": lambda: wording.skewed(at, event["instrument"], round(event["skew_s"] / 60)),
+            "clock_correction": lambda: wording.receptions_off(at, self.records_within(event["first"], event["last"]), round(event["by_ms"] / 60000)),
+            "control_missing": lambda: wording.no_control(at, event["instrument"], event["samples"], event["state"] == "day_over"),
             "clock_jump": lambda: (wording.clock_set if event["by_ms"] > 0 else wording.clock_went_back)(at, moment(event["before"])),
         }.get(event["event"])
         return tell() if tell else wording.line(f"{at:%H:%M}", "事件", event["event"], event.get("instrument", ""), event.get("reason", ""))
@@ -115,6 +123,6 @@ class Report:
     def lines(self):
         for _, run in itertools.groupby(self.entries, key=lambda entry: time_of(entry).date()):
             yield from self.tell_run(list(run))
-        kinds = collections.Counter(record["kind"] for record in self.records.values())
+        kinds = collections.Counter(record["kind"] for record in self.records.values() if "supersedes" not in record)
         marked = collections.Counter(flag for record in self.records.values() for flag in record["flags"])
         yield from wording.totals(kinds["sample"], kinds["control"], collections.Counter(self.outcomes.values()), marked)

@@ -6,7 +6,7 @@ BY = {"instrument": "仪器判", "gateway": "网关判"}
 STATES = {"retest_required": "待复检", "confirmed_positive": "复检确认阳性", "overturned": "复检推翻", "first": "手工复检",
           "missing": "期限内未复检完"}
 FLAGS = {"retest_required": "须复检", "matrix_interference": "基质干扰", "operator_expired": "上岗证过期", "clock_suspect": "仪器时钟可疑",
-         "clock_unsynced": "网关时钟未同步", "no_valid_control": "当日无有效对照", "reagent_expired": "试剂过期",
+         "clock_unsynced": "网关时钟未同步", "no_valid_control": "当日无有效对照", "lot_expired": "试剂过期",
          "verdict_disagrees": "结论不一致", "inhibition_disagrees": "抑制率不一致"}
 WEEKDAYS = "一二三四五六日"
 
@@ -37,6 +37,7 @@ def sample(facts):
 def remarks(facts):
     """What is not as usual."""
     yield f"复检{facts['retest']}，初检 {facts['first']}" if facts["retest"] else ""
+    yield f"更正 {facts['corrects']} 的记录（{facts['why']}）" if facts["corrects"] else ""
     yield f"仪器时间 {facts['tested']:%Y-%m-%d %H:%M}" if facts["tested"] != facts["received"] else ""
     yield f"仪器钟慢{-facts['skew_min']}分" if facts["skew_min"] else ""
     yield flags(facts["flags"])
@@ -75,6 +76,15 @@ def clock_set(at, before):
 
 def clock_went_back(at, before):
     return line(f"{at:%H:%M}", "网关时钟倒退", f"上一条记录 {before:%Y-%m-%d %H:%M}")
+
+
+def receptions_off(at, records, minutes):
+    hours, minutes = divmod(minutes, 60)
+    return line(f"{at:%H:%M}", "网关时钟", f"此前{records}条检测记录的接收时间须加 {hours // 24}天{hours % 24}小时{minutes}分")
+
+
+def no_control(at, instrument, samples, over):
+    return line(f"{at:%H:%M}", "质控", instrument, f"{'全天' if over else ''}无有效对照，涉及{samples}个样品")
 
 
 def skewed(at, instrument, minutes):
