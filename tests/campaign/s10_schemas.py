@@ -121,6 +121,7 @@ def newer_refused(station):
 
 def main():
     goldens = sorted(glob.glob(os.path.join(row.ROOT, "tests/unit/journals/*.db")))
+    goldens = goldens[:row.size(len(goldens), 1)]  # the oldest has the longest way
     figures, passed = [], bool(goldens)
     for golden in goldens:
         with harness.Room() as room:
