@@ -52,10 +52,10 @@ void uuid_text(const uint8_t uuid[static UUID_SIZE], char out[static ENTRY_ID_MA
 
 struct store {
 	struct db *db;
-	struct db_query *begin, *commit, *rollback;
+	struct db_query *begin, *commit, *rollback, *pages;
 	struct db_query *find, *insert, *head, *instrument, *target, *park, *unpark, *seal, *manifest, *know;
 	/* of journal_prune.c */
-	struct db_query *figures, *times, *sealed, *left, *remember, *remove, *forget_parked, *forget_seals, *pruned;
+	struct db_query *figures, *times, *sealed, *left, *again, *remove, *forget_parked, *forget_seals, *pruned;
 	uint64_t swept;     /* islands up to there have been looked at */
 	struct chain chain; /* as of the open transaction */
 	char *buffer;       /* for one payload */
@@ -79,6 +79,9 @@ void places_free(struct places *places);
 
 /* -EUCLEAN: damaged, to be set aside. Others: as they are. Fills `epoch`, instruments and targets (only forwards). */
 int store_open(struct journal *journal, struct fault *fault);
+/* The file takes room for all that is committed; -ENOSPC when it cannot. So moving the log into the file never wants
+ * for room: on a full disk that is what makes the log begin anew, without which nothing could be removed. */
+int store_commit(struct store *store, struct fault *fault);
 void store_close(struct store *store, bool tidy);
 /* Inside a transaction: appends one entry, or finds that it is known. */
 int store_entry(struct journal *journal, struct entry *entry, int64_t received_ms, struct fault *fault);

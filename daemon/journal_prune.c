@@ -53,13 +53,19 @@ void space_full(struct journal *journal)
 	atomic_store(&journal->full, true);
 }
 
+/* In a small file the half of it: one that could never grow never has more. */
+static bool enough_within(const struct journal *journal)
+{
+	return journal->free_pages >= PAGES_ENOUGH || journal->free_pages >= journal->pages / 2;
+}
+
 bool space_again(struct journal *journal)
 {
 	char directory[PATH_ROOM];
 	struct disk disk;
 	strcpy(directory, journal->path);
 	*strrchr(directory, '/') = '\0';
-	bool within = journal->store.db && journal->free_pages >= PAGES_ENOUGH;
+	bool within = journal->store.db && enough_within(journal);
 	bool outside = disk_look(directory, &disk, NULL) == 0 && disk.free >= journal->released + ROOM_ENOUGH;
 	if (!within && !outside)
 		return false;
@@ -77,7 +83,7 @@ bool space_kept(struct journal *journal)
 	if (!journal->released || !journal->store.db)
 		return true;
 	int error = db_log_pages(journal->store.db) > 0 ? db_checkpoint(journal->store.db, false, NULL) : 0;
-	if (error != -ENOSPC && (space_figures(journal, NULL) != 0 || journal->free_pages >= PAGES_ENOUGH))
+	if (error != -ENOSPC && (space_figures(journal, NULL) != 0 || enough_within(journal)))
 		return true; /* what is wrong otherwise the append will find */
 	char directory[PATH_ROOM];
 	struct disk disk;
@@ -252,18 +258,50 @@ static char *holders(struct journal *journal)
 	return text;
 }
 
-/* Removes what is no island of the entries behind `after` up to `last`, with what was said of them. */
+struct removed { /* ids to be kept */
+	uint8_t id[REMOVED_AT_ONCE][16];
+	int64_t seq[REMOVED_AT_ONCE];
+	size_t count;
+};
+
+static void put_run(struct db_query *query, uint64_t after, uint64_t last, const char *names)
+{
+	db_put_integer(query, 1, (int64_t)after);
+	db_put_integer(query, 2, (int64_t)last);
+	db_put_text(query, 3, names);
+}
+
+static int look_for_ids(struct db_query *again, struct removed *removed, struct fault *fault)
+{
+	int row = 0;
+	while (removed->count < REMOVED_AT_ONCE && (row = db_step(again, fault)) == 1) {
+		const uint8_t *id = db_bytes(again, 0, sizeof(removed->id[0]));
+		if (!id)
+			continue; /* the file allows no other length */
+		memcpy(removed->id[removed->count], id, sizeof(removed->id[0]));
+		removed->seq[removed->count++] = db_integer(again, 1);
+	}
+	return row == 1 ? db_reset(again) : row;
+}
+
+/* Removes what is no island of the entries behind `after` up to `last`, at most REMOVED_AT_ONCE, with what was said of
+ * them. First that, then their ids are written down: in the room that became free, for a full disk has no other. */
 static int remove_run(struct journal *journal, uint64_t after, uint64_t last, struct fault *fault)
 {
 	struct store *store = &journal->store;
-	struct db_query *const steps[] = { store->remember, store->remove, store->forget_parked, store->forget_seals };
+	struct db_query *const steps[] = { store->remove, store->forget_parked, store->forget_seals };
+	struct removed removed = { .count = 0 };
 	char *names = holders(journal);
-	int error = 0;
+	put_run(store->again, after, last, names);
+	int error = look_for_ids(store->again, &removed, fault);
 	for (size_t i = 0; !error && i < sizeof(steps) / sizeof(steps[0]); i++) {
-		db_put_integer(steps[i], 1, (int64_t)after);
-		db_put_integer(steps[i], 2, (int64_t)last);
-		db_put_text(steps[i], 3, names);
+		put_run(steps[i], after, last, names);
 		error = db_step(steps[i], fault);
+	}
+	for (size_t i = 0; !error && i < removed.count; i++) {
+		db_put_bytes(store->know, 1, removed.id[i], sizeof(removed.id[i]));
+		db_put_integer(store->know, 2, removed.seq[i]);
+		error = db_step(store->know, fault);
 	}
 	free(names);
 	return error;
@@ -280,7 +318,7 @@ static int remove_through(struct journal *journal, uint64_t last, struct fault *
 	db_put_integer(store->pruned, 1, (int64_t)last);
 	if (!error)
 		error = db_step(store->pruned, fault);
-	return error ? error : db_step(store->commit, fault);
+	return error ? error : store_commit(store, fault);
 }
 
 /* The last of the next few entries left behind `after`, below the first that is kept; 0: there are none. */
@@ -315,7 +353,7 @@ static int sweep(struct journal *journal, long *ret_due_ms, struct fault *fault)
 	if (!error)
 		error = remove_run(journal, store->swept, last, fault);
 	if (!error)
-		error = db_step(store->commit, fault);
+		error = store_commit(store, fault);
 	if (error)
 		return error;
 	store->swept = last;

@@ -51,6 +51,7 @@ static int prepare_queries(struct store *store, struct fault *fault)
 		{ &store->begin, "BEGIN IMMEDIATE" },
 		{ &store->commit, "COMMIT" },
 		{ &store->rollback, "ROLLBACK" },
+		{ &store->pages, "PRAGMA page_count" },
 		{ &store->find,
 			"SELECT seq FROM entry WHERE id = ?1 UNION ALL SELECT seq FROM known WHERE id = ?1 LIMIT 1" },
 		{ &store->insert, "INSERT INTO entry(seq, kind, received_ms, id, prev, body, digest48)"
@@ -59,7 +60,7 @@ static int prepare_queries(struct store *store, struct fault *fault)
 		{ &store->instrument, "REPLACE INTO state VALUES('instrument', ?1, 0, ?2)" },
 		{ &store->target, "REPLACE INTO state VALUES('target', ?1, ?2, CAST(?2 AS TEXT))" },
 		{ &store->park, "REPLACE INTO parked(target, seq, at_ms, reason) VALUES(?1, ?2, ?3, ?4)" },
-		{ &store->know, "INSERT OR IGNORE INTO known VALUES(?1, 0)" },
+		{ &store->know, "INSERT OR IGNORE INTO known VALUES(?1, ?2)" },
 		{ &store->figures,
 			"SELECT (SELECT page_count FROM pragma_page_count),"
 			" (SELECT freelist_count FROM pragma_freelist_count), (SELECT min(seq) FROM entry WHERE seq >"
@@ -68,8 +69,8 @@ static int prepare_queries(struct store *store, struct fault *fault)
 			"SELECT seq, received_ms FROM entry WHERE seq BETWEEN ?3 AND ?1 ORDER BY seq LIMIT ?2" },
 		{ &store->sealed, "SELECT ifnull(max(seq), 0) FROM seal" },
 		{ &store->left, "SELECT seq FROM entry WHERE seq > ?1 AND seq < ?2 ORDER BY seq LIMIT ?3" },
-		{ &store->remember, /* what can be read again: UUIDv8 */
-			"INSERT OR IGNORE INTO known SELECT id, seq FROM entry WHERE seq > ?1 AND seq <= ?2 AND kind <> 2"
+		{ &store->again, /* what can be read again: UUIDv8 */
+			"SELECT id, seq FROM entry WHERE seq > ?1 AND seq <= ?2 AND kind <> 2"
 			" AND substr(id, 7, 1) BETWEEN x'80' AND x'8f' AND NOT " IS_ISLAND },
 		{ &store->remove, "DELETE FROM entry WHERE seq > ?1 AND seq <= ?2 AND NOT " IS_ISLAND },
 		{ &store->forget_parked, /* by targets that are no more; each name is looked up in the index */
@@ -92,6 +93,17 @@ static int prepare_queries(struct store *store, struct fault *fault)
 			return error;
 	}
 	return 0;
+}
+
+int store_commit(struct store *store, struct fault *fault)
+{
+	int row = db_step(store->pages, fault);
+	if (row < 0)
+		return row;
+	int64_t bytes = db_integer(store->pages, 0) * JOURNAL_PAGE;
+	db_reset(store->pages);
+	int error = db_take_room(store->db, bytes, fault);
+	return error ? error : db_step(store->commit, fault);
 }
 
 static int load_head(struct journal *journal, struct fault *fault)

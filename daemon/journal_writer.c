@@ -69,6 +69,7 @@ static int store_ids(struct journal *journal, const struct caller *caller, struc
 		if (!uuid_parse(caller->ids[i], id))
 			continue; /* no entry of ours has such an id */
 		db_put_bytes(journal->store.know, 1, id, sizeof(id));
+		db_put_integer(journal->store.know, 2, 0);
 		error = db_step(journal->store.know, fault);
 	}
 	return error;
@@ -137,7 +138,7 @@ static int commit(struct journal *journal, struct caller *batch, struct fault *f
 		db_put_bytes(store->head, 2, store->chain.hash, DIGEST_SIZE);
 		error = db_step(store->head, fault);
 	}
-	return error ? error : db_step(store->commit, fault);
+	return error ? error : store_commit(store, fault);
 }
 
 static void nothing_saved(struct journal *journal)

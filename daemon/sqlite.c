@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_WAIT_MS = 2000, QUERIES_MAX = 40 };
+enum { BUSY_WAIT_MS = 2000, QUERIES_MAX = 40, GROWS_BY = 64 << 10 };
 
 struct db_query {
 	sqlite3_stmt *statement;
@@ -34,6 +34,18 @@ static int cannot_open(sqlite3 *handle, const char *path, struct fault *fault)
 		path, strerror(error));
 }
 
+static int disk_full(const char *path, struct fault *fault)
+{
+	return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
+}
+
+/* `error` may be 0: the library looks for it only after its own clearing up. */
+static int io_failed(const char *path, int error, struct fault *fault)
+{
+	return fault_set(fault, EIO, _("%s: reading or writing failed (%s); the kernel's log says more"), path,
+		strerror(error ? error : EIO));
+}
+
 /* To be called at once after the failing call: the next call replaces the library's message. */
 static int explain(sqlite3 *handle, int code, struct fault *fault)
 {
@@ -52,13 +64,12 @@ static int explain(sqlite3 *handle, int code, struct fault *fault)
 	case SQLITE_FORMAT:
 		return damage(path, said, fault);
 	case SQLITE_FULL:
-		return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
+		return disk_full(path, fault);
 	case SQLITE_IOERR:
 		/* the index of the log beside it could not grow: the library keeps no errno for that */
 		if (code == SQLITE_IOERR_SHMSIZE || error == ENOSPC)
-			return fault_set(fault, ENOSPC, _("%s: the disk is full; free space on its file system"), path);
-		return fault_set(fault, EIO, _("%s: reading or writing failed (%s); the kernel's log says more"), path,
-			strerror(error ? error : EIO)); /* it looks only after its own clearing up */
+			return disk_full(path, fault);
+		return io_failed(path, error, fault);
 	case SQLITE_READONLY:
 		return fault_set(fault, EROFS, _("%s: is read-only; it and its file system must be writable"), path);
 	case SQLITE_CANTOPEN:
@@ -99,8 +110,11 @@ int db_open(const char *path, enum db_use use, struct db **ret, struct fault *fa
 	sqlite3_extended_result_codes(db->handle, 1);
 	sqlite3_busy_timeout(db->handle, BUSY_WAIT_MS);
 	sqlite3_wal_autocheckpoint(db->handle, 0);
-	if (use == DB_WRITE)
+	if (use == DB_WRITE) {
+		int chunk = GROWS_BY; /* without it room cannot be taken ahead */
 		sqlite3_wal_hook(db->handle, count_log_pages, db);
+		sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_CHUNK_SIZE, &chunk);
+	}
 	/* a file may come from anywhere: its schema gets no say in what is run */
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -233,6 +247,17 @@ bool db_uncertain(const struct db *db)
 bool db_in_transaction(struct db *db)
 {
 	return !sqlite3_get_autocommit(db->handle);
+}
+
+int db_take_room(struct db *db, int64_t bytes, struct fault *fault)
+{
+	const char *path = sqlite3_db_filename(db->handle, "main");
+	int error = 0;
+	sqlite3_int64 size = bytes;
+	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_SIZE_HINT, &size) == SQLITE_OK)
+		return 0;
+	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+	return error == ENOSPC || error == EDQUOT ? disk_full(path, fault) : io_failed(path, error, fault);
 }
 
 int db_log_pages(const struct db *db)

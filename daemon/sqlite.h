@@ -46,6 +46,9 @@ const uint8_t *db_blob(struct db_query *query, int column, size_t *ret_length); 
 bool db_in_transaction(struct db *db);
 /* A step failed otherwise than for want of room before anything was synced: what the file holds is not known. */
 bool db_uncertain(const struct db *db);
+/* Makes the file take room for so many bytes from the disk now, where it would only do so when the log is moved into
+ * it. In a transaction, so that what is committed has its room. */
+int db_take_room(struct db *db, int64_t bytes, struct fault *fault);
 /* Pages in the write-ahead log after the last commit; the connection never checkpoints by itself. */
 int db_log_pages(const struct db *db);
 /* Moves what it can from the write-ahead log into the file, waiting for nobody. `empty`: waits for readers, and leaves

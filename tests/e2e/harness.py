@@ -319,13 +319,14 @@ Verdict = collections.namedtuple("Verdict", "finished received lost doubled inve
 def compare(truth, records):
     """Truth against records: what is missing, what came as two records (different ids), what nobody finished.
 
-    The same id twice on the wire is one record: the platform stores by id."""
+    The same id twice on the wire is one record: the platform stores by id. Nor is a record that supersedes another one which
+    came a second result."""
     by_id = {}
     for record in records:
         known = by_id.setdefault(record["id"], record)
         assert known == record, f"one id, two contents: {record['id']}"
     want = collections.Counter(map(key_of_truth, truth))
-    have = collections.Counter(map(key_of_record, by_id.values()))
+    have = collections.Counter(key_of_record(record) for record in by_id.values() if record.get("supersedes") not in by_id)
     lost = list((want - have).elements())
     extra = list((have - want).elements())
     doubled = [key for key in extra if key in want]

@@ -36,6 +36,13 @@ def test_the_same_result_under_two_ids_is_found():
     assert len(harness.compare(TRUTH, records() + [again]).doubled) == 1
 
 
+def test_a_record_that_supersedes_what_came_is_no_second_result():
+    again = {**records()[0], "id": "other", "supersedes": "id-0", "value": "9.9"}
+    assert harness.compare(TRUTH, records() + [again])[2:] == ([], [], [])
+    of_nothing = {**again, "supersedes": "id-9"}
+    assert len(harness.compare(TRUTH, records() + [of_nothing]).invented) == 1
+
+
 def test_a_changed_value_is_found_as_lost_and_invented():
     changed = records()
     changed[3] = {**changed[3], "value": "9.9"}

@@ -433,6 +433,28 @@ static void appending_goes_on_without_a_restart_when_somebody_frees_space(void *
 	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
 }
 
+/* Somebody takes what the reserve gave before it is used. What is delivered makes room all the same: the file has had
+ * the room for all that the log holds since before it was committed. */
+static void room_is_made_even_when_others_take_the_reserve(void **state)
+{
+	struct fixture *fixture = *state;
+	char theirs[128];
+	if (!fixture->journal)
+		skip();
+	append_run(fixture, 1, 700);
+	fill_up(fixture, theirs);
+	unsigned refused = append_until_full(fixture, 701);
+	fill_up(fixture, theirs);
+	journal_progress(fixture->journal, "county", refused - 2);
+	keep(fixture, county, 1, 0, true);
+	int error = -ENOSPC;
+	for (long end = clock_ms() + PATIENCE_MS; error == -ENOSPC && clock_ms() < end; usleep(20000))
+		error = append(fixture, refused);
+	assert_int_equal(error, 0);
+	append_run(fixture, refused + 1, refused + 100);
+	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
+}
+
 /* The control: what the reserve is for. */
 static void without_a_reserve_a_full_disk_takes_no_alarm(void **state)
 {
@@ -495,6 +517,8 @@ int main(void)
 			with_reserve, unmount_and_remove),
 		cmocka_unit_test_setup_teardown(appending_goes_on_without_a_restart_when_somebody_frees_space,
 			with_reserve, unmount_and_remove),
+		cmocka_unit_test_setup_teardown(
+			room_is_made_even_when_others_take_the_reserve, with_reserve, unmount_and_remove),
 		cmocka_unit_test_setup_teardown(
 			without_a_reserve_a_full_disk_takes_no_alarm, without_reserve, unmount_and_remove),
 		cmocka_unit_test_setup_teardown(
