@@ -51,6 +51,7 @@ static const struct column {
 	{ N_("Supersedes"), NULL, "supersedes" },
 	{ N_("Sample corrected by"), "correction", "by" },
 	{ N_("Why"), "correction", "why" },
+	{ N_("Control"), "qc", "state" },
 };
 enum {
 	COLUMNS = sizeof(columns) / sizeof(columns[0]),

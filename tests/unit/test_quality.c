@@ -5,6 +5,7 @@
 /* cmocka needs the four above */
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <time.h>
 
 #include "../../daemon/clock.h"
@@ -355,19 +356,21 @@ static void a_control_that_comes_late_is_told_and_changes_no_record(void **state
 	assert_false(intake_awaits(room->intake));
 }
 
-/* As if so many minutes had passed since the last of them. */
-static void let_pass(struct room *room, int minutes)
+static int age(void *context, struct db *db, struct fault *fault)
 {
-	struct db *db;
-	char statement[160];
+	char statement[200];
 	snprintf(statement, sizeof(statement),
 		"UPDATE state SET value = json_set(value, '$.counted_ms', value ->> '$.counted_ms' - %d)"
 		" WHERE kind = 'control'",
-		minutes * 60000);
-	assert_int_equal(db_open(journal_path(room->fixture->journal), DB_WRITE, &db, NULL), 0);
-	db_tidy_at_close(db, false);
-	assert_int_equal(db_run(db, statement, NULL), 0);
-	db_close(db);
+		*(const int *)context * 60000);
+	return db_run(db, statement, fault);
+}
+
+/* As if so many minutes had passed since the last of them. */
+static void let_pass(struct room *room, int minutes)
+{
+	struct fault fault;
+	assert_int_equal(journal_append_with(room->fixture->journal, NULL, 0, NULL, NULL, age, &minutes, &fault), 0);
 }
 
 static void a_day_that_is_over_is_told_with_its_number(void **state)
@@ -418,6 +421,73 @@ static void nobody_tidies_while_a_batch_is_not_stored(void **state)
 	intake_batch_free(batch);
 	assert_int_equal(intake_sweep(room->intake, &fault), 0);
 	assert_string_equal(told(room, 3), "day_over 1 PR-OPCB 2026-03-05");
+}
+
+#define BATCHES 40
+
+struct worker {
+	struct room *room;
+	unsigned reader;
+};
+
+static void *measure_without(void *context)
+{
+	const struct worker *worker = context;
+	struct reading *list = calloc(1, sizeof(*list));
+	for (unsigned i = 0; i < BATCHES; i++) {
+		struct readings readings = { .list = list, .room = 1, .count = 1 };
+		struct intake_result result;
+		struct fault fault;
+		*list = (struct reading){
+			.channel = (int)i, .item = "PR-OPCB", .value = "1", .unit = "%", .repeatable = true
+		};
+		text_copy(list->tested_at, sizeof(list->tested_at), "2026-03-05T08:00:00");
+		struct intake_batch *batch = intake_judge(worker->room->intake, &worker->room->readers[worker->reader],
+			&worker->room->instrument, &readings);
+		if (intake_store(worker->room->intake, batch, &result, &fault) != 0) {
+			print_error("%s\n", fault.text);
+			abort();
+		}
+		intake_batch_free(batch);
+	}
+	free(list);
+	return NULL;
+}
+
+static void add_waiting(void *context, const struct series *series)
+{
+	*(long *)context += series->samples;
+}
+
+static int add_over(void *context, const struct stored *stored)
+{
+	struct json *event = js_parse(stored->payload, stored->length, NULL);
+	const char *state = js_get_text(event, "state");
+	if (state && strcmp(state, "day_over") == 0)
+		*(long *)context += (long)js_get_integer(event, "samples", 0);
+	js_free(event);
+	return 0;
+}
+
+static void each_sample_is_counted_once_whoever_tidies_meanwhile(void **state)
+{
+	struct room *room = *state;
+	struct worker workers[2] = { { room, 0 }, { room, 1 } };
+	pthread_t threads[2];
+	struct fault fault;
+	long counted = 0;
+	room->readers[0].control.demand = room->readers[1].control.demand = CONTROL_DEMAND_DAILY;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, measure_without, &workers[i]), 0);
+	while (head(room) < BATCHES) {
+		let_pass(room, 11);
+		assert_int_equal(intake_sweep(room->intake, &fault), 0);
+	}
+	for (size_t i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(quality_waiting(room->quality, add_waiting, &counted, &fault), 0);
+	assert_true(journal_read(room->fixture->reader, 1, 1000, add_over, &counted, &fault) > 0);
+	assert_int_equal(counted, 2 * BATCHES);
 }
 
 /* ---- whatever happens in between ---- */
@@ -594,6 +664,7 @@ int main(void)
 		WITH_ROOM(a_day_that_is_over_is_told_with_its_number),
 		WITH_ROOM(the_next_day_ends_the_one_before),
 		WITH_ROOM(nobody_tidies_while_a_batch_is_not_stored),
+		WITH_ROOM(each_sample_is_counted_once_whoever_tidies_meanwhile),
 		WITH_ROOM(what_is_read_again_changes_nothing),
 		WITH_ROOM(controls_and_counts_survive_a_restart),
 		WITH_ROOM(the_oldest_of_many_controls_goes_first),
