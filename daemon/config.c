@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commodities.h"
 #include "config_parts.h"
 #include "config_rules.h"
 #include "config_sections.h"
@@ -405,6 +406,7 @@ void config_release(struct config *config)
 	free(config->targets);
 	items_free(config->items);
 	operators_free(config->operators);
+	commodities_free(config->commodities);
 	lots_free(config->lots);
 	free(config);
 }

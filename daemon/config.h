@@ -138,9 +138,10 @@ struct config_profile { /* a profile in use; instruments point to `profile` */
 	char content[65]; /* digest of its file */
 };
 
-struct item_table;     /* judge's: items.csv, see items.h */
-struct operator_table; /* operators.csv */
-struct lot_table;      /* lots.csv */
+struct item_table;      /* judge's: items.csv, see items.h */
+struct operator_table;  /* operators.csv */
+struct commodity_table; /* commodities.csv */
+struct lot_table;       /* lots.csv */
 
 struct config {
 	char directory[CONFIG_PATH_MAX + 1];
@@ -158,6 +159,7 @@ struct config {
 	size_t profile_count;
 	struct item_table *items;
 	struct operator_table *operators;
+	struct commodity_table *commodities; /* NULL: the station keeps none */
 	struct lot_table *lots;
 	int holders;
 };

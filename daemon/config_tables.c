@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "commodities.h"
 #include "config_parts.h"
 #include "items.h"
 #include "lots.h"
@@ -94,6 +95,9 @@ void config_load_tables(struct config *config, const char *directory, struct fau
 		operators_load(path, &config->operators, faults);
 	if (config->operators && config->items)
 		check_training(config, path, faults);
+	snprintf(path, sizeof(path), "%s/commodities.csv", directory);
+	if (access(path, F_OK) == 0)
+		commodities_load(path, &config->commodities, faults);
 	snprintf(path, sizeof(path), "%s/lots.csv", directory);
 	if (access(path, F_OK) == 0)
 		lots_load(path, config->items, &config->lots, faults);

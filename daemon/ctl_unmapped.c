@@ -16,7 +16,7 @@
 
 struct word { /* what one instrument says and no table knows */
 	char *text, *instrument;
-	const char *what; /* "item", "unit", "basis" */
+	const char *what; /* "item", "unit", "basis", "sample" */
 	unsigned long count;
 	uint64_t first_seq, last_seq;
 	char last_at[40];
@@ -98,7 +98,7 @@ static void count_word(struct list *list, const struct waiting *waiting, const c
 
 static void count_record(struct list *list, const struct waiting *waiting)
 {
-	static const char item[] = "item", unit[] = "unit", basis[] = "basis";
+	static const char item[] = "item", unit[] = "unit", basis[] = "basis", sample[] = "sample";
 	const struct json *record = waiting->record, *flags = js_get(record, "flags");
 	for (size_t i = 0; i < js_count(flags); i++) {
 		const char *flag = js_text_of(js_at(flags, i));
@@ -108,6 +108,8 @@ static void count_record(struct list *list, const struct waiting *waiting)
 			count_word(list, waiting, unit, text_of(record, "unit"));
 		else if (flag && strcmp(flag, "unmapped_basis") == 0)
 			count_word(list, waiting, basis, text_of(record, "basis"));
+		else if (flag && strcmp(flag, "unmapped_sample") == 0)
+			count_word(list, waiting, sample, text_of(js_get(record, "sample"), "name"));
 	}
 }
 
@@ -134,7 +136,7 @@ static void count_batch(struct list *list, struct journal_reader *reader)
 static void print_word(const struct ctl *ctl, const struct word *word)
 {
 	static const char *const names[][2] = { { "item", N_("item") }, { "unit", N_("unit") },
-		{ "basis", N_("standard") } };
+		{ "basis", N_("standard") }, { "sample", N_("sample") } };
 	char count[24], when[24];
 	if (ctl->json) {
 		struct json *line = js_new_object();
@@ -161,7 +163,10 @@ static void print_word(const struct ctl *ctl, const struct word *word)
 	ctl_column(word->instrument, 12);
 	ctl_column(count, 8);
 	ctl_column(when, 19);
-	printf("%s\n", *word->text ? word->text : _("(nobody said what was tested)"));
+	bool sample = strcmp(word->what, "sample") == 0;
+	printf("%s\n", *word->text ? word->text
+		       : sample    ? _("(nobody said what the sample is of)")
+				   : _("(nobody said what was tested)"));
 }
 
 static void print_list(const struct ctl *ctl, const struct list *list)
@@ -175,11 +180,21 @@ static void print_list(const struct ctl *ctl, const struct list *list)
 	}
 	for (size_t i = 0; i < list->word_count; i++)
 		print_word(ctl, &list->words[i]);
-	if (list->word_count > 0)
+	bool samples = false, others = false;
+	for (size_t i = 0; i < list->word_count; i++) {
+		bool sample = strcmp(list->words[i].what, "sample") == 0;
+		samples |= sample;
+		others |= !sample;
+	}
+	if (others)
 		fprintf(stderr,
 			_("assayctl: add an item to /etc/assayd/items.csv, as an alias or as a new one, and a standard as an "
 			  "item's basis, and reload assayd: records with item and verdict then supersede these; name a unit "
 			  "in the instrument's profile\n"));
+	if (samples)
+		fprintf(stderr,
+			_("assayctl: add what a sample is of to /etc/assayd/commodities.csv, as an alias or as a new row, and "
+			  "reload assayd; name the sample of a result that has none with assayctl rebind\n"));
 }
 
 static void clear(struct list *list)

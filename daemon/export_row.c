@@ -24,6 +24,7 @@ static const struct column {
 	{ N_("Sample no."), "sample", "no" },
 	{ N_("Sample"), "sample", "name" },
 	{ N_("Category"), "sample", "category" },
+	{ N_("Commodity code"), "commodity", "code" },
 	{ N_("Party"), "sample", "party" },
 	{ N_("Credit code"), "sample", "uscc" },
 	{ N_("Stall"), "sample", "stall" },

@@ -46,11 +46,12 @@ const struct item *items_find(
 bool items_listed(const struct item_table *table, const char *list, const struct item *item);
 bool items_means(const struct item_table *table, const char *word, const struct item *item); /* one word of it */
 
-/* The limit in force for this sample on `day` ("2026-03-05", more may follow): by its name, else its category, else
- * that of every sample ("*"), else the item's own; NULL when there is none. Where the sample's limit ended before that
- * day and none follows it, none is guessed: NULL, and `*ret_ended` is true. */
-const struct limit *items_limit(const struct item_table *table, const struct item *item, const char *sample_name,
-	const char *sample_category, const char *day, bool *ret_ended);
+/* The limit in force for this sample on `day` ("2026-03-05", more may follow): by the first of `samples` (ended by
+ * NULL), its name and then whatever it belongs to, that has one, else that of every sample ("*"), else the item's own;
+ * NULL when there is none. Where the sample's limit ended before that day and none follows it, none is guessed: NULL,
+ * and `*ret_ended` is true. */
+const struct limit *items_limit(const struct item_table *table, const struct item *item, const char *const *samples,
+	const char *day, bool *ret_ended);
 
 /* True when both name the same standard: "GB/T5009.199" and "GB/T 5009.199-2003" do; different years do not. */
 bool basis_same(const char *a, const char *b);

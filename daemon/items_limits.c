@@ -190,15 +190,16 @@ static const struct limit *in_force(
 	return NULL;
 }
 
-const struct limit *items_limit(const struct item_table *table, const struct item *item, const char *sample_name,
-	const char *sample_category, const char *day, bool *ret_ended)
+const struct limit *items_limit(const struct item_table *table, const struct item *item, const char *const *samples,
+	const char *day, bool *ret_ended)
 {
-	const char *const samples[] = { sample_name, sample_category, "*" };
+	const struct limit *limit = NULL;
 	*ret_ended = false;
-	for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
-		const struct limit *limit = in_force(table, item, samples[i], day, ret_ended);
-		if (limit || *ret_ended)
-			return limit;
-	}
+	for (; *samples && !limit && !*ret_ended; samples++)
+		limit = in_force(table, item, *samples, day, ret_ended);
+	if (!limit && !*ret_ended)
+		limit = in_force(table, item, "*", day, ret_ended);
+	if (limit || *ret_ended)
+		return limit;
 	return *item->limit.op ? &item->limit : NULL;
 }

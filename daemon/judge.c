@@ -244,14 +244,45 @@ static void judge_limit(const struct limit *station, const struct limit *said, s
 		flag(to, "limit_disagrees");
 }
 
+#define GROUPS_MAX 16
+
+static void judge_commodity(const struct config *config, const struct reading *reading, struct judgement *to)
+{
+	if (!config->commodities || reading->kind != KIND_SAMPLE)
+		return;
+	to->commodity = commodities_find(config->commodities, reading->sample_name);
+	if (!to->commodity)
+		judge_flag(to, "unmapped_sample");
+}
+
+/* By the sample's name, what it is of, the groups of that, and then by its category. */
+static const struct limit *station_limit(
+	const struct config *config, const struct reading *reading, struct judgement *to, bool *ret_ended)
+{
+	char groups[GROUPS_MAX][SPELLING_MAX];
+	const char *samples[GROUPS_MAX + 5];
+	const struct commodity *commodity = to->commodity;
+	size_t count = 0, group = 0;
+	samples[count++] = reading->sample_name;
+	if (commodity)
+		samples[count++] = commodity->name;
+	for (const char *at = commodity ? commodity->groups : "";
+		group < GROUPS_MAX && spelling_next(&at, groups[group]); group++)
+		samples[count++] = groups[group];
+	samples[count++] = reading->sample_category;
+	if (commodity)
+		samples[count++] = commodity->category;
+	samples[count] = NULL;
+	return items_limit(config->items, to->item, samples, to->day, ret_ended);
+}
+
 static void judge_verdict(const struct config *config, const struct reading *reading, struct judgement *to)
 {
 	const struct limit said = said_limit(reading);
 	const struct limit *station = NULL; /* a control or blank has no limit to keep */
 	bool ended = false;
 	if (to->item && reading->kind == KIND_SAMPLE)
-		station = items_limit(
-			config->items, to->item, reading->sample_name, reading->sample_category, to->day, &ended);
+		station = station_limit(config, reading, to, &ended);
 	if (ended)
 		flag(to, "limit_ended");
 	enum verdict verdict = VERDICT_NONE;
@@ -303,7 +334,8 @@ static void judge_positive(const struct reading *reading, struct judgement *to)
 	if (!samples)
 		abort();
 	for (char *at = strtok_r(samples, ";", &rest); at; at = strtok_r(NULL, ";", &rest))
-		if (spelling_holds(reading->sample_name, at)) {
+		if (spelling_holds(reading->sample_name, at) ||
+			(to->commodity && spelling_holds(to->commodity->name, at))) {
 			flag(to, "matrix_interference");
 			break;
 		}
@@ -396,6 +428,7 @@ void judge(const struct config *config, const struct instrument_config *instrume
 	judge_clock(reading, reception, ret);
 	judge_item(config, instrument, reading, ret);
 	judge_value(reading, ret);
+	judge_commodity(config, reading, ret);
 	judge_verdict(config, reading, ret);
 	judge_quality(config, reading, ret);
 	judge_signals(reading, ret);

@@ -11,8 +11,9 @@
  * The item is what the instrument says, else the instrument's configured `item`, else what its driver can only mean: an
  * inhibition reader (seven-e-aa) measures PR-OPCB, or PR-OPCB-NY where it names NY/T 448.
  *
- * Limits: the item's rule uses the station's limit (limits.csv by sample and the day of the test, else items.csv), and
- * the instrument's own where the station has none. The record shows the limit that belongs to its verdict.
+ * Limits: the item's rule uses the station's limit (limits.csv by sample, or a group it belongs to, and the day of the
+ * test, else items.csv), and the instrument's own where the station has none. The record shows the limit that belongs
+ * to its verdict.
  *
  * Flags, each with its only cause (those marked + extend the contract's list):
  * - inhibition_disagrees: inhibition recomputed from the signals (signals.h) differs from the value by over 0.5 points
@@ -26,6 +27,8 @@
  * - limit_ended +: the station's limit for this sample was no longer in force when it was tested, and none follows it:
  *   the rule was not applied by another
  * - unmapped_item: no item of items.csv has this code, name or alias; or nobody said what was tested
+ * - unmapped_sample +: what the sample is of is not in commodities.csv, or nobody said it (only where the station keeps
+ *   that file)
  * - unmapped_unit: the unit has no UCUM code here; it is kept as sent
  * - unmapped_basis +: an inhibition tested by a standard for which items.csv has no item: no rule applies
  * - unmapped_value +: the value is no decimal number nor a word for (not) detected, or its qualifier no sign; it is
@@ -59,6 +62,7 @@
 #include <stddef.h>
 
 #include "clock.h"
+#include "commodities.h"
 #include "config.h"
 #include "items.h"
 #include "lots.h"
@@ -80,9 +84,10 @@ struct lot_used {
 	bool good;             /* on that day */
 };
 
-struct judgement {               /* pointers are into the configuration, the reading, or static */
-	const struct item *item; /* NULL: unknown */
-	const char *item_name;   /* configured for the instrument but unknown; "" otherwise */
+struct judgement {                         /* pointers are into the configuration, the reading, or static */
+	const struct item *item;           /* NULL: unknown */
+	const struct commodity *commodity; /* what the sample is of; NULL: unknown, or no sample */
+	const char *item_name;             /* configured for the instrument but unknown; "" otherwise */
 	const char *method, *basis;
 	const char *unit;      /* UCUM, or as sent when unknown */
 	const char *value;     /* a decimal, or "" when there is none or it cannot be read */

@@ -49,7 +49,8 @@ static enum verdict verdict_of(const struct config *config, const struct reading
 		return VERDICT_NONE;
 	if (reading->verdict != VERDICT_NONE || !to->item)
 		return reading->verdict;
-	const struct limit *limit = items_limit(config->items, to->item, "", "", to->day, &ended);
+	static const char *const nobody = NULL;
+	const struct limit *limit = items_limit(config->items, to->item, &nobody, to->day, &ended);
 	enum verdict verdict = judge_rule(reading, limit, &aside);
 	if (verdict != VERDICT_NONE)
 		text_copy(to->control_rule, sizeof(to->control_rule), aside.rule);

@@ -12,6 +12,7 @@ static const char members[] =
 	"instrument_seq|channel|"
 	"sample.no|sample.name|sample.category|sample.party|sample.uscc|sample.stall|sample.origin|sample.trace_code|"
 	"sample.certificate|sample.event|sample.bound_by|sample.registered_by|"
+	"commodity.code|commodity.name|commodity.category|"
 	"item.code|item.name|item.as_sent|method|basis|value|qualifier|unit|unit_as_sent|value_as_sent|"
 	"judged.value|judged.unit|recomputed.inhibition|recomputed.tc|recomputed.agrees|"
 	"limit.op|limit.value|limit.unit|limit.source|limit.edition|"

@@ -27,7 +27,7 @@ bool rebind_is_done(const struct json *record, const struct registration *to)
 
 /* Flags that may hang on whose sample it is. */
 static const char *const sample_flags[] = { "limit_disagrees", "limit_ended", "verdict_disagrees", "unit_differs",
-	"unit_missing", "retest_required", "matrix_interference" };
+	"unit_missing", "retest_required", "matrix_interference", "unmapped_sample" };
 
 /* By the tables now, of an instrument as far as the record tells of it. */
 static void judge_again(
@@ -93,6 +93,7 @@ static void judge_sample(const struct config *config, const struct json *old, st
 	record_as_reading(record, limit_said, &is);
 	judge_again(config, record, &is, &after);
 	put_flags(record, &before, &after);
+	record_put_commodity(record, &after);
 	if (!same_judgement(&before, &after))
 		record_put_judgement(record, &after);
 }

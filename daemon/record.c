@@ -125,6 +125,18 @@ static void put_sample(struct json *record, const struct draft *draft)
 	put_filled(record, "sample", object);
 }
 
+void record_put_commodity(struct json *record, const struct judgement *judgement)
+{
+	struct json *object = js_new_object();
+	js_remove(record, "commodity");
+	if (judgement->commodity) {
+		js_put_text_if(object, "code", judgement->commodity->code);
+		js_put_text_if(object, "name", judgement->commodity->name);
+		js_put_text_if(object, "category", judgement->commodity->category);
+	}
+	put_filled(record, "commodity", object);
+}
+
 static void put_item(struct json *record, const struct draft *draft)
 {
 	const struct judgement *judgement = &draft->judgement;
@@ -371,6 +383,7 @@ static struct json *make_json(const struct draft *draft, const struct repeat *re
 	if (reading->channel >= 0)
 		js_put_integer(record, "channel", reading->channel);
 	put_sample(record, draft);
+	record_put_commodity(record, &draft->judgement);
 	put_item(record, draft);
 	put_value(record, draft);
 	put_verdict(record, draft);

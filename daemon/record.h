@@ -59,5 +59,7 @@ void record_make(const struct config *config, const struct instrument_config *in
 /* Writes limit, verdict and rule of a record anew; its flags are the caller's. */
 struct json;
 void record_put_judgement(struct json *record, const struct judgement *judgement);
+/* The same for what the sample is of. */
+void record_put_commodity(struct json *record, const struct judgement *judgement);
 
 #endif

@@ -7,9 +7,9 @@
  * people registered it. Bytes that were kept because they could not be read (event undecodable) and now can become
  * records that supersede the event.
  *
- * Records that were flagged unmapped_item, unmapped_unit or unmapped_basis are the exception that `unmapped` is for:
- * once the tables know the word, and the instrument's own words are the same as ever, a record with item, limit and
- * verdict supersedes the flagged one.
+ * Records that were flagged unmapped_item, unmapped_unit, unmapped_basis or unmapped_sample are the exception that
+ * `unmapped` is for: once the tables know the word, and the instrument's own words are the same as ever, a record with
+ * item, limit and verdict supersedes the flagged one.
  *
  * Nothing is edited. The id of a superseding record follows from the id it supersedes (ident_of_successor), so that an
  * entry has at most one, however often and by however many this is asked: what has a successor is passed over, and the

@@ -219,7 +219,8 @@ size_t redecode_match(const struct json *old, struct json *const *list, size_t c
 /* What a table gives a record. */
 static struct json *meaning_of(const struct json *record)
 {
-	static const char *const keys[] = { "item", "method", "basis", "unit", "limit", "verdict", "rule", "flags" };
+	static const char *const keys[] = { "commodity", "item", "method", "basis", "unit", "limit", "verdict", "rule",
+		"flags" };
 	struct json *meaning = js_new_object();
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (js_get(record, keys[i]))
@@ -229,7 +230,7 @@ static struct json *meaning_of(const struct json *record)
 
 struct json *redecode_mapped(const struct json *old, const struct json *new)
 {
-	static const char *const flags[] = { "unmapped_item", "unmapped_unit", "unmapped_basis" };
+	static const char *const flags[] = { "unmapped_item", "unmapped_unit", "unmapped_basis", "unmapped_sample" };
 	bool mapped = false;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
 		if (record_has_flag(new, flags[i]) && !record_has_flag(old, flags[i]))

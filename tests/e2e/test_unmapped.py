@@ -102,3 +102,45 @@ def test_an_item_nobody_knew_is_listed_and_superseded_when_the_table_knows_it():
         assert unmapped(daemon) == [] and daemon.ctl("unmapped").stdout == ""
         assert daemon.stop() == 0
         server.close()
+
+
+def test_a_sample_nobody_knew_is_listed_and_superseded_when_its_table_knows_it():
+    with harness.Room() as room:
+        server = socket.create_server(("127.0.0.1", 0))
+        daemon = room.daemon(INSTRUMENT.format(server.getsockname()[1]))
+        os.makedirs(os.path.join(daemon.conf, "profiles"))
+        with open(os.path.join(daemon.conf, "profiles", "meter.conf"), "w", encoding="utf-8") as out:
+            out.write(METER)
+
+        def write_commodities(*rows):
+            with open(os.path.join(daemon.conf, "commodities.csv"), "w", encoding="gb18030") as out:
+                out.write("name,aliases,category,groups\n菠菜,,蔬菜,叶菜类\n" + "".join(row + "\n" for row in rows))
+
+        write_commodities()
+        with open(os.path.join(daemon.conf, "limits.csv"), "w", encoding="utf-8") as out:
+            out.write("item,samples,op,value,unit,source\nPR-CBF,叶菜类,<=,0.05,mg/kg,county\n")
+        daemon.start()
+        for told in (("S1", "name=波菜"), ("S2", "name=菠菜")):
+            assert daemon.ctl("register", *told).returncode == 0
+        line = server.accept()[0]
+        line.sendall("#2026-11-20 09:41:00;S1;克百威;0.03\r\n#2026-11-20 09:42:00;S2;克百威;0.03\r\n"
+                     "#2026-11-20 09:43:00;S9;克百威;0.03\r\n".encode("gb18030"))
+        harness.wait_for(lambda: len(records(daemon)) == 3, 30, "three records")
+        old = records(daemon)
+        assert [(record["verdict"], "unmapped_sample" in record["flags"]) for record in old] == [
+            ("positive", True), ("negative", False), ("positive", True)]
+        assert [(word["what"], word["as_sent"], word["count"]) for word in unmapped(daemon)] == [("sample", "波菜", 1), ("sample", "", 1)]
+        assert "commodities.csv" in daemon.ctl("unmapped").stderr
+
+        write_commodities("大白菜,波菜,蔬菜,叶菜类")
+        daemon.child.send_signal(signal.SIGHUP)
+        harness.wait_for(lambda: len(records(daemon)) == 4, 30, "the superseding record")
+        new = records(daemon)[-1]
+        assert new["supersedes"] == old[0]["id"] and new["sample"] == old[0]["sample"]
+        assert (new["commodity"]["name"], new["limit"]["value"], new["verdict"]) == ("大白菜", "0.05", "negative")
+        assert [word["as_sent"] for word in unmapped(daemon)] == [""]
+        done = daemon.ctl("rebind", "S2", old[2]["id"], "--by", "李四", "--why", "忘了登记")
+        assert done.returncode == 0 and "verdict positive -> negative" in done.stdout, done.stderr
+        assert unmapped(daemon) == [] and records(daemon)[-1]["commodity"]["name"] == "菠菜"
+        assert daemon.stop() == 0
+        server.close()

@@ -119,8 +119,8 @@ static const char *limit_of(
 	const struct item_table *table, const char *item, const char *sample, const char *category, const char *day)
 {
 	bool ended;
-	const struct limit *limit =
-		items_limit(table, items_find(table, item, "", NULL), sample, category, day, &ended);
+	const char *const samples[] = { sample, category, NULL };
+	const struct limit *limit = items_limit(table, items_find(table, item, "", NULL), samples, day, &ended);
 	assert_false(limit && ended);
 	return limit ? limit->value : ended ? "ended" : "none";
 }
@@ -179,8 +179,9 @@ static void limits_follow_the_day_of_the_test(void **state)
 		assert_string_equal(
 			limit_of(table, "PR-CBF", cases[i].sample, cases[i].category, cases[i].day), cases[i].value);
 	bool ended;
+	static const char *const spinach[] = { "菠菜", NULL };
 	const struct limit *limit =
-		items_limit(table, items_find(table, "PR-CBF", "", NULL), "菠菜", "", "2021-09-03", &ended);
+		items_limit(table, items_find(table, "PR-CBF", "", NULL), spinach, "2021-09-03", &ended);
 	assert_string_equal(limit->source, "GB 2763");
 	assert_string_equal(limit->edition, "2021");
 	items_free(table);
