@@ -67,42 +67,63 @@ char *clock_text(char out[static CLOCK_TEXT_MAX], int64_t wall_ms)
 	return out;
 }
 
+struct date_time clock_date(int64_t wall_ms)
+{
+	struct tm local;
+	time_t seconds = (time_t)(wall_ms / 1000);
+	localtime_r(&seconds, &local);
+	return (struct date_time){
+		.year = local.tm_year + 1900,
+		.month = local.tm_mon + 1,
+		.day = local.tm_mday,
+		.hour = local.tm_hour,
+		.minute = local.tm_min,
+		.second = local.tm_sec,
+	};
+}
+
 /* glibc reads the zone's rule as text at every call, and each poll of each instrument asks: once a second will do. */
 struct date_time clock_local(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static time_t last_second;
+	static int64_t last_second;
 	static struct date_time last;
-	time_t now = (time_t)(clock_wall_ms() / 1000);
+	int64_t now = clock_wall_ms() / 1000;
 	pthread_mutex_lock(&lock);
-	if (now != last_second) {
-		struct tm local;
-		localtime_r(&now, &local);
-		last = (struct date_time){
-			.year = local.tm_year + 1900,
-			.month = local.tm_mon + 1,
-			.day = local.tm_mday,
-			.hour = local.tm_hour,
-			.minute = local.tm_min,
-			.second = local.tm_sec,
-		};
-		last_second = now;
-	}
+	if (now != last_second)
+		last = clock_date(now * 1000);
+	last_second = now;
 	struct date_time copy = last;
 	pthread_mutex_unlock(&lock);
 	return copy;
 }
 
-int64_t clock_parse_local(const char *text)
+/* mktime() and timegm() turn 31 February into 3 March: an instrument that says so has no valid time. */
+static int64_t parse(const char *text, time_t (*make)(struct tm *))
 {
 	struct tm local = { .tm_isdst = -1 };
 	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &local);
 	if (!end || *end)
 		return -1;
 	struct tm asked = local;
-	time_t seconds = mktime(&local);
-	/* mktime() turns 31 February into 3 March: an instrument that says so has no valid time */
+	time_t seconds = make(&local);
 	if (seconds == -1 || local.tm_mday != asked.tm_mday || local.tm_mon != asked.tm_mon)
 		return -1;
 	return seconds;
+}
+
+int64_t clock_parse_local(const char *text)
+{
+	return parse(text, mktime);
+}
+
+int64_t clock_parse(const char *text, const char *zone)
+{
+	int hours = 0, minutes = 0;
+	if (!*zone)
+		return clock_parse_local(text);
+	if (sscanf(zone + 1, "%2d:%2d", &hours, &minutes) != 2)
+		return -1;
+	int64_t seconds = parse(text, timegm), offset_s = hours * 3600 + minutes * 60;
+	return seconds < 0 ? -1 : seconds - (*zone == '-' ? -offset_s : offset_s);
 }

@@ -33,7 +33,11 @@ char *clock_text(char out[static CLOCK_TEXT_MAX], int64_t wall_ms);
 /* The station's local calendar time now, for drivers that ask by date. */
 struct date_time clock_local(void);
 
+struct date_time clock_date(int64_t wall_ms); /* the same of any time */
+
 /* Unix seconds of a local "2026-03-05T09:41:20", or -1 when it is no such time; for skew and lateness. */
 int64_t clock_parse_local(const char *text);
+/* The same of a time with its zone, "+08:00" or "" for the station's. */
+int64_t clock_parse(const char *text, const char *zone);
 
 #endif

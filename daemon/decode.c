@@ -98,6 +98,7 @@ struct json *decode_line(const struct reading *reading)
 	js_put_text(line, "unit", reading->unit);
 	js_put_text(line, "verdict", verdict_name(reading->verdict));
 	js_put_text(line, "tested_at", reading->tested_at);
+	js_put_text_if(line, "tested_zone", reading->tested_zone);
 	js_put_text(line, "kind", kind_name(reading->kind));
 	js_put_text(line, "instrument_seq", reading->instrument_seq);
 	if (reading->channel >= 0)

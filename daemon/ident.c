@@ -7,6 +7,8 @@
 #include "clock.h"
 #include "digest.h"
 
+#define YEAR (sizeof("2026-") - 1) /* in the text of a time */
+
 struct message { /* what is hashed */
 	uint8_t *data;
 	size_t length;
@@ -63,7 +65,7 @@ void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const 
 	add_text(&message, station);
 	add_text(&message, who);
 	add_text(&message, reading->instrument_seq);
-	add_text(&message, reading->tested_at);
+	add_text(&message, reading->tested_at + (reading->year_inferred ? YEAR : 0));
 	add_text(&message, channel);
 	add_text(&message, reading->item_looked_up ? "" : reading->item);
 	add_text(&message, repeat);
@@ -71,7 +73,8 @@ void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const 
 	digest_sha256(message.data, message.length, digest);
 	free(message.data);
 
-	int64_t tested = *reading->tested_at ? clock_parse_local(reading->tested_at) : -1;
+	bool dated = *reading->tested_at && !reading->year_inferred;
+	int64_t tested = dated ? clock_parse_local(reading->tested_at) : -1;
 	write_uuid(out, tested > 0 ? (uint64_t)tested * 1000 : 0, digest, 8);
 }
 

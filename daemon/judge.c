@@ -344,7 +344,7 @@ static void judge_positive(const struct reading *reading, struct judgement *to)
 
 /* ---- when ---- */
 
-/* The shape of RFC 3339 without zone; clock_parse_local() then says whether the time exists. */
+/* The shape of RFC 3339 without zone; clock_parse() then says whether the time exists. */
 static bool time_shaped(const char *text)
 {
 	static const char shape[] = "dddd-dd-ddTdd:dd:dd";
@@ -356,9 +356,9 @@ static bool time_shaped(const char *text)
 	return text[17] < '6';
 }
 
-static bool parse_time(const char *text, int64_t *ret_ms)
+static bool parse_time(const char *text, const char *zone, int64_t *ret_ms)
 {
-	int64_t seconds = time_shaped(text) ? clock_parse_local(text) : -1;
+	int64_t seconds = time_shaped(text) ? clock_parse(text, zone) : -1;
 	*ret_ms = seconds * 1000;
 	return seconds >= 0;
 }
@@ -370,7 +370,7 @@ static void judge_skew(const struct reading *reading, const struct reception *re
 	int64_t there_ms, ahead_s = to->tested ? (to->tested_ms - reception->received_ms) / 1000 : 0;
 	to->skew_by = reception->skew.by;
 	to->skew_s = reception->skew.skew_s;
-	if (to->skew_by == SKEW_UNKNOWN && parse_time(said_by(reading, "clock"), &there_ms)) {
+	if (to->skew_by == SKEW_UNKNOWN && parse_time(said_by(reading, "clock"), "", &there_ms)) {
 		to->skew_by = SKEW_BY_CLOCK;
 		to->skew_s = (there_ms - reception->received_ms) / 1000;
 	}
@@ -384,7 +384,7 @@ static void judge_skew(const struct reading *reading, const struct reception *re
  * then its own time counts, unless it is none. */
 static void judge_clock(const struct reading *reading, const struct reception *reception, struct judgement *to)
 {
-	to->tested = parse_time(reading->tested_at, &to->tested_ms);
+	to->tested = parse_time(reading->tested_at, reading->tested_zone, &to->tested_ms);
 	judge_skew(reading, reception, to);
 	/* drivers keep digits that are no date out of tested_at, and say so */
 	bool impossible = !to->tested && (*reading->tested_at || *said_by(reading, "impossible_time"));
@@ -395,12 +395,14 @@ static void judge_clock(const struct reading *reading, const struct reception *r
 	clock_text(to->day, to->tested && !to->clock_suspect ? to->tested_ms : reception->received_ms);
 }
 
-static void flag_times(const struct reception *reception, struct judgement *to)
+static void flag_times(const struct reading *reading, const struct reception *reception, struct judgement *to)
 {
 	if (to->clock_suspect)
 		flag(to, "clock_suspect");
 	else if (to->tested && reception->received_ms - to->tested_ms > DAY_MS)
 		flag(to, "late");
+	if (reading->year_inferred)
+		flag(to, "year_inferred");
 	if (!reception->clock_synced)
 		flag(to, "clock_unsynced");
 }
@@ -435,7 +437,7 @@ void judge(const struct config *config, const struct instrument_config *instrume
 	if (ret->item)
 		judge_positive(reading, ret);
 	judge_marks(reading, ret);
-	flag_times(reception, ret);
+	flag_times(reading, reception, ret);
 	judge_operator(config, instrument, reading, ret);
 	judge_lots(config, instrument, reading, ret);
 	judge_calibration(instrument, ret);

@@ -52,6 +52,7 @@
  * - text_bad +: a text field held bytes that are no character
  * - overrun +: the instrument says its memory overflowed
  * - retest_said +: the instrument says that it tested this before
+ * - year_inferred +: the instrument says no year: the one in which it was received, or the one before
  *
  * Pure but for the time zone; any thread may call.
  */

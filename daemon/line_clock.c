@@ -61,8 +61,10 @@ void line_clock_results(
 	bool listens = driver_manner(unit->instrument.driver, unit->instrument.profile) != MANNER_ASKS &&
 	               unit->config->port.kind != PORT_FOLDER;
 	for (size_t i = 0; i < line->readings.count; i++) {
-		const char *tested = line->readings.list[i].tested_at;
-		int64_t tested_s = *tested && intake_batch_is_new(batch, i) ? clock_parse_local(tested) : -1;
+		const struct reading *reading = &line->readings.list[i];
+		int64_t tested_s = *reading->tested_at && intake_batch_is_new(batch, i)
+		                           ? clock_parse(reading->tested_at, reading->tested_zone)
+		                           : -1;
 		if (tested_s >= 0)
 			skew_result(&unit->skew, tested_s * 1000, unit->attended || listens, then);
 	}

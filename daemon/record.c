@@ -254,9 +254,11 @@ static void put_times(struct json *record, const struct draft *draft)
 	const struct judgement *judgement = &draft->judgement;
 	char text[CLOCK_TEXT_MAX], tested[CLOCK_TEXT_MAX];
 	if (judgement->tested) {
-		/* the instrument's own digits, and the station's offset from UTC at that time */
+		/* the instrument's own digits, and its zone, or the station's offset from UTC at that time */
+		const char *zone = draft->reading->tested_zone;
 		clock_text(text, judgement->tested_ms);
-		snprintf(tested, sizeof(tested), "%.19s%.6s", draft->reading->tested_at, text + strlen(text) - 6);
+		snprintf(tested, sizeof(tested), "%.19s%.6s", draft->reading->tested_at,
+			*zone ? zone : text + strlen(text) - 6);
 		js_put_text(record, "tested_at", tested);
 	}
 	js_put_text(record, "received_at", clock_text(text, draft->reception->received_ms));

@@ -331,9 +331,10 @@ static void look_at(struct worker *worker)
 	}
 	struct reading before;
 	redecode_before(worker->old, &before);
+	const struct date_time then = clock_date(record_reception(worker->old).received_ms);
 	if (read_raw(worker))
-		redecode_raw(&worker->instrument, worker->event ? NULL : &before, worker->raw, worker->raw_length,
-			make_readings, worker);
+		redecode_raw(&worker->instrument, worker->event ? NULL : &before, &then, worker->raw,
+			worker->raw_length, make_readings, worker);
 	if (worker->event)
 		compare_event(worker);
 	else

@@ -48,8 +48,8 @@ static void take_frames(struct decoding *decoding, const uint8_t *raw, size_t le
 	cutter_reset(&cutter);
 }
 
-void redecode_raw(const struct instrument_config *config, const struct reading *before, const uint8_t *raw,
-	size_t length,
+void redecode_raw(const struct instrument_config *config, const struct reading *before, const struct date_time *now,
+	const uint8_t *raw, size_t length,
 	void (*each)(void *context, const struct instrument *instrument, const struct readings *readings),
 	void *context)
 {
@@ -60,6 +60,7 @@ void redecode_raw(const struct instrument_config *config, const struct reading *
 	decoding.instrument.state = calloc(1, driver_state_size(driver, config->profile));
 	const char *file = reading_has_said(before, "file");
 	decoding.instrument.file = *file ? file : NULL;
+	decoding.instrument.now = *now;
 	decoding.readings.list = calloc(READINGS_AT_ONCE, sizeof(struct reading));
 	if (!decoding.instrument.state || !decoding.readings.list)
 		abort();

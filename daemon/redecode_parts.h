@@ -6,9 +6,10 @@
 #include "json.h"
 
 /* Runs the raw bytes of one reading, or of bytes that could not be read, through the instrument's driver; `each` gets
- * what each frame gave, good until it returns. `before` as for take_raw() in drivers/driver.h. */
-void redecode_raw(const struct instrument_config *config, const struct reading *before, const uint8_t *raw,
-	size_t length,
+ * what each frame gave, good until it returns. `before` as for take_raw() in drivers/driver.h; `now`: when they came.
+ */
+void redecode_raw(const struct instrument_config *config, const struct reading *before, const struct date_time *now,
+	const uint8_t *raw, size_t length,
 	void (*each)(void *context, const struct instrument *instrument, const struct readings *readings),
 	void *context);
 

@@ -206,8 +206,10 @@ static void take_time(struct astm_record *record, struct reading *reading)
 		struct field field = astm_field(record, places[i]);
 		bool used = *reading->tested_at != '\0';
 		astm_text(record, field, text, sizeof(text));
-		if (!used && delimited_time(field, 10, &tested) && calendar_text(&tested, reading->tested_at))
+		if (!used && delimited_time(field, 10, &tested) && calendar_text(&tested, reading->tested_at)) {
+			delimited_zone(field, reading->tested_zone);
 			continue;
+		}
 		if (!*text)
 			continue;
 		if (places[i] == 9)

@@ -32,6 +32,21 @@ bool calendar_text(const struct date_time *time, char out[static CALENDAR_TEXT_M
 	return true;
 }
 
+bool calendar_complete(struct date_time *time, const struct date_time *now)
+{
+	enum {
+		KNOWN_FROM = 2015,
+		YEARS = 9
+	}; /* 29 February is eight years from the next where a century falls between */
+	for (int back = -1; now->year >= KNOWN_FROM && back < YEARS; back++) {
+		time->year = now->year - back;
+		if (calendar_valid(time) && calendar_day(time) <= calendar_day(now) + 1)
+			return true;
+	}
+	time->year = 0;
+	return false;
+}
+
 /* Counting from March puts the leap day at the end of the year: the months before it have a fixed pattern of
  * 153 days in five. */
 long calendar_day(const struct date_time *time)

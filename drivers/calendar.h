@@ -16,6 +16,11 @@ bool calendar_valid(const struct date_time *time);
 #define CALENDAR_TEXT_MAX 32
 bool calendar_text(const struct date_time *time, char out[static CALENDAR_TEXT_MAX]);
 
+/* Fills in the year of a time that was written without one: the latest by which it lies no more than a day behind
+ * `now`, for a clock that is fast; 31 December read on 1 January is last year's. False where `now` is not known (before
+ * 2015), or there is no such day in any year. */
+bool calendar_complete(struct date_time *time, const struct date_time *now);
+
 /* Days since 0000-03-01 of the proleptic Gregorian calendar, and back (at midnight); for counting days. */
 long calendar_day(const struct date_time *time);
 struct date_time calendar_of_day(long day);

@@ -93,6 +93,23 @@ bool delimited_time(struct field field, size_t digits, struct date_time *ret)
 	return calendar_valid(&time);
 }
 
+void delimited_zone(struct field field, char out[static 8])
+{
+	size_t at = 0;
+	*out = '\0';
+	while (at < field.length && !strchr("+-Z", field.at[at]))
+		at++;
+	const uint8_t *zone = field.at + at;
+	size_t length = field.length - at;
+	bool digits = length >= 5 && *zone != 'Z';
+	for (size_t i = 1; digits && i < 5; i++)
+		digits = zone[i] >= '0' && zone[i] <= '9';
+	if (length > 0 && *zone == 'Z')
+		snprintf(out, 8, "+00:00");
+	else if (digits && zone[1] <= '1' && zone[3] <= '5')
+		snprintf(out, 8, "%c%c%c:%c%c", zone[0], zone[1], zone[2], zone[3], zone[4]);
+}
+
 /* ---- values ---- */
 
 static const struct {

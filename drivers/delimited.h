@@ -23,6 +23,8 @@ unsigned delimited_text(enum text_encoding encoding, uint8_t *bytes, size_t leng
 
 /* A time of at least the given number of digits (8: a day, 14: to the second); false when it is none. */
 bool delimited_time(struct field field, size_t digits, struct date_time *ret);
+/* The zone behind the time of a field for which delimited_time() is true, "+0800" or "Z", as "+08:00"; "" for none. */
+void delimited_zone(struct field field, char out[static 8]);
 
 /* Value and qualifier, and the verdict where a word stands in the value's place. */
 void delimited_value(struct reading *reading, const char *sent);

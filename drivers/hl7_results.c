@@ -269,8 +269,10 @@ static void take_time(struct segments *of, struct reading *reading)
 		struct hl7_segment *segment = places[i].order ? &of->order : &of->result;
 		struct field field = hl7_field(segment, places[i].number);
 		struct date_time tested;
-		if (delimited_time(field, 10, &tested) && calendar_text(&tested, reading->tested_at))
+		if (delimited_time(field, 10, &tested) && calendar_text(&tested, reading->tested_at)) {
+			delimited_zone(field, reading->tested_zone);
 			return;
+		}
 		if (!*text) /* a day, or nonsense: said, but not repaired */
 			hl7_text(segment, field, text, sizeof(text));
 	}

@@ -72,6 +72,11 @@ struct reading {
 
 	char tested_at[32]; /* the instrument's clock, "2026-03-05T09:41:20", no zone; empty when unknown */
 
+	char tested_zone[8]; /* the zone it said with that, "+00:00"; empty: none, and its clock is the station's */
+
+	bool year_inferred; /* the instrument says none; its own digits, from the month on, are what a record's id goes
+	                       by */
+
 	unsigned marks; /* enum reading_mark */
 
 	/* True where the instrument can be read twice: the record's id is then derived from serial, running number,

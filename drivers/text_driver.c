@@ -374,6 +374,7 @@ static void take_record(struct instrument *instrument, const struct reply *reply
 	}
 	state->record.heading = profile->header && state->heading.length > 0 ? &state->heading : NULL;
 	state->record.file = instrument->file;
+	state->record.read_at = instrument->file && instrument->file_day.year ? instrument->file_day : instrument->now;
 	state->record.last = is_last(instrument);
 	switch (text_record_read(profile, reply->bytes, reply->length, &state->record, &made, reason, sizeof(reason))) {
 	case TEXT_NOTHING:

@@ -210,6 +210,7 @@ struct text_record {           /* a frame opened up */
 	                                     * profile's */
 	const char *file;                   /* the name of the file it stands in, or NULL */
 	bool last;                          /* of a file: nothing need end it */
+	struct date_time read_at;           /* for times without a year; year 0: not known */
 	struct text_label labels[TEXT_LABELS_MAX];
 	size_t label_count;
 };

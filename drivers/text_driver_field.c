@@ -229,8 +229,8 @@ static int parse_pattern(struct text_field *field, const char *pattern, struct f
 		return fault_set(fault, EINVAL, _("time lacks its pattern; time yyyy-MM-dd HH:mm:ss would be right"));
 	if (strlen(pattern) >= sizeof(field->format) || !text_time_pattern(pattern))
 		return fault_set(fault, EINVAL,
-			_("'%s' is no pattern of a time; yyyy or yy, MM, dd, HH, mm and ss, each once, would be: "
-			  "yyyy-MM-dd HH:mm:ss"),
+			_("'%s' is no pattern of a time; yyyy or yy (or none), MM, dd, HH, mm and ss, each once, would "
+			  "be: yyyy-MM-dd HH:mm:ss"),
 			pattern);
 	memcpy(field->format, pattern, strlen(pattern) + 1);
 	return 0;

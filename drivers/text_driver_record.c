@@ -234,6 +234,7 @@ struct maker_of { /* what all the functions below share */
 	bool strict;
 	char *reason;
 	size_t size;
+	const struct date_time *read_at;
 };
 
 static enum text_verdict_on_frame faulty(
@@ -322,14 +323,29 @@ static void take_limit(const struct maker_of *making, const struct text_field *f
 	text_copy(reading->limit_unit, sizeof(reading->limit_unit), quantity.rest);
 }
 
+/* The time as it stands there is kept beside what was made of it. */
+static bool complete_year(const struct maker_of *making, const char *text, struct date_time *time)
+{
+	reading_said(making->reading, "time_without_year", text);
+	making->reading->year_inferred = calendar_complete(time, making->read_at);
+	return making->reading->year_inferred;
+}
+
 static enum text_verdict_on_frame take_time(
 	const struct maker_of *making, const struct text_field *field, const char *text)
 {
 	struct date_time time;
-	if (text_time_read(field->format, text, &time) && calendar_text(&time, making->reading->tested_at))
+	bool read = text_time_read(field->format, text, &time);
+	if (read && !strchr(field->format, 'y')) {
+		struct date_time in_leap_year = time;
+		in_leap_year.year = 2000;
+		if (calendar_valid(&in_leap_year) && !complete_year(making, text, &time))
+			return TEXT_RESULT; /* nobody knows of which year: it is said, and no more */
+	}
+	if (read && calendar_text(&time, making->reading->tested_at))
 		return TEXT_RESULT;
 	reading_said(making->reading, "impossible_time", text);
-	if (text_time_read(field->format, text, &time))
+	if (read)
 		return TEXT_RESULT;
 	return faulty(making, _("%s: '%s' is not a time as the profile says"), field->name, text);
 }
@@ -575,7 +591,7 @@ enum text_verdict_on_frame text_record_read(const struct text_profile *profile, 
 	struct text_record *record, struct reading *reading, char *reason, size_t size)
 {
 	bool strict = profile->shape == TEXT_SHAPE_LINES || profile->shape == TEXT_SHAPE_BLOCKS;
-	struct maker_of making = { profile, reading, strict, reason, size };
+	struct maker_of making = { profile, reading, strict, reason, size, &record->read_at };
 	enum text_verdict_on_frame verdict = TEXT_RESULT;
 	size_t end = profile->end.length;
 	*reading = (struct reading){ .channel = -1, .raw = data, .raw_length = length };

@@ -102,7 +102,7 @@ bool text_time_pattern(const char *pattern)
 			 : letter && *pattern != 'T')
 			return false;
 	}
-	return seen.year && seen.month && seen.day && seen.hour && seen.minute;
+	return seen.month && seen.day && seen.hour && seen.minute; /* the year may be missing */
 }
 
 bool text_time_read(const char *pattern, const char *text, struct date_time *ret)

@@ -759,6 +759,7 @@ static void times_limits_flags_and_operators_are_said_not_guessed(void **state)
 		"OBR|1|||||202603050800|20260305\rOBX|1|NM|A||5|%^percent|<=10|A~H|||F|||20260399|||||20260305094001.5+0800\r",
 		false);
 	assert_string_equal(reading.tested_at, "2026-03-05T09:40:01");
+	assert_string_equal(reading.tested_zone, "+08:00");
 	assert_string_equal(reading.limit_op, "<=");
 	assert_string_equal(reading.limit_value, "10");
 	assert_string_equal(reading.limit_unit, "%");

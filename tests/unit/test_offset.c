@@ -203,7 +203,8 @@ static void run_reader(double points)
 			group.results[group.count] = memory_at(&reader.memory, group.count);
 		dump8.layout = DUMP8_8;
 		size_t length = dump8_group(&options, group.results, group.count, bytes);
-		redecode_raw(&config, &before, bytes, length, judge_group, &group);
+		redecode_raw(&config, &before, &(struct date_time){ 2026, 3, 5, 9, 43, 2 }, bytes, length, judge_group,
+			&group);
 	}
 	instrument_free(&reader);
 }

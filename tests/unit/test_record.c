@@ -294,6 +294,14 @@ static void the_instruments_own_digits_of_time_are_never_rewritten(void **state)
 	}
 	setenv("TZ", "Asia/Shanghai", 1);
 	tzset();
+	struct reading room = { .channel = -1 }, *reading = &room;
+	struct entry entry;
+	SET(tested_at, "2026-03-29T02:30:00");
+	SET(tested_zone, "+00:00"); /* an instrument that says its own */
+	struct json *record = make(reading, &silent, &entry);
+	assert_string_equal(js_get_text(record, "tested_at"), "2026-03-29T02:30:00+00:00");
+	js_free(record);
+	free(entry.body);
 }
 
 static void a_test_read_twice_has_one_id_and_a_message_its_own(void **state)

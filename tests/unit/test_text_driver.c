@@ -362,6 +362,28 @@ static void a_character_is_never_taken_apart(void **state)
 	assert_int_equal(text_step(TEXT_UTF8, (const uint8_t *)"\xE8|", 2), 1);
 }
 
+static void a_time_without_a_year_says_so(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new("tests/unit/profiles/no-year.conf", "");
+	paper->instrument.now = (struct date_time){ 2027, 1, 1, 0, 0, 20 };
+	paper_hear_text(paper, "R,17,12.5,12-31 23:58\r\n");
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].tested_at, "2026-12-31T23:58:00");
+	assert_true(paper->list[0].year_inferred);
+	assert_string_equal(reading_has_said(&paper->list[0], "time_without_year"), "12-31 23:58");
+	paper_hear_text(paper, "R,18,12.5,13-31 23:58\r\n");
+	assert_string_equal(paper->list[0].tested_at, "");
+	assert_false(paper->list[0].year_inferred);
+	assert_string_equal(reading_has_said(&paper->list[0], "impossible_time"), "13-31 23:58");
+	paper->instrument.now = (struct date_time){ 1970, 1, 1, 8, 0, 20 }; /* the station does not know the day */
+	paper_hear_text(paper, "R,19,12.5,12-31 23:58\r\n");
+	assert_string_equal(paper->list[0].tested_at, "");
+	assert_string_equal(reading_has_said(&paper->list[0], "impossible_time"), "");
+	assert_string_equal(reading_has_said(&paper->list[0], "time_without_year"), "12-31 23:58");
+	paper_free(paper);
+}
+
 /* ---- files ---- */
 
 #define CSV           "config/profiles/files-csv.conf"
@@ -561,6 +583,7 @@ int main(void)
 		cmocka_unit_test(a_ticket_longer_than_any_is_read_all_the_same),
 		cmocka_unit_test(printer_commands_have_their_lengths),
 		cmocka_unit_test(numbers_keep_their_decimals_and_lose_only_what_says_nothing),
+		cmocka_unit_test(a_time_without_a_year_says_so),
 		cmocka_unit_test(times_follow_their_pattern_or_are_none),
 		cmocka_unit_test(a_character_is_never_taken_apart),
 		cmocka_unit_test(a_row_has_the_same_identity_wherever_it_stands),
