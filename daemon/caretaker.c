@@ -332,8 +332,10 @@ struct ends { /* when the oldest and the newest entry were received */
 
 static int take_time(void *context, const struct stored *entry)
 {
-	*(int64_t *)context = entry->received_ms;
-	return 1;
+	int64_t *latest_ms = context;
+	if (entry->received_ms > *latest_ms)
+		*latest_ms = entry->received_ms;
+	return 0;
 }
 
 static void read_ends(const struct journal *journal, struct ends *ret)
@@ -345,7 +347,8 @@ static void read_ends(const struct journal *journal, struct ends *ret)
 		return; /* it is said by those who cannot do without */
 	if (journal_reader_head(reader, &first, &last, NULL) == 0 && last) {
 		journal_read(reader, first, 1, take_time, &ret->first_ms, NULL);
-		journal_read(reader, last, 1, take_time, &ret->last_ms, NULL);
+		/* two, because the newest may be the one that says that we have just started */
+		journal_read(reader, last > first ? last - 1 : last, 2, take_time, &ret->last_ms, NULL);
 	}
 	journal_reader_close(reader);
 }

@@ -206,6 +206,7 @@ class Expectation:
                 self.put(at, (0,), wording.started(at))
         if self.dark:
             self.put(BOX_BEGINS, (0,), wording.started(BOX_BEGINS), (self.dark.date(), 1))
+            self.put(BOX_BEGINS, (1,), wording.clock_went_back(BOX_BEGINS, self.dark), (self.dark.date(), 1))
             off = sum(not self.received(row)[1] for row in self.tests)
             self.put(self.right, (1.5,), wording.receptions_off(self.right, off, (self.light - BOX_BEGINS) // datetime.timedelta(minutes=1)),
                      (self.dark.date(), 2))
