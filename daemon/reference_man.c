@@ -202,6 +202,7 @@ static void print_files(FILE *out)
 		{ "/etc/assayd/items.csv",
 			N_("The items tested, their limits and units; the shipped list is used without it.") },
 		{ "/etc/assayd/limits.csv", N_("Limits for single kinds of samples.") },
+		{ "/etc/assayd/commodities.csv", N_("What samples are of, and the groups that limits may name.") },
 		{ "/etc/assayd/operators.csv", N_("The people who test.") },
 		{ "/etc/assayd/lots.csv",
 			N_("Reagents, strips and control materials in use, with the day they expire.") },

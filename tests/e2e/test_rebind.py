@@ -1,5 +1,6 @@
 """Results that went out under the wrong sample: superseding records put it right, once, whatever happens in between."""
 import os
+import signal
 import sys
 import threading
 
@@ -158,6 +159,43 @@ def test_a_positive_moves_to_the_group_of_its_right_sample_and_takes_its_limit()
         assert "verdict positive -> negative" in done.stdout, done.stdout + done.stderr
         right = records(bench.daemon)[-1]
         assert (right["verdict"], right["limit"]["value"], right["value"]) == ("negative", "0.05", "0.03")
+
+
+def test_what_turns_out_to_be_positive_opens_a_group_and_what_does_not_closes_it():
+    with harness.Room() as room:
+        bench = Bench(room)
+        daemon = bench.daemon
+        bench.register("S-1", "name=菠菜")
+        unknown = bench.test("63.50", 1, sample="S-1", item="MYST")
+        assert unknown["verdict"] == "none" and groups(daemon) == []
+        with open(os.path.join(harness.ROOT, "config", "items.csv"), encoding="utf-8") as text:
+            shipped = text.read()
+
+        def know(rule):
+            with open(os.path.join(daemon.conf, "items.csv"), "w", encoding="utf-8") as out:
+                out.write(shipped + f"X-MYS,某酶抑制,MYST,enzyme-inhibition,,%,{rule},,,,,,,\n")
+            daemon.child.send_signal(signal.SIGHUP)
+
+        know("inhibition>=50")
+        harness.wait_for(lambda: groups(daemon), 20, "the group")
+        positive = records(daemon)[-1]
+        assert positive["supersedes"] == unknown["id"] and positive["verdict"] == "positive"
+        assert groups(daemon)[-1]["members"] == [{"id": positive["id"], "verdict": "positive"}]
+        daemon.kill()
+        daemon.start()
+        retest = bench.test("12.00", 2, sample="S-1", item="MYST")
+        assert (retest["test_seq"], retest["retest_of"]) == (2, positive["id"])
+        # by the technician's word it was another sample's; with nothing positive left the group is closed
+        bench.register("S-2", "name=韭菜")
+        assert bench.rebind("S-2", positive["id"]).returncode == 0
+        closed, opened = groups(daemon)[-2:]
+        assert (closed["group"], closed["state"], closed["closed"]) == (positive["id"], "first", True)
+        assert closed["members"] == [{"id": retest["id"], "verdict": "negative"}] and closed["superseded"] == [positive["id"]]
+        assert opened["state"] == "retest_required" and opened["sample_no"] == "S-2"
+        assert bench.test("11.00", 3, sample="S-1", item="MYST")["test_seq"] == 1
+        refused = daemon.ctl("retest", positive["id"])
+        assert refused.returncode == 1 and records(daemon)[-2]["id"] in refused.stderr, refused.stderr
+        check_contract(daemon)
 
 
 def test_kills_while_results_are_corrected_lose_and_double_nothing():

@@ -149,6 +149,34 @@ def test_bytes_that_could_not_be_read_become_records_that_supersede_their_event_
         assert daemon.ctl("redecode").returncode == 0 and len(records(daemon)) == len(new)
 
 
+def test_what_people_corrected_stays_so_when_its_bytes_are_read_again():
+    with harness.Room() as room:
+        meter = Meter()
+        daemon = room.daemon(PUSHED.format(meter.port))
+        os.makedirs(os.path.join(daemon.conf, "profiles"))
+        profile = os.path.join(daemon.conf, "profiles", "meter.conf")
+        with open(profile, "w", encoding="utf-8") as out:
+            out.write(METER.format(columns=4, value=3))
+        daemon.start()
+        assert daemon.ctl("register", "S-7", "name=韭菜").returncode == 0
+        meter.write(b"#2026-11-20 09:41:00;S1;0.90;0.50\r\n#2026-11-20 09:42:00;S2;0.90;0.60\r\n")
+        harness.wait_for(lambda: len(records(daemon)) == 2, 20, "two records")
+        named, nameless = records(daemon)
+        for to, record in (("S-7", named), ("none", nameless)):
+            assert daemon.ctl("rebind", to, record["id"], "--by", "李四", "--why", "扫错样").returncode == 0
+        corrected = records(daemon)[2:]
+        with open(profile, "w", encoding="utf-8") as out:
+            out.write(METER.format(columns=4, value=4))
+        done = daemon.ctl("redecode", "--profile", profile)
+        assert done.returncode == 0 and "2 are superseded already" in done.stderr, done.stderr
+        again = records(daemon)[4:]
+        assert [record["supersedes"] for record in again] == [record["id"] for record in corrected]
+        assert [record["value"] for record in again] == ["0.50", "0.60"]
+        for was, record in zip(corrected, again, strict=True):
+            assert record.get("sample") == was.get("sample") and record["correction"] == was["correction"]
+        assert again[0]["sample"]["name"] == "韭菜" and "sample" not in again[1]
+
+
 def test_groups_and_records_in_numbers_are_read_again_with_what_their_records_keep():
     with harness.Room() as room:
         sims = [room.sim("pr-1", "a1", ("--tcp", "127.0.0.1:0"), "--results", "8", "--rate", "100", "--burst", "8", "--press", "0.1",
