@@ -21,6 +21,7 @@ ITEMS = {
     "甲醛": ("IL-FOR", "not-detected", "", lambda value: value > 0),
     "洁净度": ("HYG-ATP", "two-limits 10..30", "<=10 {RLU}", None),                        # the meter's own limits
 }
+NAMES = {"农药残留": "有机磷和氨基甲酸酯类农药残留"}  # where the table's name is another than the instruments'
 SAID = {"阴性": "negative", "合格": "negative", "阳性": "positive", "不合格": "positive", "可疑": "suspect", "无效": "invalid"}
 INTERFERING = ("韭菜", "芹菜", "香菜", "葱", "蒜", "萝卜", "番茄", "蘑菇", "姜")  # plants that inhibit themselves
 SAY_NO_VERDICT = ("pr-1", "pr-2", "at-1", "fr-1")  # fr-1 sends a flag whose meaning nobody configured
@@ -120,11 +121,13 @@ class Expectation:
         judged = not row.is_control and (row.value or row.said not in ("可疑", "无效"))
         first = self.first_of(row)
         registered = row.instrument not in ("pr-1", "at-1")
-        return {"received": received, "tested": self.tested(row), "instrument": row.instrument, "kind": "control" if row.is_control else "sample",
-                "no": row.sample_no, "name": row.name, "party": row.party if registered else "", "item": wording.item({"农药残留": "有机磷和氨基甲酸酯类农药残留", "洁净度": "洁净度"}.get(row.item, row.item), code), "value": self.value(row),
+        return {"received": received, "tested": self.tested(row), "instrument": row.instrument,
+                "kind": "control" if row.is_control else "sample", "no": row.sample_no, "name": row.name,
+                "party": row.party if registered else "", "item": wording.item(NAMES.get(row.item, row.item), code), "value": self.value(row),
                 "unit": {"RLU": "{RLU}"}.get(row.unit, row.unit), "verdict": verdict, "by": by, "rule": rule if judged else "",
                 "limit": "" if row.is_control else limit, "inspector": row.inspector,
-                "retest": int(row.remark.split("复检")[1][0]) if first else 0, "first": first and first.sample_no, "corrects": None, "why": "",
+                "retest": int(row.remark.split("复检")[1][0]) if first else 0, "first": first and first.sample_no,
+                "corrects": None, "why": "",
                 "skew_min": -SLOW.get(row.instrument, 0) if synced else 0, "flags": list(self.marks(row, synced))}
 
     # ---- the lines of a day
@@ -153,7 +156,8 @@ class Expectation:
             verdicts, state = [], ""
             for row in members:
                 verdicts.append(self.verdict(row)[0])
-                state = "retest_required" if len(verdicts) < 3 else "confirmed_positive" if set(verdicts) == {"positive"} else "overturned"
+                decided = "confirmed_positive" if set(verdicts) == {"positive"} else "overturned"
+                state = decided if len(verdicts) == 3 else "retest_required"
                 self.put(naive(row.at), (9, row.instrument, row.row), wording.group(naive(row.at), first.sample_no, verdicts, state))
                 if row is not first and row.instrument == "pr-1":  # its numbers are running numbers: the inspector tells
                     early = naive(plan.before(row.at, 5))
@@ -208,8 +212,8 @@ class Expectation:
             self.put(BOX_BEGINS, (0,), wording.started(BOX_BEGINS), (self.dark.date(), 1))
             self.put(BOX_BEGINS, (1,), wording.clock_went_back(BOX_BEGINS, self.dark), (self.dark.date(), 1))
             off = sum(not self.received(row)[1] for row in self.tests)
-            self.put(self.right, (1.5,), wording.receptions_off(self.right, off, (self.light - BOX_BEGINS) // datetime.timedelta(minutes=1)),
-                     (self.dark.date(), 2))
+            by = (self.light - BOX_BEGINS) // datetime.timedelta(minutes=1)
+            self.put(self.right, (1.5,), wording.receptions_off(self.right, off, by), (self.dark.date(), 2))
             self.put(self.right, (1,), wording.clock_set(self.right, BOX_BEGINS + (self.right - self.light)), (self.dark.date(), 2))
 
     def lines(self):

@@ -1,5 +1,6 @@
-"""Finds the harness of the end-to-end tests."""
+"""Finds the harness of the end-to-end tests, and what judges messages by the contract."""
 import os
 import sys
 
-sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path += [os.path.join(TESTS, "e2e"), os.path.join(TESTS, "contract")]

@@ -396,7 +396,8 @@ class Fluorescence(Instrument):
         yield "P|1"
         for place, (test, when) in enumerate(self.memory, 1):
             yield f"O|{place}|{test.sample_no}||^^^{test.item}|||||||||||{test.name}"
-            yield f"R|{place}|^^^{test.item}|{test.value}|{test.unit}||{'A' if test.said == '阳性' else 'N'}||F||{test.inspector}||{when:%Y%m%d%H%M%S}"
+            flag = "A" if test.said == "阳性" else "N"
+            yield f"R|{place}|^^^{test.item}|{test.value}|{test.unit}||{flag}||F||{test.inspector}||{when:%Y%m%d%H%M%S}"
         yield "L|1|N"
 
     def deliver(self, tests):
@@ -428,7 +429,8 @@ class OfficeComputer(Instrument):
         rows = ["序号,样品编号,样品名称,检测项目,检测结果,单位,结论,检测时间"]
         for test, at in self.memory:
             self.number += 1
-            rows.append(f"{self.number},{test.sample_no},{test.name},{test.item},{test.value},{test.unit},{test.said},{at:%Y-%m-%d %H:%M:%S}")
+            rows.append(f"{self.number},{test.sample_no},{test.name},{test.item},{test.value},{test.unit},{test.said},"
+                        f"{at:%Y-%m-%d %H:%M:%S}")
         leave(self.folder, f"result-{tests[0].row:04d}.csv", rows)
         self.memory = []
 

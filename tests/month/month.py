@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 
@@ -14,6 +15,7 @@ import clock as clocks
 import expect
 import harness
 import instruments
+import judges
 import plan
 import report
 
@@ -328,7 +330,8 @@ class Month:
         elif row.item != "停电":
             self.pass_to(row.at)
         {"断网": self.network_fails, "通网": self.network_returns, "停电": self.power_fails, "来电": self.power_returns,
-         "校时": self.box_clock_is_set, "校表": self.instrument_clock_is_set, "改正样品": self.label_was_wrong, "关机": self.switch_off}[row.item](row)
+         "校时": self.box_clock_is_set, "校表": self.instrument_clock_is_set, "改正样品": self.label_was_wrong,
+         "关机": self.switch_off}[row.item](row)
 
     def network_fails(self, _):
         harness.stop_when_quiet(self.broker, self.daemon, self.county)
@@ -376,7 +379,24 @@ class Month:
 
 def differences(want, have):
     """Lines that are in one listing and not in the other, with where they stand."""
-    return [line for line in difflib.unified_diff(list(want), list(have), "expected", "received", n=0, lineterm="") if line[:3] not in ("---", "+++")]
+    lines = difflib.unified_diff(list(want), list(have), "expected", "received", n=0, lineterm="")
+    return [line for line in lines if line[:3] not in ("---", "+++")]
+
+
+def unproven(month):
+    """What the verifier that is none of ours to trust says of the month's export, where it is not content."""
+    export, key = month.room.path("month.jsonl"), month.room.path("station.pem")
+    with open(key, "w", encoding="utf-8") as file:
+        file.write(json.loads(month.daemon.ctl("--json", "identity").stdout)["pem"])
+    assert month.daemon.ctl("export", "-o", export).returncode == 0
+    judged = subprocess.run([sys.executable, os.path.join(judges.CONTRACT, "verify.py"), key, export], capture_output=True, text=True,
+                            check=False)
+    return [] if judged.returncode == 0 else [judged.stdout + judged.stderr]
+
+
+def out_of_contract(entries):
+    return [f"entry {entry['seq']}: {fault}" for entry, _ in entries.values()
+            for fault in judges.faults("event" if "event" in entry else "record", entry)]
 
 
 def simulate(rows, **otherwise):
@@ -385,7 +405,7 @@ def simulate(rows, **otherwise):
         month = Month(room, rows, **otherwise)
         month.run()
         listing = report.Report(month.entries, month.manifests)
-        return list(listing.lines()), list(listing.faults())
+        return list(listing.lines()), [*listing.faults(), *unproven(month), *out_of_contract(month.entries)]
 
 
 def main():

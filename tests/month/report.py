@@ -7,7 +7,8 @@ import clock
 import wording
 
 # Which comes first of what came in the same minute; within an instrument the order of the journal counts.
-ORDER = {"gateway_started": 0, "clock_jump": 1, "clock_correction": 1.5, "clock_skew": 2, "control_missing": 2.5, "sample_registered": 3, "retest_expected": 4, "retest_missing": 5, "retest_group": 9}
+ORDER = {"gateway_started": 0, "clock_jump": 1, "clock_correction": 1.5, "clock_skew": 2, "control_missing": 2.5,
+         "sample_registered": 3, "retest_expected": 4, "retest_missing": 5, "retest_group": 9}
 # A reader that hands its memory over at the press of a key is silent until then: when that is noticed is a matter of seconds.
 SILENT_BY_NATURE = "pr-2"
 
@@ -84,7 +85,8 @@ class Report:
             "retest_expected": lambda: wording.expected_retest(at, event["sample_no"]),
             "retest_missing": lambda: self.tell_missing(at, event),
             "clock_skew": lambda: wording.skewed(at, event["instrument"], round(event["skew_s"] / 60)),
-            "clock_correction": lambda: wording.receptions_off(at, self.records_within(event["first"], event["last"]), round(event["by_ms"] / 60000)),
+            "clock_correction": lambda: wording.receptions_off(
+                at, self.records_within(event["first"], event["last"]), round(event["by_ms"] / 60000)),
             "control_missing": lambda: wording.no_control(at, event["instrument"], event["samples"], event["state"] == "day_over"),
             "clock_jump": lambda: (wording.clock_set if event["by_ms"] > 0 else wording.clock_went_back)(at, moment(event["before"])),
         }.get(event["event"])
