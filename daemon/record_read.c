@@ -205,6 +205,7 @@ void record_as_reading(const struct json *record, bool limit_said, struct readin
 	COPY(ret->unit, record_text(record, "unit_as_sent"), record_text(record, "unit"));
 	snprintf(other, sizeof(other), "%.19s", record_text(record, "tested_at"));
 	COPY(ret->tested_at, other, record_text(said, "tested_at"));
+	ret->year_inferred = js_get(record, "tested_at") && *record_text(said, "time_without_year");
 	if (strlen(record_text(record, "tested_at")) > 19)
 		COPY(ret->tested_zone, record_text(record, "tested_at") + 19, "");
 	if (*record_text(said, "limit")) {

@@ -168,7 +168,7 @@ def test_a_clock_is_set_where_the_station_wishes_it_and_no_result_is_lost_or_dou
         synced = Synced(room, True)
         broker = room.broker()
         subscriber = room.subscriber(broker.port)
-        sim = room.sim("an-1", "a6b", ("--tcp", "127.0.0.1:0"), "--results", "40", "--rate", "15", "--clock-offset", str(offset))
+        sim = room.sim("an-1", "a6b", ("--tcp", "127.0.0.1:0"), "--results", "24", "--rate", "6", "--clock-offset", str(offset))
         daemon = room.daemon(analyzer(sim.address, "set-clock = yes\n"), TARGET.format(port=broker.port),
                              env=synced.environment()).start()
         event = wait_for_events(daemon, "clock_set")[0]
@@ -176,13 +176,13 @@ def test_a_clock_is_set_where_the_station_wishes_it_and_no_result_is_lost_or_dou
         assert abs(event["skew_s"]) <= 2 and event["skew_by"] == "clock", event
         assert abs(seconds(event["after"]) - seconds(event["before"]) + offset) <= 3, event
         wait_for_events(daemon, "clock_skew_over")
-        harness.wait_for(lambda: len(sim.truth()) == 40, 20, "forty results")
+        harness.wait_for(lambda: len(sim.truth()) == 24, 30, "all results")
         verdict = harness.settle([sim], subscriber)
-        assert verdict.finished == 40 and not verdict.lost and not verdict.doubled and not verdict.invented, verdict
+        assert verdict.finished == 24 and not verdict.lost and not verdict.doubled and not verdict.invented, verdict
         records = [record for record, _ in subscriber.records()]
         off = [seconds(record["tested_at"]) - seconds(record["received_at"]) for record in records]
         assert abs(off[0] - offset) < 5 and abs(off[-1]) < 5, off
-        assert len({record["id"] for record in records}) == 40
+        assert len({record["id"] for record in records}) == 24
         assert daemon.stop() == 0
         daemon.start()  # and not again at once
         time.sleep(1)

@@ -14,6 +14,7 @@
 
 #include "../../daemon/ident.h"
 #include "../../daemon/judge.h"
+#include "../../daemon/record_read.h"
 #include "../../drivers/calendar.h"
 #include "../../drivers/delimited.h"
 #include "../../drivers/text_driver.h"
@@ -223,6 +224,32 @@ static void lateness_suspicion_and_the_day_go_by_the_moment(void **state)
 	}
 }
 
+/* What a correction makes of a record's time must be what stood there. */
+static void a_record_gives_its_time_back_with_zone_and_without_year(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *record, *time, *zone;
+		bool inferred;
+	} cases[] = {
+		{ "{\"kind\":\"sample\",\"tested_at\":\"2026-03-05T01:41:20+00:00\"}", "2026-03-05T01:41:20", "+00:00",
+			false },
+		{ "{\"kind\":\"sample\",\"tested_at\":\"2026-12-31T23:58:00+08:00\","
+		  "\"said\":{\"time_without_year\":\"12-31 23:58\"}}",
+			"2026-12-31T23:58:00", "+08:00", true },
+		{ "{\"kind\":\"sample\",\"said\":{\"time_without_year\":\"12-31 23:58\"}}", "", "", false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct reading reading;
+		struct json *record = js_parse(cases[i].record, strlen(cases[i].record), NULL);
+		record_as_reading(record, false, &reading);
+		assert_string_equal(reading.tested_at, cases[i].time);
+		assert_string_equal(reading.tested_zone, cases[i].zone);
+		assert_int_equal(reading.year_inferred, cases[i].inferred);
+		js_free(record);
+	}
+}
+
 int main(void)
 {
 	zone("Asia/Shanghai");
@@ -233,6 +260,7 @@ int main(void)
 		cmocka_unit_test(a_year_that_nobody_said_takes_no_part_in_the_id),
 		cmocka_unit_test(local_times_are_moments_or_none),
 		cmocka_unit_test(lateness_suspicion_and_the_day_go_by_the_moment),
+		cmocka_unit_test(a_record_gives_its_time_back_with_zone_and_without_year),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
