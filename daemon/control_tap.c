@@ -39,7 +39,7 @@ static int check_personal(struct room *room, const char *instrument, struct faul
 int recording_start(struct room *room, const struct json *request, struct recording *recording, struct fault *fault)
 {
 	const char *instrument = js_get_text(request, "instrument");
-	struct capture_head head;
+	struct capture_head head = { 0 };
 	if (!instrument)
 		return fault_set(fault, EINVAL, _("capture needs an \"instrument\""));
 	int error = check_personal(room, instrument, fault);

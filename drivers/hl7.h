@@ -119,6 +119,13 @@ bool hl7_starts(struct field field, const char *text);
 /* hl7_results.c: what the segments say. NEXT_MORE, or NEXT_ASK when all of the message is given out. */
 enum next hl7_take_results(struct instrument *instrument, struct readings *readings);
 
+/* hl7_identity.c: `raw` and what identifies the reading that was made of these parts. */
+struct hl7_parts { /* what one reading is made of */
+	struct hl7_segment header, specimen, container, order, result;
+	size_t result_at, order_end, result_end; /* each with the comments behind it */
+};
+void hl7_identify(struct hl7_state *state, const struct hl7_parts *of, struct reading *reading);
+
 /* hl7_about.c: whether an OBX says how the run was made, not what it found. */
 bool hl7_about_run(const struct hl7_segment *result);
 

@@ -7,14 +7,6 @@
 
 /* ---- the message ---- */
 
-static uint64_t hash(const uint8_t *data, size_t length) /* FNV-1a */
-{
-	uint64_t value = 0xCBF29CE484222325;
-	for (size_t i = 0; i < length; i++)
-		value = (value ^ data[i]) * 0x100000001B3;
-	return value;
-}
-
 /* MSH-11 D, T and Q: debugging, training, a control run. Chemistry analyzers say in MSH-16 what their results are. */
 static enum kind message_kind(const struct hl7_segment *header)
 {
@@ -68,11 +60,6 @@ static size_t specimen_behind(const struct hl7_message *message, size_t at)
 
 /* ---- one result ---- */
 
-struct segments { /* what one reading is made of */
-	struct hl7_segment header, specimen, container, order, result;
-	size_t result_at, order_end, result_end; /* each with the comments behind it */
-};
-
 static void say_if(struct reading *reading, const char *name, const char *text)
 {
 	if (*text)
@@ -103,7 +90,7 @@ static void take_placed(struct hl7_segment *segment, unsigned number, char *out,
 
 /* The specimen's or its tube's own number where they are described; else what the order was placed under, else the
  * instrument's number for it. A control of a chemistry analyzer has the test in its place, and its name in OBR-13. */
-static void take_sample(struct segments *of, const struct hl7_options *options, struct reading *reading)
+static void take_sample(struct hl7_parts *of, const struct hl7_options *options, struct reading *reading)
 {
 	char *out = reading->sample_no;
 	size_t size = sizeof(reading->sample_no);
@@ -144,7 +131,7 @@ static void take_words(struct hl7_segment *segment, struct field field, char *ou
 }
 
 /* What the sample is, in words; some put a number or a date there. */
-static void take_sample_name(struct segments *of, struct reading *reading)
+static void take_sample_name(struct hl7_parts *of, struct reading *reading)
 {
 	char *name = reading->sample_name;
 	size_t size = sizeof(reading->sample_name);
@@ -156,7 +143,7 @@ static void take_sample_name(struct segments *of, struct reading *reading)
 }
 
 /* OBX-3: the code, the fourth component where a message is made like an ASTM one. OBX-4 may be its name. */
-static void take_item(struct segments *of, const struct hl7_options *options, struct reading *reading)
+static void take_item(struct hl7_parts *of, const struct hl7_options *options, struct reading *reading)
 {
 	static const unsigned codes[] = { 1, 4, 2, 5 };
 	struct hl7_segment *result = &of->result;
@@ -258,7 +245,7 @@ static void take_verdict(struct hl7_segment *result, struct reading *reading, co
 }
 
 /* Observed, analysed; else when the order says it was: begun, ended, requested (a control), reported. */
-static void take_time(struct segments *of, struct reading *reading)
+static void take_time(struct hl7_parts *of, struct reading *reading)
 {
 	static const struct {
 		bool order;
@@ -279,7 +266,7 @@ static void take_time(struct segments *of, struct reading *reading)
 	say_if(reading, "time", text);
 }
 
-static void take_operator(struct segments *of, struct reading *reading)
+static void take_operator(struct hl7_parts *of, struct reading *reading)
 {
 	struct field field = hl7_field(&of->result, 16);
 	struct hl7_segment *segment = &of->result;
@@ -343,7 +330,7 @@ static void take_repeat(const struct hl7_message *message, size_t at, size_t end
 }
 
 /* A control by the specimen's role, by the order's action, or by the role in the older specimen source. */
-static enum kind result_kind(const struct hl7_message *message, const struct segments *of)
+static enum kind result_kind(const struct hl7_message *message, const struct hl7_parts *of)
 {
 	struct field role = hl7_component(&of->specimen, hl7_field(&of->specimen, 11), 1);
 	struct field source = hl7_component(&of->order, hl7_field(&of->order, 15), 7);
@@ -355,7 +342,7 @@ static enum kind result_kind(const struct hl7_message *message, const struct seg
 	return control ? KIND_QC : KIND_SAMPLE;
 }
 
-static void decode(const struct hl7_message *message, struct segments *of, const struct hl7_options *options,
+static void decode(const struct hl7_message *message, struct hl7_parts *of, const struct hl7_options *options,
 	struct reading *reading)
 {
 	static const unsigned units[] = { 1, 2, 4, 5 };
@@ -379,7 +366,7 @@ static void decode(const struct hl7_message *message, struct segments *of, const
 
 /* ---- a control without OBX: chemistry analyzers put the value into its order ---- */
 
-static void decode_control(struct segments *of, struct reading *reading)
+static void decode_control(struct hl7_parts *of, struct reading *reading)
 {
 	struct hl7_segment *order = &of->order;
 	char value[128];
@@ -398,54 +385,6 @@ static void decode_control(struct segments *of, struct reading *reading)
 	say_field(reading, "mean", order, hl7_field(order, 18), "");
 	say_field(reading, "deviation", order, hl7_field(order, 19), "");
 	reading->marks |= order->marks;
-}
-
-/* ---- identity ---- */
-
-static void put(struct hl7_state *state, const struct hl7_segment *segment)
-{
-	if (segment->whole.length == 0)
-		return;
-	memcpy(state->raw + state->raw_length, segment->whole.at, segment->whole.length);
-	state->raw_length += segment->whole.length;
-	state->raw[state->raw_length++] = '\r';
-}
-
-static unsigned alike(struct hl7_state *state, uint64_t print)
-{
-	unsigned count = 0, known = state->alike_at < HL7_ALIKE_MAX ? state->alike_at : HL7_ALIKE_MAX;
-	for (unsigned i = 0; i < known; i++)
-		count += state->alike[i] == print;
-	state->alike[state->alike_at++ % HL7_ALIKE_MAX] = print;
-	return count;
-}
-
-static void put_comments(struct hl7_state *state, size_t at, size_t end)
-{
-	struct hl7_segment segment = hl7_segment_at(&state->message, at);
-	size_t from = at + segment.whole.length + 1;
-	if (at == HL7_NONE || from >= end)
-		return;
-	memcpy(state->raw + state->raw_length, state->message.kept + from, end - from);
-	state->raw_length += end - from;
-}
-
-/* The raw bytes are the segments the reading was made of, which decode to the same again; with their header they are
- * its identity: the same message again is the same results, another message others. */
-static void identify(struct hl7_state *state, const struct segments *of, struct reading *reading)
-{
-	size_t start = state->raw_length;
-	put(state, &of->header);
-	put(state, &of->specimen);
-	put(state, &of->container);
-	put(state, &of->order);
-	put_comments(state, state->order, of->order_end);
-	put(state, &of->result);
-	put_comments(state, of->result_at, of->result_end);
-	reading->raw = reading->identity = state->raw + start;
-	reading->raw_length = reading->identity_length = state->raw_length - start;
-	reading->repeatable = state->message.timed || *reading->tested_at;
-	reading->repeat = alike(state, hash(reading->identity, reading->identity_length));
 }
 
 /* Only as much of the comments as there is sure to be room for. */
@@ -473,10 +412,10 @@ static size_t comments_end(const struct hl7_message *message, size_t at)
 	return at;
 }
 
-static struct segments segments_of(const struct hl7_state *state, size_t at)
+static struct hl7_parts segments_of(const struct hl7_state *state, size_t at)
 {
 	const struct hl7_message *message = &state->message;
-	struct segments of = { .result_at = at };
+	struct hl7_parts of = { .result_at = at };
 	of.order_end = comments_end(message, state->order);
 	of.result_end = comments_end(message, at);
 	size_t behind = specimen_behind(message, state->at);
@@ -537,7 +476,7 @@ static bool is_result(struct hl7_segment *result, const struct hl7_options *opti
 /* False when the readings have no room for it. */
 static bool take_result(struct hl7_state *state, const struct hl7_options *options, struct readings *readings)
 {
-	struct segments of = segments_of(state, state->at);
+	struct hl7_parts of = segments_of(state, state->at);
 	if (!is_result(&of.result, options)) {
 		readings->blanks++;
 		return true;
@@ -549,14 +488,14 @@ static bool take_result(struct hl7_state *state, const struct hl7_options *optio
 	take_comments(&state->message, state->at, of.result_end, reading, "comment");
 	take_repeat(&state->message, state->at, of.result_end, reading);
 	take_comments(&state->message, state->order, of.order_end, reading, "order_comment");
-	identify(state, &of, reading);
+	hl7_identify(state, &of, reading);
 	return true;
 }
 
 /* An order of a control run, where no result stands behind it. */
 static bool take_control(struct hl7_state *state, struct readings *readings)
 {
-	struct segments of = segments_of(state, HL7_NONE);
+	struct hl7_parts of = segments_of(state, HL7_NONE);
 	struct hl7_segment next;
 	size_t at = state->order;
 	if (!hl7_says(hl7_field(&of.header, 16), "2") || delimited_blank(hl7_field(&of.order, 20)))
@@ -568,7 +507,7 @@ static bool take_control(struct hl7_state *state, struct readings *readings)
 	if (!reading)
 		return false;
 	decode_control(&of, reading);
-	identify(state, &of, reading);
+	hl7_identify(state, &of, reading);
 	return true;
 }
 

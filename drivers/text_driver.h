@@ -224,6 +224,8 @@ bool text_heading_read(
 bool text_is_one_of(const char *names, size_t length, const char *name);
 /* True when the field's text names this label or member: "检测时间|读取时间" names two. */
 bool text_is_label(const struct text_field *field, const char *label);
+/* What the heading of the file was found to be in, else the profile's. */
+enum text_encoding text_encoding_of(const struct text_profile *profile, const struct text_record *record);
 /* The bytes that separate columns at `at`, or 0. */
 size_t text_separation(const struct text_profile *profile, const uint8_t *at, size_t left);
 bool text_stands(const struct text_literal *literal, const uint8_t *at, size_t left);

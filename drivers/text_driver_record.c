@@ -8,70 +8,6 @@
 #include "profile_words.h"
 #include "text_driver.h"
 
-/* ---- columns ---- */
-
-bool text_stands(const struct text_literal *literal, const uint8_t *at, size_t left)
-{
-	return literal->length > 0 && left >= literal->length && memcmp(at, literal->bytes, literal->length) == 0;
-}
-
-/* Bytes that separate columns at `at`, or 0. */
-size_t text_separation(const struct text_profile *profile, const uint8_t *at, size_t left)
-{
-	size_t blanks = 0;
-	if (!profile->blanks)
-		return text_stands(&profile->separator, at, left) ? profile->separator.length : 0;
-	while (blanks < left && (at[blanks] == ' ' || at[blanks] == '\t'))
-		blanks++;
-	return blanks;
-}
-
-static void end_column(struct text_record *record, const uint8_t *from, const uint8_t *to, bool quoted)
-{
-	struct text_piece piece = { from, (size_t)(to - from) };
-	if (quoted && piece.length >= 2 && piece.at[0] == '"' && piece.at[piece.length - 1] == '"')
-		piece = (struct text_piece){ piece.at + 1, piece.length - 2 };
-	if (record->column_count < TEXT_COLUMNS_MAX)
-		record->columns[record->column_count] = piece;
-	record->column_count++;
-}
-
-static enum text_encoding encoding_of(const struct text_profile *profile, const struct text_record *record)
-{
-	return record->heading ? record->heading->encoding : profile->encoding;
-}
-
-/* Splits what stands in record->all, never inside a character. */
-void text_split(const struct text_profile *profile, struct text_record *record)
-{
-	const uint8_t *at = record->all.at, *end = at + record->all.length;
-	bool inside = false;
-	record->column_count = 0;
-	for (size_t i = 0; i < profile->starts.count && profile->start_apart; i++) {
-		if (!text_stands(&profile->starts.list[i], at, record->all.length))
-			continue;
-		at += profile->starts.list[i].length;
-		break;
-	}
-	if (profile->blanks)
-		at += text_separation(profile, at, (size_t)(end - at));
-	for (const uint8_t *from = at;; from = at) {
-		size_t apart = 0;
-		while (at < end) {
-			if (profile->quotes && *at == '"')
-				inside = !inside;
-			if (!inside && (apart = text_separation(profile, at, (size_t)(end - at))) > 0)
-				break;
-			size_t step = text_step(encoding_of(profile, record), at, (size_t)(end - at));
-			at += step ? step : (size_t)(end - at);
-		}
-		end_column(record, from, at, profile->quotes);
-		if (at >= end)
-			return;
-		at += apart;
-	}
-}
-
 /* ---- one field as text ---- */
 
 static const uint8_t *span_of(const struct text_piece *all, long first, long last, size_t *ret_length)
@@ -145,7 +81,8 @@ static bool column_text(const struct text_profile *profile, const struct text_fi
 		if (used > 0 && used + 1 < size)
 			out[used++] = ' ';
 		const struct text_piece *piece = &record->columns[column - 1];
-		*marks |= text_decode(encoding_of(profile, record), piece->at, piece->length, out + used, size - used);
+		*marks |= text_decode(
+			text_encoding_of(profile, record), piece->at, piece->length, out + used, size - used);
 		if (profile->quotes)
 			single_quotes(out + used);
 		used += strlen(out + used);
@@ -183,7 +120,7 @@ static bool bytes_text(const struct text_profile *profile, const struct text_fie
 	if (!at)
 		return false;
 	if (field->type < TEXT_AS_U8) {
-		*marks |= text_decode(encoding_of(profile, record), at, length, out, size);
+		*marks |= text_decode(text_encoding_of(profile, record), at, length, out, size);
 		return true;
 	}
 	bool is_number = number_of(field->type, at, length, number);
