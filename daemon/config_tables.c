@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "commodities.h"
 #include "config_parts.h"
 #include "items.h"
@@ -66,11 +67,24 @@ static void check_training(const struct config *config, const char *path, struct
 	}
 }
 
+/* Of a lot that is still in use: what was used up may well have expired. */
+static void check_expiry(const struct lot_table *lots, const struct lot *lot, const char *path, struct faults *faults)
+{
+	char today[CLOCK_TEXT_MAX];
+	clock_text(today, clock_wall_ms());
+	if (*lot->expires && day_difference(today, lot->expires) < 0 && !lots_replaced(lots, lot, today))
+		faults_add(faults, FAULTS_WARNING, path, lot->line, 0, NULL,
+			_("lot %s expired on %s, and no later one is written down: tests with it are flagged lot_expired; "
+			  "add the row of the new lot"),
+			lot->number, lot->expires);
+}
+
 static void check_lots(const struct config *config, const char *path, struct faults *faults)
 {
 	char word[SPELLING_MAX];
 	for (size_t i = 0; i < lots_count(config->lots); i++) {
 		const struct lot *lot = lots_at(config->lots, i);
+		check_expiry(config->lots, lot, path, faults);
 		for (const char *at = lot->instruments; spelling_next(&at, word);)
 			if (!is_instrument(config, word))
 				faults_add(faults, FAULTS_WARNING, path, lot->line, 0, NULL,

@@ -175,7 +175,7 @@ static void look_at_lots(struct doctor *doctor)
 	clock_text(today, clock_wall_ms());
 	for (size_t i = 0; lots && i < lots_count(lots); i++) {
 		const struct lot *lot = lots_at(lots, i);
-		snprintf(what, sizeof(what), _("lot %s (%s)"), lot->number, lot->kind);
+		snprintf(what, sizeof(what), _("lot %s (%s)"), lot->number, lot_kind_name(lot->kind));
 		if (!lots_replaced(lots, lot, today))
 			look_at_day(doctor, "lots", what, lot->expires);
 	}

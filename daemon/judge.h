@@ -75,7 +75,7 @@
 
 enum word { WORD_NONE, WORD_NOT_DETECTED, WORD_DETECTED }; /* in a value's place */
 
-#define JUDGE_LOTS_MAX 5
+#define JUDGE_LOTS_MAX (LOT_KINDS + 1) /* and the one the instrument says */
 
 struct lot_used {
 	const struct lot *lot; /* NULL: the station keeps none of that number */

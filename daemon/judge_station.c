@@ -118,11 +118,11 @@ void judge_lots(const struct config *config, const struct instrument_config *ins
 		.sample = reading->kind == KIND_SAMPLE,
 		.day = to->day,
 	};
-	const struct lot *list[JUDGE_LOTS_MAX - 1];
+	const struct lot *list[LOT_KINDS];
 	const struct lot *said = add_said(config, &test, reading, to);
-	size_t count = config->lots ? lots_in_use(config->lots, &test, list, JUDGE_LOTS_MAX - 1) : 0;
+	size_t count = config->lots ? lots_in_use(config->lots, &test, list) : 0;
 	for (size_t i = 0; i < count; i++)
-		if (!said || strcmp(said->kind, list[i]->kind) != 0) /* the instrument knows better */
+		if (!said || said->kind != list[i]->kind) /* the instrument knows better */
 			add_lot(to, list[i]);
 	bool expired = false;
 	for (size_t i = 0; i < to->lot_count; i++) {

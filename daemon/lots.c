@@ -33,29 +33,38 @@ static const struct csv_column columns[] = {
 
 /* ---- loading ---- */
 
-static const char *kind_of(const char *text)
+const char *lot_kind_name(enum lot_kind kind)
+{
+	static const char *const names[] = { "reagent", "strip", "standard", "control" };
+	return names[kind];
+}
+
+static bool read_kind(const char *text, enum lot_kind *ret)
 {
 	static const struct {
-		const char *spelling, *kind;
+		const char *spelling;
+		enum lot_kind kind;
 	} kinds[] = {
-		{ "reagent", "reagent" },
-		{ "试剂", "reagent" },
-		{ "试剂盒", "reagent" },
-		{ "strip", "strip" },
-		{ "试纸", "strip" },
-		{ "试纸条", "strip" },
-		{ "检测卡", "strip" },
-		{ "金标卡", "strip" },
-		{ "standard", "standard" },
-		{ "标准品", "standard" },
-		{ "control", "control" },
-		{ "质控样", "control" },
-		{ "质控品", "control" },
+		{ "reagent", LOT_REAGENT },
+		{ "试剂", LOT_REAGENT },
+		{ "试剂盒", LOT_REAGENT },
+		{ "strip", LOT_STRIP },
+		{ "试纸", LOT_STRIP },
+		{ "试纸条", LOT_STRIP },
+		{ "检测卡", LOT_STRIP },
+		{ "金标卡", LOT_STRIP },
+		{ "standard", LOT_STANDARD },
+		{ "标准品", LOT_STANDARD },
+		{ "control", LOT_CONTROL },
+		{ "质控样", LOT_CONTROL },
+		{ "质控品", LOT_CONTROL },
 	};
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (spelling_same(kinds[i].spelling, text))
-			return kinds[i].kind;
-	return NULL;
+		if (spelling_same(kinds[i].spelling, text)) {
+			*ret = kinds[i].kind;
+			return true;
+		}
+	return false;
 }
 
 static char *copied(const char *text)
@@ -69,8 +78,7 @@ static char *copied(const char *text)
 static bool read_lot(const struct csv_row *row, struct lot *lot)
 {
 	bool good = csv_days(row, columns, OPENED, EXPIRES, lot->opened, lot->expires);
-	lot->kind = kind_of(row->field[KIND]);
-	if (!lot->kind) {
+	if (!read_kind(row->field[KIND], &lot->kind)) {
 		csv_fault(row, _("the kind \"%.30s\" is not known; write reagent, strip, standard or control"),
 			row->field[KIND]);
 		good = false;
@@ -121,7 +129,7 @@ static bool lists_instrument(const struct lot *lot, const char *id)
 
 static bool is_for(const struct lot *lot, const struct lot_test *test)
 {
-	bool material = strcmp(lot->kind, "standard") == 0 || strcmp(lot->kind, "control") == 0;
+	bool material = lot->kind == LOT_STANDARD || lot->kind == LOT_CONTROL;
 	if ((material && test->sample) || !lists_instrument(lot, test->instrument))
 		return false;
 	return !*lot->items || (test->item && items_listed(test->items, lot->items, test->item));
@@ -153,7 +161,7 @@ static bool share_item(const struct lot_table *table, const struct lot *a, const
 /* True when some test uses both. */
 static bool overlap(const struct lot_table *table, const struct lot *a, const struct lot *b)
 {
-	return strcmp(a->kind, b->kind) == 0 && share_instrument(a, b) && share_item(table, a, b);
+	return a->kind == b->kind && share_instrument(a, b) && share_item(table, a, b);
 }
 
 static void check_pairs(const struct lot_table *table, const char *path, struct faults *faults)
@@ -218,21 +226,19 @@ static bool is_open(const struct lot *lot, const char *day)
 	return strncmp(lot->opened, day, strlen(lot->opened)) <= 0;
 }
 
-size_t lots_in_use(const struct lot_table *table, const struct lot_test *test, const struct lot **list, size_t room)
+size_t lots_in_use(const struct lot_table *table, const struct lot_test *test, const struct lot *list[static LOT_KINDS])
 {
+	const struct lot *last[LOT_KINDS] = { NULL };
 	size_t count = 0;
-	for (size_t i = 0; i < table->count; i++) {
-		const struct lot *lot = &table->list[i];
-		size_t place = 0;
-		if (!is_open(lot, test->day) || !is_for(lot, test))
-			continue;
-		while (place < count && strcmp(list[place]->kind, lot->kind) != 0)
-			place++;
-		if (place == count && count < room)
-			list[count++] = lot;
-		else if (place < count && strcmp(lot->opened, list[place]->opened) > 0)
-			list[place] = lot;
+	for (size_t i = table->count; i-- > 0;) { /* the last row is mostly the one */
+		const struct lot *lot = &table->list[i], *known = last[lot->kind];
+		bool later = !known || strcmp(lot->opened, known->opened) > 0;
+		if (later && is_open(lot, test->day) && is_for(lot, test))
+			last[lot->kind] = lot;
 	}
+	for (size_t kind = 0; kind < LOT_KINDS; kind++)
+		if (last[kind])
+			list[count++] = last[kind];
 	return count;
 }
 

@@ -15,8 +15,14 @@
 
 struct lot_table;
 
+enum lot_kind { LOT_REAGENT, LOT_STRIP, LOT_STANDARD, LOT_CONTROL };
+
+#define LOT_KINDS (LOT_CONTROL + 1)
+
+const char *lot_kind_name(enum lot_kind kind); /* "reagent", ... as in the record */
+
 struct lot {
-	const char *kind;          /* "reagent", "strip", "standard", "control" */
+	enum lot_kind kind;
 	char *number;              /* as it is printed on the box */
 	char *instruments, *items; /* lists, separated by `;`; "" for every one */
 	char opened[DAY_MAX];      /* the first day it was used; "": before anybody wrote it down */
@@ -39,8 +45,9 @@ void lots_free(struct lot_table *table); /* NULL is fine */
 size_t lots_count(const struct lot_table *table);
 const struct lot *lots_at(const struct lot_table *table, size_t index);
 
-/* The lots in use that day, one of each kind, at most `room`; returns how many. */
-size_t lots_in_use(const struct lot_table *table, const struct lot_test *test, const struct lot **list, size_t room);
+/* The lots in use that day, one of each kind at most; returns how many. */
+size_t lots_in_use(
+	const struct lot_table *table, const struct lot_test *test, const struct lot *list[static LOT_KINDS]);
 
 /* The lot of that number among those of the test; NULL where the table has none. */
 const struct lot *lots_numbered(const struct lot_table *table, const struct lot_test *test, const char *number);

@@ -239,7 +239,7 @@ static void put_lots(struct json *record, const struct draft *draft)
 		const struct lot_used *used = &judgement->lots[i];
 		struct json *object = js_new_object();
 		js_put_text(object, "lot", used->number);
-		js_put_text_if(object, "kind", used->lot ? used->lot->kind : "");
+		js_put_text_if(object, "kind", used->lot ? lot_kind_name(used->lot->kind) : "");
 		js_put_text_if(object, "expires", used->expires);
 		if (*used->expires)
 			js_put_bool(object, "valid", used->good);

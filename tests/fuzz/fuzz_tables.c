@@ -51,12 +51,12 @@ static void look_at_operators(const struct operator_table *table)
 static void look_at_lots(const struct lot_table *table)
 {
 	for (size_t i = 0; i < lots_count(table); i++) {
-		const struct lot *lot = lots_at(table, i), *list[4];
+		const struct lot *lot = lots_at(table, i), *list[LOT_KINDS];
 		const struct lot_test test = { .items = items,
 			.item = items_at(items, i % items_count(items)),
 			.instrument = "pr-1",
 			.day = "2026-03-05" };
-		size_t count = lots_in_use(table, &test, list, 4);
+		size_t count = lots_in_use(table, &test, list);
 		for (size_t k = 0; k < count; k++)
 			assert(strcmp(list[k]->opened, test.day) <= 0);
 		assert(*lot->number && (*lot->instruments || *lot->items));

@@ -16,6 +16,7 @@
 #include "../../daemon/clock.h"
 #include "../../daemon/config.h"
 #include "../../daemon/log.h"
+#include "tables_fixture.h"
 
 static char directory[] = "/tmp/assay-config-XXXXXX";
 
@@ -215,6 +216,27 @@ static void a_word_nobody_can_be_trained_on_is_told(void **state)
 	remove_file("operators.csv");
 }
 
+static void a_lot_in_use_that_expired_is_told(void **state)
+{
+	(void)state;
+	write_file("assayd.conf", station, target, reader);
+	write_file("lots.csv", "kind,lot,instruments,opened,expires\n",
+		"reagent,R-1,pr-1,2024-01-01,2024-12-31\nreagent,R-2,pr-1,2025-01-01,2999-12-31\n", "");
+	config_release(loaded());
+	write_file("lots.csv", "kind,lot,instruments,items,opened,expires\n",
+		"reagent,R-1,pr-1,,2024-01-01,2024-12-31\nstrip,S-1,pr-7,,2025-01-01,\n", "strip,S-2,pr-1,PR-OPCD,,\n");
+	struct faults faults = { 0 };
+	struct config *config;
+	assert_int_equal(config_load(directory, &config, &faults), 0);
+	assert_int_equal(faults_at(&faults, 2, "lot R-1 expired on 2024-12-31"), 1);
+	assert_int_equal(faults_at(&faults, 3, "there is no instrument 'pr-7'"), 1);
+	assert_int_equal(faults_at(&faults, 4, "\"PR-OPCD\" is no item"), 1);
+	assert_int_equal(faults.count, 3);
+	config_release(config);
+	faults_free(&faults);
+	remove_file("lots.csv");
+}
+
 static void a_changed_password_changes_the_target(void **state)
 {
 	(void)state;
@@ -358,6 +380,7 @@ int main(void)
 		cmocka_unit_test(a_definition_changes_with_what_it_defines_and_with_nothing_else),
 		cmocka_unit_test(a_calibration_that_ends_is_told_ahead),
 		cmocka_unit_test(a_word_nobody_can_be_trained_on_is_told),
+		cmocka_unit_test(a_lot_in_use_that_expired_is_told),
 		cmocka_unit_test(a_changed_password_changes_the_target),
 		cmocka_unit_test(instruments_share_a_profile_and_change_with_it),
 		cmocka_unit_test(what_is_legal_but_unwise_gets_a_warning),

@@ -117,8 +117,9 @@ static const char *lots_of(const struct judgement *judgement)
 	for (size_t i = 0; i < judgement->lot_count; i++) {
 		const struct lot_used *used = &judgement->lots[i];
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s %s %s %s %s", i ? "; " : "",
-			used->lot ? used->lot->kind : "?", used->number, used->by_instrument ? "instrument" : "station",
-			*used->expires ? used->expires : "-", used->good ? "good" : "expired");
+			used->lot ? lot_kind_name(used->lot->kind) : "?", used->number,
+			used->by_instrument ? "instrument" : "station", *used->expires ? used->expires : "-",
+			used->good ? "good" : "expired");
 	}
 	return text;
 }
