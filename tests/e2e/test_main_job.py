@@ -177,11 +177,11 @@ def test_a_journal_damaged_while_nobody_ran_is_set_aside_and_the_capture_goes_on
         finished(sims, 30)
         clean(harness.settle(sims, subscriber))
         daemon.kill()
-        for name in ("journal.db", "journal.db-wal"):
-            path = os.path.join(daemon.state, name)
-            with open(path, "r+b") as journal:
-                journal.seek(os.path.getsize(path) // 3)
-                journal.write(os.urandom(os.path.getsize(path) // 3))
+        log = os.path.getsize(os.path.join(daemon.state, "journal.db-wal"))
+        for name, at, size in (("journal.db", 1024, 8192), ("journal.db-wal", log // 3, log // 3)):  # the file's end may be unused
+            with open(os.path.join(daemon.state, name), "r+b") as journal:
+                journal.seek(at)
+                journal.write(os.urandom(size))
         daemon.start()
         aside = [name for name in os.listdir(daemon.state) if name.startswith("journal.db.corrupt-")]
         assert [name for name in aside if not name.endswith(("-wal", "-shm"))]
