@@ -170,8 +170,7 @@ static int frame(const struct instrument *instrument, const uint8_t *data, size_
 }
 
 static const uint8_t hello[] = { 0, 0 };
-static const uint8_t last_batch[] = { 0xFF, 0, 0, 0 };
-static const uint8_t everything[] = { 0xFF, 0xFF, 0xFF, 0xFF };
+static const uint8_t last_batch[] = { 0xFF, 0, 0, 0 }, everything[] = { 0xFF, 0xFF, 0xFF, 0xFF };
 
 static void send(struct request *request, enum seven_command command, const uint8_t *data, size_t length)
 {
@@ -292,8 +291,10 @@ static void plan_days(struct state *state, const struct options *options, long t
 		state->last_day = today + 1;
 		state->whole = true;
 	}
-	if (!state->started || state->last_day > today)
+	if (!state->started || state->last_day > today) {
 		state->reconciled_s = now_s;
+		listing_doubt_anew(&state->listing);
+	}
 	state->started = state->sweeping = true;
 }
 
@@ -423,7 +424,7 @@ static enum next end_listing(struct state *state, struct readings *readings)
 static enum next take_silence(struct state *state, const struct options *options, struct readings *readings)
 {
 	bool listing = state->phase == PHASE_DAY || state->phase == PHASE_LAST || state->phase == PHASE_ALL;
-	if (listing && state->listing.received > 0)
+	if (listing && state->listing.received + state->listing.doubts > 0)
 		return end_listing(state, readings);
 	if (state->phase == PHASE_PROBE) {
 		state->probe++;
@@ -449,7 +450,8 @@ static enum next take_result(struct state *state, const struct reply *reply, str
 	if (a2b ? state->phase != PHASE_LAST && state->phase != PHASE_ALL : state->phase != PHASE_DAY)
 		return NEXT_WAIT; /* late, but a result all the same */
 	const struct listing *now = &state->listing;
-	return listing_complete(now) || now->last_index >= now->total ? end_listing(state, readings) : NEXT_WAIT;
+	bool last = now->total > 0 && now->last_index >= now->total;
+	return listing_complete(now) || last ? end_listing(state, readings) : NEXT_WAIT;
 }
 
 static enum next take_frame(struct state *state, const struct reply *reply, struct readings *readings)
@@ -505,6 +507,7 @@ static void begin_poll(struct instrument *instrument)
 		if (!state->started || reconcile_due(state, options, now_s)) {
 			state->all_due = state->started = true;
 			state->reconciled_s = now_s;
+			listing_doubt_anew(&state->listing);
 		}
 		state->phase = PHASE_LAST;
 		state->tries = 0;

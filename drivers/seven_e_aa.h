@@ -26,10 +26,15 @@ struct listing { /* the frames that answer one question */
 	uint64_t alike[ALIKE_MAX];
 	unsigned alike_at;
 	uint8_t seen[INDEX_MAX / 8]; /* by index; kept over repeated readings of the same day */
+	unsigned doubts;             /* frames that are only believed when they are read again */
+	uint8_t doubted[128];        /* bits, by what they say; the last member: kept over questions too */
 };
 
-/* Forgets everything; for a new question. */
+/* Forgets everything but what was doubted; for a new question. */
 void listing_forget(struct listing *listing);
+
+/* Now and then, so that not everything was doubted once. */
+void listing_doubt_anew(struct listing *listing);
 
 /* The same question is asked again: what was seen stays seen. */
 void listing_restart(struct listing *listing);

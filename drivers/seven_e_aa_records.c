@@ -1,6 +1,7 @@
 /* Result frames of "7E-AA" readers; the transcript stands in seven_e_aa.c. */
 #include "seven_e_aa.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,15 +11,22 @@
 
 /* ---- one result ---- */
 
-static void decode_time(struct reading *reading, struct bytes *bytes)
+static struct date_time take_time(struct bytes *bytes, uint8_t *ret_yy)
 {
-	uint8_t yy = bytes_u8(bytes);
-	struct date_time time = { .year = yy > 99 ? 0 : 2000 + yy };
+	*ret_yy = bytes_u8(bytes);
+	struct date_time time = { .year = *ret_yy > 99 ? 0 : 2000 + *ret_yy };
 	time.month = bytes_u8(bytes);
 	time.day = bytes_u8(bytes);
 	time.hour = bytes_u8(bytes);
 	time.minute = bytes_u8(bytes);
 	time.second = bytes_u8(bytes);
+	return time;
+}
+
+static void decode_time(struct reading *reading, struct bytes *bytes)
+{
+	uint8_t yy;
+	struct date_time time = take_time(bytes, &yy);
 	if (calendar_text(&time, reading->tested_at))
 		return;
 	char sent[32];
@@ -99,7 +107,7 @@ static uint64_t hash(uint64_t start, const uint8_t *data, size_t length) /* FNV-
 
 void listing_restart(struct listing *listing)
 {
-	listing->received = listing->last_index = listing->alike_at = 0;
+	listing->received = listing->doubts = listing->last_index = listing->alike_at = 0;
 	listing->fingerprint = 0;
 	listing->last = 0;
 	memset(listing->alike, 0, sizeof(listing->alike));
@@ -107,7 +115,12 @@ void listing_restart(struct listing *listing)
 
 void listing_forget(struct listing *listing)
 {
-	*listing = (struct listing){ 0 };
+	memset(listing, 0, offsetof(struct listing, doubted));
+}
+
+void listing_doubt_anew(struct listing *listing)
+{
+	memset(listing->doubted, 0, sizeof(listing->doubted));
 }
 
 /* How many results alike to the last bit stand before this one in the listing. */
@@ -137,7 +150,25 @@ static void listing_tick(struct listing *listing, unsigned total, unsigned index
 
 bool listing_complete(const struct listing *listing)
 {
+	if (listing->total == 0 && listing->doubts > 0)
+		return false;
 	return listing->distinct >= listing->total || listing->received >= listing->total;
+}
+
+/* Eight bits of checksum let one of 256 damaged frames pass: a frame whose end is missing, and the beginning of the
+ * next one. Such a one hardly ever holds a time that exists. A reader whose clock was never set says the same
+ * impossible time each time it is asked, so what says one is believed when it was read twice alike. True: not yet. */
+static bool doubtful(struct listing *listing, bool a2b, struct bytes bytes, uint64_t print)
+{
+	char text[CALENDAR_TEXT_MAX];
+	uint8_t yy;
+	bytes_take(&bytes, a2b ? 2 : 8);
+	struct date_time time = take_time(&bytes, &yy);
+	uint8_t bit = (uint8_t)(1U << print % 8), *at = &listing->doubted[print / 8 % sizeof(listing->doubted)];
+	if (calendar_text(&time, text) || *at & bit)
+		return false;
+	*at |= bit;
+	return true;
 }
 
 void listing_take(struct listing *listing, const struct reply *reply, struct readings *readings)
@@ -159,6 +190,11 @@ void listing_take(struct listing *listing, const struct reply *reply, struct rea
 	bool same = listing->received > 0 && index == listing->last_index && print == listing->last;
 	if (same && !reply->offline)
 		return; /* the reader only repeated the frame before */
+	if (!reply->offline && doubtful(listing, a2b, bytes, print)) {
+		listing->doubts++;
+		readings->rejected++;
+		return;
+	}
 	/* The count went back: another listing begins, and late frames of an older one must not count as doubles. */
 	if (index < listing->last_index || same)
 		listing_restart(listing);

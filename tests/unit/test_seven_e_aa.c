@@ -266,6 +266,47 @@ static void an_impossible_time_is_said_not_repaired(void **state)
 	paper_line_free(line);
 }
 
+static void an_impossible_time_is_believed_when_it_is_read_again(void **state)
+{
+	(void)state;
+	for (int a2b = 0; a2b < 2; a2b++) {
+		struct paper_line *line = start(a2b, "auto");
+		for (int i = 0; i < 3; i++)
+			paper_test(&reader, 5, 1)->time[3] = 99; /* hours, of each: its clock was never set */
+		for (int i = 0; i < 3; i++)
+			paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, 3);
+		assert_int_equal(line->notice_count, 0);
+		assert_in_range(reader.asked_day + reader.asked_all, 1, 2);
+		paper_line_free(line);
+	}
+}
+
+/* A frame without its end, with what followed it, in which eight bits of checksum happen to fit. */
+static void a_damaged_frame_whose_checksum_fits_is_no_result(void **state)
+{
+	(void)state;
+	struct paper_line *line = start(false, "a2");
+	for (int i = 0; i < 3; i++)
+		paper_test(&reader, 5, 1);
+	for (int turn = 0; turn < 20; turn++) {
+		struct request request = { 0 };
+		line->instrument.driver->ask(&line->instrument, &request);
+		paper_answer(&reader, &request);
+		if (request.bytes[1] == 0x10 &&
+			reader.asked_day == 1) { /* in the first reading, instead of the second */
+			uint8_t *frame = reader.answer + 26;
+			memcpy(frame + 20, (const uint8_t[]){ 0x7E, 0x11, 0x07, 0xAA }, 4);
+			frame[24] = checksum_crc8(frame + 1, 23);
+		}
+		if (paper_replies(line, reader.answer, reader.length, 7) == NEXT_IDLE)
+			break;
+	}
+	assert_int_equal(reader.asked_day, 2);
+	assert_int_equal(line->stored_count, 3);
+	paper_line_free(line);
+}
+
 static void a_name_cut_inside_a_character_is_marked(void **state)
 {
 	(void)state;
@@ -670,6 +711,8 @@ int main(void)
 		cmocka_unit_test(sentinels_have_no_value_and_are_invalid),
 		cmocka_unit_test(negative_inhibition_is_kept),
 		cmocka_unit_test(an_impossible_time_is_said_not_repaired),
+		cmocka_unit_test(an_impossible_time_is_believed_when_it_is_read_again),
+		cmocka_unit_test(a_damaged_frame_whose_checksum_fits_is_no_result),
 		cmocka_unit_test(a_name_cut_inside_a_character_is_marked),
 		cmocka_unit_test(the_control_well_is_no_sample),
 		cmocka_unit_test(unknown_codes_are_kept_as_sent),
