@@ -35,6 +35,8 @@ static pid_t flock_holder(const struct stat *tty)
 	return found ? pid : 0;
 }
 
+#define LOOKS 3 /* at a list that loses a line now and then while others lock and unlock */
+
 static bool has_open(const char *pid, const char *path)
 {
 	char name[PATH_MAX], target[PATH_MAX];
@@ -75,7 +77,8 @@ bool link_tty_holder(const char *path, struct tty_holder *ret)
 	char name[64];
 	*ret = (struct tty_holder){ .command = "?" };
 	bool there = stat(path, &tty) == 0;
-	ret->pid = there ? flock_holder(&tty) : 0;
+	for (int tries = 0; there && !ret->pid && tries < LOOKS; tries++)
+		ret->pid = flock_holder(&tty);
 	ret->owns = !ret->pid && there && is_pseudo(&tty);
 	if (!ret->pid)
 		ret->pid = opener(path);
