@@ -310,7 +310,7 @@ static void spread_identity(struct config *config)
 		struct instrument_config *instrument = &config->instruments[i];
 		instrument->identity = (enum identity_rule)config->samples.identity;
 		size_t used = strlen(instrument->definition);
-		if (instrument->driver->scans)
+		if (instrument->driver && instrument->driver->scans)
 			snprintf(instrument->definition + used, sizeof(instrument->definition) - used, "-%s",
 				words[instrument->identity]);
 	}
