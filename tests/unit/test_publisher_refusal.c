@@ -207,7 +207,7 @@ static char *large_status(void *context)
 static void deliver_past_a_status_too_large(enum target_protocol protocol)
 {
 	struct stage *stage = stage_new("max_packet_size 1500");
-	stage->target.protocol = protocol;
+	stage->target.protocol = (int)protocol;
 	assert_true(broker_start(stage) && ear_start(stage));
 	append(stage, 1, 9, true);
 	assert_int_equal(publisher_start(&stage->config, &stage->target, stage->journal, large_status, stage,
