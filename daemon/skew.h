@@ -3,21 +3,22 @@
  * A skew is the instrument's time minus ours at the same moment: negative where the instrument is slow. Three things
  * tell of it, and a reader of a record or an event is told which one did:
  *
- *     clock     The instrument told its clock when it was asked (registers of a Modbus profile). Known to the clock's
- * own step and the answer's way, a second or two; to a minute where the clock has no seconds. future    A result was
- * tested, by the instrument's clock, after it was received. No result is received before it was tested, so the clock is
- * fast by at least that, whatever the result waited for. A bound, and certain. results   Nothing is told and nothing
- * lies in the future. The same law, skew >= tested - received, then only says how slow the clock can be at most: a
- * result may have waited. It is an estimate once most of the last occasions agree: a wrong clock is wrong by the same
- * each time, while what waits waits each time for another while. Then the largest of tested - received is the skew,
- * less the time from the end of a test to the result's arrival.
+ *     clock     The instrument told its clock when it was asked (registers of a Modbus profile). Known to the
+ *               clock's own step and the answer's way, a second or two; to a minute where it has no seconds.
+ *     future    A result was tested, by the instrument's clock, after it was received. No result is received
+ *               before it was tested, so the clock is fast by at least that. A bound, and certain.
+ *     results   Nothing is told and nothing lies in the future. The same law, skew >= tested - received, then
+ *               only says how slow the clock can be at most: a result may have waited. It is an estimate once
+ *               most of the last occasions agree: a wrong clock is wrong by the same each time, while what waits
+ *               waits each time for another while. Then the largest of tested - received is the skew, less the
+ *               time from the end of a test to the result's arrival.
  *
  * What the estimate leaves out:
  *   - Backlog. Results that a line finds when it meets an instrument anew (the start, a silence, a broken link) had
  *     waited; the line says so with each (`attended`). What is in the journal already is not new, and not given.
- *   - What came together. Results that follow each other within half a minute, and those of one and the same time of
- *     test, are one occasion, the one that waited least: a memory sent on the press of a key, or a plate of 24 wells,
- * is one witness and not 24.
+ *   - What came together. Results that follow each other within half a minute, and those of one and the same time
+ *     of test, are one occasion, the one that waited least: a memory sent on the press of a key, or a plate of 24
+ *     wells, is one witness and not 24.
  *   - Lone witnesses. Three of the last four occasions must agree within a minute (two where the instrument's times
  *     have no seconds), and the largest must be one of them: a result that came later than the rest says nothing, one
  *     that came sooner says that the rest had waited.
