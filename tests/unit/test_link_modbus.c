@@ -465,8 +465,8 @@ static void *serve_tcp(void *context)
 {
 	struct server *server = context;
 	uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
-	while (modbus_tcp_accept(server->modbus, &server->listener) >= 0) {
-		for (;;) {
+	for (int fd; (fd = modbus_tcp_accept(server->modbus, &server->listener)) >= 0;) {
+		while (fd < FD_SETSIZE) { /* the library cannot wait for others, here as there */
 			int length = modbus_receive(server->modbus, query);
 			if (length < 0 || server->manner == TCP_RESET)
 				break;
