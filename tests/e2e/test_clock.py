@@ -39,6 +39,17 @@ def wait_for_events(daemon, name, count=1, seconds=15):
     return events(daemon, name)
 
 
+def skew_told(daemon):
+    """Seconds, by the instrument's own clock; 0 while it has not told it."""
+    return daemon.status()["instruments"]["an-1"].get("clock", {}).get("skew_s", 0)
+
+
+def wait_for_polls(daemon, count):
+    polls = lambda: daemon.status()["instruments"]["an-1"]["polls"]
+    until = polls() + count
+    harness.wait_for(lambda: polls() >= until, 15, f"{count} polls")
+
+
 def analyzer(address, more=""):
     return (f"[instrument an-1]\ndriver = modbus\nprofile = analyzer-a6b\nport = modbus-tcp:{address}\n"
             f"poll = 100ms\n{more}")
@@ -189,6 +200,40 @@ def test_a_clock_is_set_where_the_station_wishes_it_and_no_result_is_lost_or_dou
         assert len(events(daemon, "clock_set")) == 1 and "alarm" in daemon.status()["instruments"]["an-1"]["clock"]
 
 
+@pytest.mark.parametrize("offset, is_set", [(-25, False), (-40, True), (40, True)])
+def test_a_clock_is_set_from_half_a_minute_on(offset, is_set):
+    with harness.Room() as room:
+        synced = Synced(room, True)
+        sim = room.sim("an-1", "a6b", ("--tcp", "127.0.0.1:0"), "--results", "3", "--rate", "10", "--clock-offset", str(offset))
+        daemon = room.daemon(analyzer(sim.address, "set-clock = yes\n"), env=synced.environment()).start()
+        harness.wait_for(lambda: skew_told(daemon) or events(daemon, "clock_set"), 15, "its clock's own word")
+        if is_set:
+            assert abs(wait_for_events(daemon, "clock_set")[0]["skew_s"]) <= 2
+        else:
+            wait_for_polls(daemon, 30)
+            assert events(daemon, "clock_set") == [] and abs(skew_told(daemon) - offset) <= 2
+
+
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime (package faketime) is not here")
+@pytest.mark.parametrize("way", [1, -1])  # a box whose clock went back must not wait for ever either
+def test_a_clock_that_does_not_keep_its_time_is_set_again_after_six_hours_and_not_before(way):
+    with harness.Room() as room:
+        synced, box = Synced(room, True), BoxClock(room, 0)
+        sim = room.sim("an-1", "a6b", ("--tcp", "127.0.0.1:0"), "--results", "3", "--rate", "10", "--clock-offset", "-420")
+        daemon = room.daemon(analyzer(sim.address, "set-clock = yes\n"), env=synced.environment(FAKETIME[0], **box.environment())).start()
+        set_at = seconds(wait_for_events(daemon, "clock_set")[0]["at"])
+        for minutes, times_set in (359, 1), (361, 2):  # counted from the first time, over the restarts between
+            assert daemon.stop() == 0
+            box.set(round(set_at + way * minutes * 60 - time.time()))
+            daemon.start()
+            harness.wait_for(lambda: abs(skew_told(daemon)) > 3600 or len(events(daemon, "clock_set")) == 2, 15, "its clock's own word")
+            if times_set == 1:
+                wait_for_polls(daemon, 30)
+            told = wait_for_events(daemon, "clock_set", times_set)
+            assert len(told) == times_set, told
+        assert abs(told[1]["by_ms"] - way * 361 * 60000) <= 60000 and abs(told[1]["skew_s"]) <= 2, told
+
+
 @pytest.mark.parametrize("setting, box_synced", [("", True), ("set-clock = yes\n", False)])
 def test_a_clock_is_left_alone_unless_it_is_wished_and_ours_is_right(setting, box_synced):
     with harness.Room() as room:
@@ -197,7 +242,6 @@ def test_a_clock_is_left_alone_unless_it_is_wished_and_ours_is_right(setting, bo
         daemon = room.daemon(analyzer(sim.address, setting), env=synced.environment()).start()
         results = lambda: [entry for entry in daemon.entries() if "instrument_seq" in entry]
         harness.wait_for(lambda: len(results()) == 3, 15, "the results")
-        polls = daemon.status()["instruments"]["an-1"]["polls"]
-        harness.wait_for(lambda: daemon.status()["instruments"]["an-1"]["polls"] > polls + 10, 15, "ten polls")
+        wait_for_polls(daemon, 10)
         assert events(daemon, "clock_set") == []
         assert all(seconds(record["tested_at"]) - seconds(record["received_at"]) < -410 for record in results())
