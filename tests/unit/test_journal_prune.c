@@ -351,11 +351,23 @@ static int unmount_and_remove(void **state)
 	return 0;
 }
 
-static void fill_up(const struct fixture *fixture, char path[static 128])
+/* `name` in the journal's directory; valid until the next call. */
+static const char *beside(const struct fixture *fixture, const char *name)
+{
+	static char path[128];
+	snprintf(path, sizeof(path), "%s/%s", fixture->directory, name);
+	return path;
+}
+
+static uint64_t reserved(const struct fixture *fixture)
+{
+	return reserve_size(beside(fixture, "reserve"));
+}
+
+static void fill_up(const struct fixture *fixture)
 {
 	static const char block[4096];
-	snprintf(path, 128, "%s/theirs", fixture->directory);
-	FILE *file = fopen(path, "ae");
+	FILE *file = fopen(beside(fixture, "theirs"), "ae");
 	assert_non_null(file);
 	setbuf(file, NULL);
 	while (fwrite(block, 1, sizeof(block), file) == sizeof(block))
@@ -373,6 +385,27 @@ static unsigned append_until_full(struct fixture *fixture, unsigned number)
 	return number;
 }
 
+/* `stored` entries, then a disk that others fill: the first number that is refused. */
+static unsigned run_into_a_full_disk(struct fixture *fixture, unsigned stored)
+{
+	append_run(fixture, 1, stored);
+	fill_up(fixture);
+	return append_until_full(fixture, stored + 1);
+}
+
+/* The county acknowledges all up to `delivered`: room within the file for what was refused and a hundred more. */
+static void delivery_makes_room(struct fixture *fixture, uint64_t delivered, unsigned refused)
+{
+	journal_progress(fixture->journal, "county", delivered);
+	keep(fixture, county, 1, 0, true);
+	int error = -ENOSPC;
+	for (long end = clock_ms() + PATIENCE_MS; error == -ENOSPC && clock_ms() < end; usleep(20000))
+		error = append(fixture, refused);
+	assert_int_equal(error, 0);
+	append_run(fixture, refused + 1, refused + 100);
+	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
+}
+
 static int raise_alarm(struct fixture *fixture, unsigned number)
 {
 	struct entry entry = entry_of(number);
@@ -384,29 +417,17 @@ static int raise_alarm(struct fixture *fixture, unsigned number)
 static void a_full_disk_still_takes_alarms_and_makes_room_of_what_is_delivered(void **state)
 {
 	struct fixture *fixture = *state;
-	char theirs[128], reserve[128];
 	if (!fixture->journal)
 		skip();
-	snprintf(reserve, sizeof(reserve), "%s/reserve", fixture->directory);
-	assert_int_equal(reserve_size(reserve), 4 << 20);
-	append_run(fixture, 1, 500);
-	fill_up(fixture, theirs);
-	unsigned refused = append_until_full(fixture, 501);
-	assert_int_equal(reserve_size(reserve), 0);
+	assert_int_equal(reserved(fixture), 4 << 20);
+	unsigned refused = run_into_a_full_disk(fixture, 500);
+	assert_int_equal(reserved(fixture), 0);
 	assert_int_equal(append(fixture, refused), -ENOSPC); /* not even what the reserve gave: that is for others */
 	assert_int_equal(raise_alarm(fixture, 90000), 0);
 	assert_int_equal(journal_head(fixture->journal), refused);
-
-	journal_progress(fixture->journal, "county", 450); /* acknowledged meanwhile: room within the file */
-	keep(fixture, county, 1, 0, true);
-	int error = -ENOSPC;
-	for (long end = clock_ms() + PATIENCE_MS; error == -ENOSPC && clock_ms() < end; usleep(20000))
-		error = append(fixture, refused);
-	assert_int_equal(error, 0);
-	append_run(fixture, refused + 1, refused + 100);
+	delivery_makes_room(fixture, 450, refused);
 	assert_true(first_kept(fixture) > 1 && first_kept(fixture) <= 451);
 	assert_int_equal(journal_head(fixture->journal), refused + 101);
-	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
 	reopen(fixture); /* the disk is as full as before */
 	assert_int_equal(journal_head(fixture->journal), refused + 101);
 }
@@ -414,21 +435,19 @@ static void a_full_disk_still_takes_alarms_and_makes_room_of_what_is_delivered(v
 static void appending_goes_on_without_a_restart_when_somebody_frees_space(void **state)
 {
 	struct fixture *fixture = *state;
-	char theirs[128], reserve[128];
 	if (!fixture->journal)
 		skip();
-	snprintf(reserve, sizeof(reserve), "%s/reserve", fixture->directory);
 	for (unsigned round = 0, number = 1; round < 3; round++) {
-		fill_up(fixture, theirs);
+		fill_up(fixture);
 		unsigned refused = append_until_full(fixture, number);
-		fill_up(fixture, theirs); /* what the reserve gave, too */
+		fill_up(fixture); /* what the reserve gave, too */
 		assert_int_equal(append(fixture, refused), -ENOSPC);
-		assert_int_equal(unlink(theirs), 0);
+		assert_int_equal(unlink(beside(fixture, "theirs")), 0);
 		number = refused;
 		append_run(fixture, number, number + 20);
 		number += 21;
 		assert_int_equal(journal_head(fixture->journal), number - 1);
-		assert_int_equal(reserve_size(reserve), fixture->reserve_bytes); /* laid down again */
+		assert_int_equal(reserved(fixture), fixture->reserve_bytes); /* laid down again */
 	}
 	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
 }
@@ -438,33 +457,20 @@ static void appending_goes_on_without_a_restart_when_somebody_frees_space(void *
 static void room_is_made_even_when_others_take_the_reserve(void **state)
 {
 	struct fixture *fixture = *state;
-	char theirs[128];
 	if (!fixture->journal)
 		skip();
-	append_run(fixture, 1, 700);
-	fill_up(fixture, theirs);
-	unsigned refused = append_until_full(fixture, 701);
-	fill_up(fixture, theirs);
-	journal_progress(fixture->journal, "county", refused - 2);
-	keep(fixture, county, 1, 0, true);
-	int error = -ENOSPC;
-	for (long end = clock_ms() + PATIENCE_MS; error == -ENOSPC && clock_ms() < end; usleep(20000))
-		error = append(fixture, refused);
-	assert_int_equal(error, 0);
-	append_run(fixture, refused + 1, refused + 100);
-	assert_int_equal(journal_check_chain(fixture->reader, 1, 0, NULL, &fixture->fault), 0);
+	unsigned refused = run_into_a_full_disk(fixture, 700);
+	fill_up(fixture);
+	delivery_makes_room(fixture, refused - 2, refused);
 }
 
 /* The control: what the reserve is for. */
 static void without_a_reserve_a_full_disk_takes_no_alarm(void **state)
 {
 	struct fixture *fixture = *state;
-	char theirs[128];
 	if (!fixture->journal)
 		skip();
-	append_run(fixture, 1, 500);
-	fill_up(fixture, theirs);
-	unsigned refused = append_until_full(fixture, 501);
+	unsigned refused = run_into_a_full_disk(fixture, 500);
 	assert_int_equal(raise_alarm(fixture, 90000), -ENOSPC);
 	assert_int_equal(journal_head(fixture->journal), refused - 1);
 }
@@ -472,12 +478,11 @@ static void without_a_reserve_a_full_disk_takes_no_alarm(void **state)
 static void a_start_on_a_full_disk_uses_the_reserve(void **state)
 {
 	struct fixture *fixture = *state;
-	char theirs[128];
 	if (!fixture->journal)
 		skip();
 	append_run(fixture, 1, 50);
 	fixture_stop(fixture);
-	fill_up(fixture, theirs);
+	fill_up(fixture);
 	assert_int_equal(fixture_start(fixture), 0);
 	assert_null(fixture->setaside);
 	assert_int_equal(journal_head(fixture->journal), 50);

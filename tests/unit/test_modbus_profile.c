@@ -188,97 +188,97 @@ static void a_clock_is_written_as_it_is_read(void **state)
 	}
 }
 
+static const struct {
+	struct line line;
+	const char *says; /* what the fault must hold: what would be right */
+} wrong_lines[] = {
+	{ { "nonsense", "a", "1" }, "[profile]" },
+	{ { "registers", "tabel", "holding" }, "table" },
+	{ { "field", "vale", "0 u16" }, "value" },
+	{ { "registers", "table", "coils" }, "holding" },
+	{ { "registers", "first", "one" }, "400001" },
+	{ { "registers", "order", "ABDC" }, "CDAB" },
+	{ { "registers", "max-read", "126" }, "125" },
+	{ { "registers", "max-read", "0" }, "1 to 125" },
+	{ { "registers", "max-gap", "-1" }, "0 to 125" },
+	{ { "profile", "stars", "6" }, "1 to 5" },
+	{ { "profile", "model", "a name far too long for any instrument in any room of any county" }, "47" },
+	{ { "profile", "maker", "a name far too long for any instrument in any room of any county" }, "47" },
+	{ { "status", "wrap", "9999" }, "1..9999" },
+	{ { "status", "wrap", "9..1" }, "1..9999" },
+	{ { "control", "latch", "0x22" }, "0x22 1" },
+	{ { "control", "acknowledge", "0x22 x" }, "0x22 1" },
+	{ { "control", "write", "both" }, "multiple" },
+	{ { "window", "at", "start" }, "number" },
+	{ { "window", "length", "0" }, "1 to 512" },
+	{ { "window", "identity", "0x100" }, "0x100..0x12B" },
+	{ { "window", "guard", "none" }, "reread" },
+	{ { "field", "value", "0x10D" }, "lacks the type" },
+	{ { "field", "value", "" }, "no register address" },
+	{ { "field", "value", "10x u16" }, "no register address" },
+	{ { "field", "value", "0x u16" }, "no register address" },
+	{ { "field", "value", "0x10D float" }, "f32" },
+	{ { "field", "value", "0x10D bit16" }, "bit15" },
+	{ { "field", "value", "0x10D ascii" }, "ascii[16]" },
+	{ { "field", "value", "0x10D gb18030[0]" }, "gb18030[16]" },
+	{ { "field", "value", "0x10D ascii[16" }, "ascii[16]" },
+	{ { "field", "value", "0x10D u16 scale=/7" }, "/100" },
+	{ { "field", "value", "0x10D u16 scale=0" }, "/100" },
+	{ { "field", "value", "0x10D u16 scale=-1" }, "/100" },
+	{ { "field", "value", "0x10D u16 scale=1.0000000000000000000000000000000000001" }, "/100" },
+	{ { "field", "value", "0x10D ascii[4] scale=/10" }, "/100" },
+	{ { "field", "value", "0x10D u16 decimals=2" }, "scale=/100" },
+	{ { "field", "value", "0x10D f32 decimals=x" }, "0 to 9" },
+	{ { "field", "value", "0x10D f32 plausible=5" }, "least..most" },
+	{ { "field", "value", "0x10D f32 plausible=5..1" }, "least..most" },
+	{ { "field", "value", "0x10D u16 plausible=1..5" }, "least..most" },
+	{ { "field", "value", "0x10D f32 order=DABC" }, "DCBA" },
+	{ { "field", "value", "0x10D u16 invalid=abc" }, "0x7FFE" },
+	{ { "field", "value", "0x10D u16 invalid=1,2,3,4,5" }, "4" },
+	{ { "field", "value", "0x10D ascii[4] absent=1" }, "0x7FFE" },
+	{ { "field", "value", "0x10D u16 equals=1" }, "magic" },
+	{ { "field", "value", "0x10D u16 factor=1" }, "scale=" },
+	{ { "field", "value", "0x10D u16 scale" }, "scale=" },
+	{ { "field", "value", "0x10D u16 scale=" }, "scale=" },
+	{ { "signals", "a_name_much_too_long_for_a_signal", "0 u16" }, "23" },
+	{ { "field", "value", "is 5" }, "does not fit" },
+	{ { "field", "item", "is" }, "does not fit" },
+	{ { "field", "item", "is a text that is longer than what a profile may say of every result of its" }, "63" },
+	{ { "trigger", "every", "60" }, "10min" },
+	{ { "trigger", "every", "0s" }, "10min" },
+	{ { "trigger", "every", "25h" }, "10min" },
+	{ { "trigger", "at", "5s" }, "ready" },
+	{ { "pages", "function", "3" }, "0x65" },
+	{ { "pages", "function", "0x80" }, "0x65" },
+	{ { "pages", "request", "00 01" }, "page 00 01" },
+	{ { "pages", "request", "page page" }, "page 00 01" },
+	{ { "pages", "request", "page 0x1" }, "page 00 01" },
+	{ { "pages", "request",
+		  "page 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+		  "00 00" },
+		"page 00 01" },
+	{ { "pages", "record", "0" }, "1 to 64" },
+	{ { "pages", "end", "x" }, "0 to 250" },
+	{ { "pages", "order", "newest" }, "oldest-first" },
+	{ { "map kind", "1", "probe" }, "control" },
+	{ { "map retest", "1", "yes" }, "retest or first" },
+	{ { "map verdict", "1", "ok" }, "negative" },
+	{ { "map item", "an item code as long as no instrument has any", "x" }, "31" },
+};
+
 static void a_wrong_line_is_refused_with_what_would_be_right(void **state)
 {
 	(void)state;
-	static const struct {
-		struct line line;
-		const char *says;
-	} wrong[] = {
-		{ { "nonsense", "a", "1" }, "[profile]" },
-		{ { "registers", "tabel", "holding" }, "table" },
-		{ { "field", "vale", "0 u16" }, "value" },
-		{ { "registers", "table", "coils" }, "holding" },
-		{ { "registers", "first", "one" }, "400001" },
-		{ { "registers", "order", "ABDC" }, "CDAB" },
-		{ { "registers", "max-read", "126" }, "125" },
-		{ { "registers", "max-read", "0" }, "1 to 125" },
-		{ { "registers", "max-gap", "-1" }, "0 to 125" },
-		{ { "profile", "stars", "6" }, "1 to 5" },
-		{ { "profile", "model", "a name far too long for any instrument in any room of any county" }, "47" },
-		{ { "profile", "maker", "a name far too long for any instrument in any room of any county" }, "47" },
-		{ { "status", "wrap", "9999" }, "1..9999" },
-		{ { "status", "wrap", "9..1" }, "1..9999" },
-		{ { "control", "latch", "0x22" }, "0x22 1" },
-		{ { "control", "acknowledge", "0x22 x" }, "0x22 1" },
-		{ { "control", "write", "both" }, "multiple" },
-		{ { "window", "at", "start" }, "number" },
-		{ { "window", "length", "0" }, "1 to 512" },
-		{ { "window", "identity", "0x100" }, "0x100..0x12B" },
-		{ { "window", "guard", "none" }, "reread" },
-		{ { "field", "value", "0x10D" }, "lacks the type" },
-		{ { "field", "value", "" }, "no register address" },
-		{ { "field", "value", "10x u16" }, "no register address" },
-		{ { "field", "value", "0x u16" }, "no register address" },
-		{ { "field", "value", "0x10D float" }, "f32" },
-		{ { "field", "value", "0x10D bit16" }, "bit15" },
-		{ { "field", "value", "0x10D ascii" }, "ascii[16]" },
-		{ { "field", "value", "0x10D gb18030[0]" }, "gb18030[16]" },
-		{ { "field", "value", "0x10D ascii[16" }, "ascii[16]" },
-		{ { "field", "value", "0x10D u16 scale=/7" }, "/100" },
-		{ { "field", "value", "0x10D u16 scale=0" }, "/100" },
-		{ { "field", "value", "0x10D u16 scale=-1" }, "/100" },
-		{ { "field", "value", "0x10D u16 scale=1.0000000000000000000000000000000000001" }, "/100" },
-		{ { "field", "value", "0x10D ascii[4] scale=/10" }, "/100" },
-		{ { "field", "value", "0x10D u16 decimals=2" }, "scale=/100" },
-		{ { "field", "value", "0x10D f32 decimals=x" }, "0 to 9" },
-		{ { "field", "value", "0x10D f32 plausible=5" }, "least..most" },
-		{ { "field", "value", "0x10D f32 plausible=5..1" }, "least..most" },
-		{ { "field", "value", "0x10D u16 plausible=1..5" }, "least..most" },
-		{ { "field", "value", "0x10D f32 order=DABC" }, "DCBA" },
-		{ { "field", "value", "0x10D u16 invalid=abc" }, "0x7FFE" },
-		{ { "field", "value", "0x10D u16 invalid=1,2,3,4,5" }, "4" },
-		{ { "field", "value", "0x10D ascii[4] absent=1" }, "0x7FFE" },
-		{ { "field", "value", "0x10D u16 equals=1" }, "magic" },
-		{ { "field", "value", "0x10D u16 factor=1" }, "scale=" },
-		{ { "field", "value", "0x10D u16 scale" }, "scale=" },
-		{ { "field", "value", "0x10D u16 scale=" }, "scale=" },
-		{ { "signals", "a_name_much_too_long_for_a_signal", "0 u16" }, "23" },
-		{ { "field", "value", "is 5" }, "does not fit" },
-		{ { "field", "item", "is" }, "does not fit" },
-		{ { "field", "item", "is a text that is longer than what a profile may say of every result of its" },
-			"63" },
-		{ { "trigger", "every", "60" }, "10min" },
-		{ { "trigger", "every", "0s" }, "10min" },
-		{ { "trigger", "every", "25h" }, "10min" },
-		{ { "trigger", "at", "5s" }, "ready" },
-		{ { "pages", "function", "3" }, "0x65" },
-		{ { "pages", "function", "0x80" }, "0x65" },
-		{ { "pages", "request", "00 01" }, "page 00 01" },
-		{ { "pages", "request", "page page" }, "page 00 01" },
-		{ { "pages", "request", "page 0x1" }, "page 00 01" },
-		{ { "pages", "request",
-			  "page 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
-			  "00 00" },
-			"page 00 01" },
-		{ { "pages", "record", "0" }, "1 to 64" },
-		{ { "pages", "end", "x" }, "0 to 250" },
-		{ { "pages", "order", "newest" }, "oldest-first" },
-		{ { "map kind", "1", "probe" }, "control" },
-		{ { "map retest", "1", "yes" }, "retest or first" },
-		{ { "map verdict", "1", "ok" }, "negative" },
-		{ { "map item", "an item code as long as no instrument has any", "x" }, "31" },
-	};
 	static struct modbus_profile profile;
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+	for (size_t i = 0; i < sizeof(wrong_lines) / sizeof(wrong_lines[0]); i++) {
 		struct fault fault = { "" };
-		const struct line *line = &wrong[i].line;
+		const struct line *line = &wrong_lines[i].line;
 		memset(&profile, 0, sizeof(profile));
 		if (modbus_profiles.entry(&profile, line->section, line->key, line->value, &fault) == 0)
 			fail_msg("[%s] %s = %s is accepted", line->section, line->key, line->value);
-		if (!strstr(fault.text, wrong[i].says))
+		if (!strstr(fault.text, wrong_lines[i].says))
 			fail_msg("[%s] %s = %s: '%s' does not say '%s'", line->section, line->key, line->value,
-				fault.text, wrong[i].says);
+				fault.text, wrong_lines[i].says);
 	}
 }
 
