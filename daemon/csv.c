@@ -41,6 +41,14 @@ void csv_fault(const struct csv_row *row, const char *format, ...)
 	faults_add(row->faults, FAULTS_ERROR, row->path, row->line, 0, row->excerpt, "%s", text);
 }
 
+bool csv_short(const struct csv_row *row, const struct csv_column *columns, size_t column, int most)
+{
+	if (strlen(row->field[column]) <= (size_t)most)
+		return true;
+	csv_fault(row, _("%s is longer than %d bytes; is a comma missing before it?"), columns[column].name, most);
+	return false;
+}
+
 bool csv_days(const struct csv_row *row, const struct csv_column *columns, size_t from, size_t until,
 	char ret_from[static DAY_MAX], char ret_until[static DAY_MAX])
 {

@@ -39,6 +39,9 @@ int csv_read(const char *path, const struct csv_column *columns, void (*row)(voi
 bool csv_days(const struct csv_row *row, const struct csv_column *columns, size_t from, size_t until,
 	char ret_from[static DAY_MAX], char ret_until[static DAY_MAX]);
 
+/* False, and a fault of this row, when the text in a column is longer than `most` bytes: mostly a slipped column. */
+bool csv_short(const struct csv_row *row, const struct csv_column *columns, size_t column, int most);
+
 /* Adds an error at this row. */
 void csv_fault(const struct csv_row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,5 @@
 #include "items.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +42,6 @@ static const struct csv_column columns[] = {
 	{ NULL, false },
 };
 
-static char *copied(const char *text)
-{
-	char *copy = strdup(text);
-	if (!copy)
-		abort();
-	return copy;
-}
-
 static bool short_enough(const struct csv_row *row, const char *column, const char *text)
 {
 	if (strlen(text) <= ITEMS_TEXT_MAX)
@@ -78,8 +69,9 @@ static bool agree(const struct csv_row *row, const struct item *item)
 	return false;
 }
 
-static bool read_item(const struct csv_row *row, struct item *item)
+static bool read_item(struct rows *rows, const struct csv_row *row, void *ret_row)
 {
+	struct item *item = ret_row;
 	struct fault fault;
 	bool good = true;
 	for (enum column column = CODE; column <= UNIT; column++)
@@ -106,116 +98,77 @@ static bool read_item(const struct csv_row *row, struct item *item)
 	good = good && agree(row, item);
 	if (!good)
 		return false;
-	item->code = copied(row->field[CODE]);
-	item->name = copied(row->field[NAME]);
-	item->method = copied(row->field[METHOD]);
-	item->basis = copied(row->field[BASIS]);
-	item->unit = copied(ucum);
-	item->interfering = copied(row->field[INTERFERING]);
+	item->code = rows_text(rows, row->field[CODE]);
+	item->name = rows_text(rows, row->field[NAME]);
+	item->method = rows_text(rows, row->field[METHOD]);
+	item->basis = rows_text(rows, row->field[BASIS]);
+	item->unit = rows_text(rows, ucum);
+	item->interfering = rows_text(rows, row->field[INTERFERING]);
 	return true;
 }
 
-static void take_item(void *context, const struct csv_row *row)
-{
-	struct item_table *table = context;
-	struct item item = { 0 };
-	if (!read_item(row, &item))
-		return;
-	size_t room = table->room;
-	table->list = items_grown(table->list, table->count, &table->room, sizeof(*table->list));
-	if (table->room != room) {
-		table->lines = realloc(table->lines, table->room * sizeof(*table->lines));
-		if (!table->lines)
-			abort();
-	}
-	spellings_add(&table->spellings, item.code, table->count, row->line);
-	spellings_add(&table->spellings, item.name, table->count, row->line);
-	spellings_add_list(&table->spellings, "", row->field[ALIASES], table->count, row->line);
-	table->lines[table->count] = row->line;
-	table->list[table->count++] = item;
-}
-
 /* One spelling may stand for several items only when they are the same thing tested by different standards. */
-static void check_pair(const struct item_table *table, const char *path, const struct spelling *first,
-	const struct spelling *second, struct faults *faults)
+static void tell_alike(const struct rows *rows, const struct spelling *one, const struct spelling *other,
+	const char *path, struct faults *faults)
 {
-	const struct item *a = &table->list[first->meaning], *b = &table->list[second->meaning];
-	int line = table->lines[second->meaning];
-	if (first->meaning == second->meaning)
-		return;
+	const struct item *a = rows_at(rows, one->meaning), *b = rows_at(rows, other->meaning);
 	if (spelling_same(a->code, b->code)) {
-		if (spelling_same(second->folded, b->code))
-			faults_add(faults, FAULTS_ERROR, path, line, 0, NULL,
+		if (spelling_same(other->folded, b->code))
+			faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
 				_("the code %s is on line %d already; give each item a code of its own"), b->code,
-				table->lines[first->meaning]);
+				one->line);
 	} else if (!spelling_same(a->name, b->name)) {
-		faults_add(faults, FAULTS_ERROR, path, line, 0, NULL,
-			_("\"%s\" stands for %s (line %d) already; remove it from one of the two"), second->folded,
-			a->code, table->lines[first->meaning]);
-	} else if (spelling_same(second->folded, b->name) &&
+		faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
+			_("\"%s\" stands for %s (line %d) already; remove it from one of the two"), other->folded,
+			a->code, one->line);
+	} else if (spelling_same(other->folded, b->name) &&
 		   (!*a->basis || !*b->basis || basis_same(a->basis, b->basis))) {
-		faults_add(faults, FAULTS_ERROR, path, line, 0, NULL,
+		faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
 			_("%s and %s (line %d) have the same name; a different basis must tell them apart"), b->code,
-			a->code, table->lines[first->meaning]);
+			a->code, one->line);
 	}
 }
 
-static void check_spellings(const struct item_table *table, const char *path, struct faults *faults)
-{
-	const struct spellings *all = &table->spellings;
-	for (size_t i = 1; i < all->count; i++)
-		if (strcmp(all->list[i - 1].folded, all->list[i].folded) == 0)
-			check_pair(table, path, &all->list[i - 1], &all->list[i], faults);
-}
+static const struct rows_kind item_rows = {
+	.columns = columns,
+	.size = sizeof(struct item),
+	.read = read_item,
+	.alike = tell_alike,
+	.code = CODE,
+	.name = NAME,
+	.aliases = ALIASES,
+};
 
 int items_load(const char *path, struct item_table **ret, struct faults *faults)
 {
-	size_t errors = faults->errors;
 	struct item_table *table = calloc(1, sizeof(*table));
 	if (!table)
 		abort();
-	int result = csv_read(path, columns, take_item, table, faults);
-	spellings_sort(&table->spellings);
-	check_spellings(table, path, faults);
-	if (result == 0 && faults->errors > errors)
-		result = -EINVAL;
-	if (result < 0) {
+	int result = rows_load(&table->rows, &item_rows, path, faults);
+	if (result == 0)
+		*ret = table;
+	else
 		items_free(table);
-		return result;
-	}
-	*ret = table;
-	return 0;
+	return result;
 }
 
 void items_free(struct item_table *table)
 {
 	if (!table)
 		return;
-	for (size_t i = 0; i < table->count; i++) {
-		struct item *item = &table->list[i];
-		free(item->code);
-		free(item->name);
-		free(item->method);
-		free(item->basis);
-		free(item->unit);
-		free(item->interfering);
-	}
-	spellings_free(&table->spellings);
-	spellings_free(&table->samples);
-	free(table->limits);
-	free(table->list);
-	free(table->lines);
+	rows_free(&table->rows);
+	rows_free(&table->limits);
 	free(table);
 }
 
 size_t items_count(const struct item_table *table)
 {
-	return table->count;
+	return table->rows.count;
 }
 
 const struct item *items_at(const struct item_table *table, size_t index)
 {
-	return index < table->count ? &table->list[index] : NULL;
+	return rows_at(&table->rows, index);
 }
 
 /* The "-2003" at the end of a standard's folded number, or NULL. */
@@ -242,12 +195,14 @@ bool basis_same(const char *a, const char *b)
 static const struct item *by_basis(const struct item_table *table, const struct item *first, const char *basis)
 {
 	size_t count;
-	const struct spelling *alike = spellings_find(&table->spellings, first->name, &count);
+	const struct spelling *alike = spellings_find(&table->rows.spellings, first->name, &count);
 	if (!*basis || basis_same(first->basis, basis))
 		return first;
-	for (size_t i = 0; i < count; i++)
-		if (basis_same(table->list[alike[i].meaning].basis, basis))
-			return &table->list[alike[i].meaning];
+	for (size_t i = 0; i < count; i++) {
+		const struct item *item = items_at(table, alike[i].meaning);
+		if (basis_same(item->basis, basis))
+			return item;
+	}
 	return first;
 }
 
@@ -260,11 +215,11 @@ const struct item *items_find(
 	for (; !found && scopes && *scopes; scopes++) {
 		int length = snprintf(scoped, sizeof(scoped), "%s:%s", *scopes, text);
 		if (**scopes && *text && length < (int)sizeof(scoped))
-			found = spellings_find(&table->spellings, scoped, &count);
+			found = spellings_find(&table->rows.spellings, scoped, &count);
 	}
 	if (!found)
-		found = spellings_find(&table->spellings, text, &count);
-	return found ? by_basis(table, &table->list[found->meaning], basis) : NULL;
+		found = spellings_find(&table->rows.spellings, text, &count);
+	return found ? by_basis(table, items_at(table, found->meaning), basis) : NULL;
 }
 
 /* "PR-*" stands for every code that begins so. */

@@ -9,17 +9,6 @@
 #include "items_parts.h"
 #include "units.h"
 
-void *items_grown(void *list, size_t count, size_t *room, size_t size)
-{
-	if (count < *room)
-		return list;
-	*room = *room ? 2 * *room : 64;
-	list = realloc(list, *room * size);
-	if (!list)
-		abort();
-	return list;
-}
-
 bool items_decimal(const struct csv_row *row, const char *column, const char *text, char out[static DECIMAL_MAX])
 {
 	if (*text && (!decimal_valid(text) || strlen(text) >= DECIMAL_MAX)) {
@@ -98,27 +87,31 @@ static bool read_row(const struct csv_row *row, struct limit *limit)
 	return csv_days(row, limit_columns, FROM, UNTIL, limit->from, limit->until) && good;
 }
 
-static void take_limit(void *context, const struct csv_row *row)
+static bool take_limit(struct rows *limits, const struct csv_row *row, void *ret_row)
 {
-	struct item_table *table = context;
-	struct sample_limit limit = { .line = row->line };
+	const struct item_table *table = limits->context;
+	struct sample_limit *limit = ret_row;
 	size_t count;
-	const struct spelling *found = spellings_find(&table->spellings, row->field[LIMIT_ITEM], &count);
+	const struct spelling *found = spellings_find(&table->rows.spellings, row->field[LIMIT_ITEM], &count);
 	if (!found) {
 		csv_fault(
 			row, _("there is no item \"%.60s\"; write a code that items.csv has"), row->field[LIMIT_ITEM]);
-		return;
+		return false;
 	}
-	if (!read_row(row, &limit.limit))
-		return;
-	limit.item = found->meaning;
-	table->limits = items_grown(table->limits, table->limit_count, &table->limit_room, sizeof(*table->limits));
-	table->limits[table->limit_count] = limit;
-	char code[ITEMS_TEXT_MAX + 2]; /* the key is "CODE:sample" */
-	snprintf(code, sizeof(code), "%s:", table->list[limit.item].code);
-	spellings_add_list(&table->samples, code, row->field[LIMIT_SAMPLES], table->limit_count, row->line);
-	table->limit_count++;
+	if (!read_row(row, &limit->limit))
+		return false;
+	limit->line = row->line;
+	char code[ITEMS_TEXT_MAX + 2];
+	snprintf(code, sizeof(code), "%s:", items_at(table, found->meaning)->code);
+	spellings_add_list(&limits->spellings, code, row->field[LIMIT_SAMPLES], limits->count, row->line);
+	return true;
 }
+
+static const struct rows_kind limit_rows = {
+	.columns = limit_columns,
+	.size = sizeof(struct sample_limit),
+	.read = take_limit,
+};
 
 static int by_day(const void *one, const void *other)
 {
@@ -128,14 +121,14 @@ static int by_day(const void *one, const void *other)
 }
 
 /* Limits of one item and sample must not be in force on the same day: nobody could say which is meant. */
-static void check_days(const struct item_table *table, const char *path, const struct spelling *first, size_t count,
-	struct faults *faults)
+static void check_days(
+	const struct rows *limits, const char *path, const struct spelling *first, size_t count, struct faults *faults)
 {
 	struct sample_limit *list = calloc(count, sizeof(*list));
 	if (!list)
 		abort();
 	for (size_t i = 0; i < count; i++)
-		list[i] = table->limits[first[i].meaning];
+		list[i] = *(const struct sample_limit *)rows_at(limits, first[i].meaning);
 	qsort(list, count, sizeof(*list), by_day);
 	for (size_t i = 1; i < count; i++) {
 		const struct sample_limit *before = &list[i - 1], *after = &list[i];
@@ -153,17 +146,17 @@ static void check_days(const struct item_table *table, const char *path, const s
 int items_load_limits(const char *path, struct item_table *table, struct faults *faults)
 {
 	size_t errors = faults->errors;
-	const struct spellings *samples = &table->samples;
+	const struct spellings *samples = &table->limits.spellings;
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return 0;
-	int result = csv_read(path, limit_columns, take_limit, table, faults);
-	spellings_sort(&table->samples);
+	table->limits.context = table;
+	int result = rows_load(&table->limits, &limit_rows, path, faults);
 	for (size_t first = 0, end; first < samples->count; first = end) {
 		for (end = first + 1; end < samples->count; end++)
 			if (strcmp(samples->list[first].folded, samples->list[end].folded) != 0)
 				break;
 		if (end - first > 1)
-			check_days(table, path, &samples->list[first], end - first, faults);
+			check_days(&table->limits, path, &samples->list[first], end - first, faults);
 	}
 	return result == 0 && faults->errors > errors ? -EINVAL : result;
 }
@@ -177,9 +170,10 @@ static const struct limit *in_force(
 	bool ended = false;
 	if (!*sample || snprintf(key, sizeof(key), "%s:%s", item->code, sample) >= (int)sizeof(key))
 		return NULL;
-	const struct spelling *found = spellings_find(&table->samples, key, &count);
+	const struct spelling *found = spellings_find(&table->limits.spellings, key, &count);
 	for (size_t i = 0; i < count; i++) {
-		const struct limit *limit = &table->limits[found[i].meaning].limit;
+		const struct sample_limit *row = rows_at(&table->limits, found[i].meaning);
+		const struct limit *limit = &row->limit;
 		bool over = *limit->until && strncmp(day, limit->until, strlen(limit->until)) > 0;
 		bool begun = !*limit->from || strncmp(day, limit->from, strlen(limit->from)) >= 0;
 		if (begun && !over)

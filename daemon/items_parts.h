@@ -2,30 +2,20 @@
 #ifndef ASSAYD_ITEMS_PARTS_H
 #define ASSAYD_ITEMS_PARTS_H
 
-#include "csv.h"
 #include "items.h"
-#include "spellings.h"
+#include "rows.h"
 
 #define ITEMS_TEXT_MAX 128 /* bytes of a code, name, method or basis: longer ones are a slipped column */
 
 struct sample_limit {
-	size_t item;
 	struct limit limit;
 	int line;
 };
 
 struct item_table {
-	struct item *list;
-	int *lines; /* where each item stands in the file */
-	size_t count, room;
-	struct spellings spellings; /* of codes, names and aliases -> item */
-	struct sample_limit *limits;
-	size_t limit_count, limit_room;
-	struct spellings samples; /* "CODE:sample", folded -> limit */
+	struct rows rows;   /* of struct item */
+	struct rows limits; /* of struct sample_limit, spelled "CODE:sample" */
 };
-
-/* Room for one more of `size` bytes at the end of a growing array. */
-void *items_grown(void *list, size_t count, size_t *room, size_t size);
 
 /* Each adds a fault of the row and returns false when the text is not what it should be. A limit needs sign, value and
  * unit; without sign and value there is none. */

@@ -2,20 +2,17 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../drivers/fault.h"
-#include "csv.h"
-#include "spellings.h"
+#include "rows.h"
 
 #define NUMBER_MAX 63
 
 struct lot_table {
 	const struct item_table *items;
-	struct lot *list;
-	size_t count, room;
+	struct rows rows; /* of struct lot */
 };
 
 enum column { KIND, LOT, INSTRUMENTS, ITEMS, OPENED, EXPIRES, REMARK };
@@ -67,16 +64,9 @@ static bool read_kind(const char *text, enum lot_kind *ret)
 	return false;
 }
 
-static char *copied(const char *text)
+static bool read_lot(struct rows *rows, const struct csv_row *row, void *ret_row)
 {
-	char *copy = strdup(text);
-	if (!copy)
-		abort();
-	return copy;
-}
-
-static bool read_lot(const struct csv_row *row, struct lot *lot)
-{
+	struct lot *lot = ret_row;
 	bool good = csv_days(row, columns, OPENED, EXPIRES, lot->opened, lot->expires);
 	if (!read_kind(row->field[KIND], &lot->kind)) {
 		csv_fault(row, _("the kind \"%.30s\" is not known; write reagent, strip, standard or control"),
@@ -86,35 +76,22 @@ static bool read_lot(const struct csv_row *row, struct lot *lot)
 	if (!*row->field[LOT]) {
 		csv_fault(row, _("lot is empty; write the number that is printed on the box"));
 		good = false;
-	} else if (strlen(row->field[LOT]) > NUMBER_MAX) {
-		csv_fault(row, _("%s is longer than %d bytes; is a comma missing before it?"), columns[LOT].name,
-			NUMBER_MAX);
-		good = false;
 	}
+	good &= csv_short(row, columns, LOT, NUMBER_MAX);
 	if (!*row->field[INSTRUMENTS] && !*row->field[ITEMS]) {
 		csv_fault(row, _("instruments and items are both empty; write with which of either it is used"));
 		good = false;
 	}
-	return good;
+	if (!good)
+		return false;
+	lot->number = rows_text(rows, row->field[LOT]);
+	lot->instruments = rows_text(rows, row->field[INSTRUMENTS]);
+	lot->items = rows_text(rows, row->field[ITEMS]);
+	lot->line = row->line;
+	return true;
 }
 
-static void take_lot(void *context, const struct csv_row *row)
-{
-	struct lot_table *table = context;
-	struct lot lot = { .line = row->line };
-	if (!read_lot(row, &lot))
-		return;
-	if (table->count == table->room) {
-		table->room = table->room ? 2 * table->room : 32;
-		table->list = realloc(table->list, table->room * sizeof(*table->list));
-		if (!table->list)
-			abort();
-	}
-	lot.number = copied(row->field[LOT]);
-	lot.instruments = copied(row->field[INSTRUMENTS]);
-	lot.items = copied(row->field[ITEMS]);
-	table->list[table->count++] = lot;
-}
+static const struct rows_kind lot_rows = { .columns = columns, .size = sizeof(struct lot), .read = read_lot };
 
 /* ---- what a lot is for ---- */
 
@@ -166,9 +143,9 @@ static bool overlap(const struct lot_table *table, const struct lot *a, const st
 
 static void check_pairs(const struct lot_table *table, const char *path, struct faults *faults)
 {
-	for (size_t i = 0; i < table->count; i++)
+	for (size_t i = 0; i < lots_count(table); i++)
 		for (size_t k = 0; k < i; k++) {
-			const struct lot *one = &table->list[k], *other = &table->list[i];
+			const struct lot *one = lots_at(table, k), *other = lots_at(table, i);
 			if (strcmp(one->opened, other->opened) == 0 && overlap(table, one, other))
 				faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
 					_("lot %s is in use with the same instruments and items as lot %s (line %d) from "
@@ -184,39 +161,33 @@ int lots_load(const char *path, const struct item_table *items, struct lot_table
 	if (!table)
 		abort();
 	table->items = items;
-	int result = csv_read(path, columns, take_lot, table, faults);
+	int result = rows_load(&table->rows, &lot_rows, path, faults);
 	check_pairs(table, path, faults);
 	if (result == 0 && faults->errors > errors)
 		result = -EINVAL;
-	if (result < 0) {
+	if (result == 0)
+		*ret = table;
+	else
 		lots_free(table);
-		return result;
-	}
-	*ret = table;
-	return 0;
+	return result;
 }
 
 void lots_free(struct lot_table *table)
 {
 	if (!table)
 		return;
-	for (size_t i = 0; i < table->count; i++) {
-		free(table->list[i].number);
-		free(table->list[i].instruments);
-		free(table->list[i].items);
-	}
-	free(table->list);
+	rows_free(&table->rows);
 	free(table);
 }
 
 size_t lots_count(const struct lot_table *table)
 {
-	return table->count;
+	return table->rows.count;
 }
 
 const struct lot *lots_at(const struct lot_table *table, size_t index)
 {
-	return index < table->count ? &table->list[index] : NULL;
+	return rows_at(&table->rows, index);
 }
 
 /* ---- looking up ---- */
@@ -230,8 +201,8 @@ size_t lots_in_use(const struct lot_table *table, const struct lot_test *test, c
 {
 	const struct lot *last[LOT_KINDS] = { NULL };
 	size_t count = 0;
-	for (size_t i = table->count; i-- > 0;) { /* the last row is mostly the one */
-		const struct lot *lot = &table->list[i], *known = last[lot->kind];
+	for (size_t i = lots_count(table); i-- > 0;) { /* the last row is mostly the one */
+		const struct lot *lot = lots_at(table, i), *known = last[lot->kind];
 		bool later = !known || strcmp(lot->opened, known->opened) > 0;
 		if (later && is_open(lot, test->day) && is_for(lot, test))
 			last[lot->kind] = lot;
@@ -244,9 +215,11 @@ size_t lots_in_use(const struct lot_table *table, const struct lot_test *test, c
 
 const struct lot *lots_numbered(const struct lot_table *table, const struct lot_test *test, const char *number)
 {
-	for (size_t i = 0; i < table->count; i++)
-		if (is_for(&table->list[i], test) && spelling_same(table->list[i].number, number))
-			return &table->list[i];
+	for (size_t i = 0; i < lots_count(table); i++) {
+		const struct lot *lot = lots_at(table, i);
+		if (is_for(lot, test) && spelling_same(lot->number, number))
+			return lot;
+	}
 	return NULL;
 }
 
@@ -268,20 +241,21 @@ const struct lot *lots_in_code(const struct lot_table *table, const struct lot_t
 	if (strlen(code) >= sizeof(text))
 		return NULL;
 	spelling_fold(text, code);
-	for (size_t i = 0; i < table->count; i++) {
-		size_t length = strlen(spelling_fold(number, table->list[i].number));
-		if (length <= longest || !is_for(&table->list[i], test) || !stands_in(text, number))
+	for (size_t i = 0; i < lots_count(table); i++) {
+		const struct lot *lot = lots_at(table, i);
+		size_t length = strlen(spelling_fold(number, lot->number));
+		if (length <= longest || !is_for(lot, test) || !stands_in(text, number))
 			continue;
 		longest = length;
-		found = &table->list[i];
+		found = lot;
 	}
 	return found;
 }
 
 bool lots_replaced(const struct lot_table *table, const struct lot *lot, const char *day)
 {
-	for (size_t i = 0; i < table->count; i++) {
-		const struct lot *other = &table->list[i];
+	for (size_t i = 0; i < lots_count(table); i++) {
+		const struct lot *other = lots_at(table, i);
 		if (strcmp(other->opened, lot->opened) > 0 && is_open(other, day) && overlap(table, lot, other))
 			return true;
 	}

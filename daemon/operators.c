@@ -1,20 +1,15 @@
 #include "operators.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../drivers/fault.h"
-#include "csv.h"
-#include "spellings.h"
+#include "rows.h"
 
 #define TEXT_MAX 63 /* what fits an operator in a reading */
 
 struct operator_table {
-	struct operator* list;
-	size_t count, room;
-	struct spellings spellings; /* of ids, names and aliases -> operator */
+	struct rows rows; /* of struct operator */
 };
 
 enum column { ID, NAME, ALIASES, CERTIFICATE, FROM, UNTIL, TRAINED, REMARK };
@@ -31,109 +26,81 @@ static const struct csv_column columns[] = {
 	{ NULL, false },
 };
 
-static char *copied(const char *text)
+static bool read_operator(struct rows *rows, const struct csv_row *row, void *ret_row)
 {
-	char *copy = strdup(text);
-	if (!copy)
-		abort();
-	return copy;
-}
-
-static void take_operator(void *context, const struct csv_row *row)
-{
-	struct operator_table *table = context;
-	struct operator person = { 0 };
-	bool good = csv_days(row, columns, FROM, UNTIL, person.from, person.until);
-	for (enum column column = ID; column <= CERTIFICATE; column++)
-		if (column != ALIASES && strlen(row->field[column]) > TEXT_MAX) {
-			csv_fault(row, _("%s is longer than %d bytes; is a comma missing before it?"),
-				columns[column].name, TEXT_MAX);
-			good = false;
-		}
+	struct operator* person = ret_row;
+	bool good = csv_days(row, columns, FROM, UNTIL, person->from, person->until);
+	good &= csv_short(row, columns, ID, TEXT_MAX);
+	good &= csv_short(row, columns, NAME, TEXT_MAX);
+	good &= csv_short(row, columns, CERTIFICATE, TEXT_MAX);
 	if (!*row->field[ID] && !*row->field[NAME]) {
 		csv_fault(row, _("id and name are both empty; write at least one of them"));
 		good = false;
 	}
 	if (!good)
-		return;
-	if (table->count == table->room) {
-		table->room = table->room ? 2 * table->room : 16;
-		table->list = realloc(table->list, table->room * sizeof(*table->list));
-		if (!table->list)
-			abort();
-	}
-	person.id = copied(row->field[ID]);
-	person.name = copied(row->field[NAME]);
-	person.certificate = copied(row->field[CERTIFICATE]);
-	person.trained = copied(row->field[TRAINED]);
-	person.line = row->line;
-	spellings_add(&table->spellings, person.id, table->count, row->line);
-	spellings_add(&table->spellings, person.name, table->count, row->line);
-	spellings_add_list(&table->spellings, "", row->field[ALIASES], table->count, row->line);
-	table->list[table->count++] = person;
+		return false;
+	person->id = rows_text(rows, row->field[ID]);
+	person->name = rows_text(rows, row->field[NAME]);
+	person->certificate = rows_text(rows, row->field[CERTIFICATE]);
+	person->trained = rows_text(rows, row->field[TRAINED]);
+	person->line = row->line;
+	return true;
 }
 
 /* An id belongs to one person. A name may be two people's: then it names nobody, and whoever keeps the file is told. */
-static void check_spellings(const struct operator_table *table, const char *path, struct faults *faults)
+static void tell_alike(const struct rows *rows, const struct spelling *one, const struct spelling *other,
+	const char *path, struct faults *faults)
 {
-	for (size_t i = 1; i < table->spellings.count; i++) {
-		const struct spelling *one = &table->spellings.list[i - 1], *other = one + 1;
-		if (one->meaning == other->meaning || strcmp(one->folded, other->folded) != 0)
-			continue;
-		const char *id = table->list[one->meaning].id, *other_id = table->list[other->meaning].id;
-		if (*id && spelling_same(id, other_id))
-			faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
-				_("the id %s is on line %d already; give each person an id of their own"), other_id,
-				one->line);
-		else
-			faults_add(faults, FAULTS_WARNING, path, other->line, 0, NULL,
-				_("\"%s\" also stands for the person on line %d, so it tells nobody apart; let the instruments "
-				  "send ids or distinct aliases"),
-				other->folded, one->line);
-	}
+	const struct operator* person = rows_at(rows, one->meaning), *another = rows_at(rows, other->meaning);
+	if (*person->id && spelling_same(person->id, another->id))
+		faults_add(faults, FAULTS_ERROR, path, other->line, 0, NULL,
+			_("the id %s is on line %d already; give each person an id of their own"), another->id,
+			one->line);
+	else
+		faults_add(faults, FAULTS_WARNING, path, other->line, 0, NULL,
+			_("\"%s\" also stands for the person on line %d, so it tells nobody apart; let the instruments "
+			  "send ids or distinct aliases"),
+			other->folded, one->line);
 }
+
+static const struct rows_kind operator_rows = {
+	.columns = columns,
+	.size = sizeof(struct operator),
+	.read = read_operator,
+	.alike = tell_alike,
+	.code = ID,
+	.name = NAME,
+	.aliases = ALIASES,
+};
 
 int operators_load(const char *path, struct operator_table **ret, struct faults *faults)
 {
-	size_t errors = faults->errors;
 	struct operator_table *table = calloc(1, sizeof(*table));
 	if (!table)
 		abort();
-	int result = csv_read(path, columns, take_operator, table, faults);
-	spellings_sort(&table->spellings);
-	check_spellings(table, path, faults);
-	if (result == 0 && faults->errors > errors)
-		result = -EINVAL;
-	if (result < 0) {
+	int result = rows_load(&table->rows, &operator_rows, path, faults);
+	if (result == 0)
+		*ret = table;
+	else
 		operators_free(table);
-		return result;
-	}
-	*ret = table;
-	return 0;
+	return result;
 }
 
 void operators_free(struct operator_table *table)
 {
 	if (!table)
 		return;
-	for (size_t i = 0; i < table->count; i++) {
-		free(table->list[i].id);
-		free(table->list[i].name);
-		free(table->list[i].certificate);
-		free(table->list[i].trained);
-	}
-	spellings_free(&table->spellings);
-	free(table->list);
+	rows_free(&table->rows);
 	free(table);
 }
 
 const struct operator* operators_find(const struct operator_table *table, const char *text)
 {
 	size_t count;
-	const struct spelling *found = spellings_find(&table->spellings, text, &count);
+	const struct spelling *found = spellings_find(&table->rows.spellings, text, &count);
 	if (!found || found[0].meaning != found[count - 1].meaning)
 		return NULL;
-	return &table->list[found->meaning];
+	return rows_at(&table->rows, found->meaning);
 }
 
 bool operator_certified(const struct operator* person, const char *day)
@@ -161,10 +128,10 @@ bool operator_trained(const struct operator* person, const struct training *test
 
 size_t operators_count(const struct operator_table *table)
 {
-	return table->count;
+	return table->rows.count;
 }
 
 const struct operator* operators_at(const struct operator_table *table, size_t index)
 {
-	return index < table->count ? &table->list[index] : NULL;
+	return rows_at(&table->rows, index);
 }
