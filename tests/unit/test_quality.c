@@ -1,114 +1,22 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka needs the four above */
-#include <cmocka.h>
-
+/* Controls, the samples they stand for, and a day without: of readers whose control needs a delta A of 0.3. */
 #include <pthread.h>
-#include <time.h>
 
-#include "../../daemon/clock.h"
-#include "../../daemon/intake.h"
-#include "../../daemon/items.h"
+#include "../../daemon/record_read.h"
 #include "../../daemon/sqlite.h"
-#include "../../drivers/text.h"
-#include "journal_fixture.h"
-
-/* A room with a real journal and two readers of inhibition; a control needs a delta A of 0.3. */
-struct room {
-	struct fixture *fixture;
-	struct config *config;
-	struct samples *samples;
-	struct quality *quality;
-	struct intake *intake;
-	struct instrument_config readers[2];
-	struct instrument instrument;
-	struct reading list[READINGS_AT_ONCE];
-	struct readings readings;
-	struct json *record; /* the last one looked at */
-};
-
-static void open_room(struct room *room)
-{
-	struct fault *fault = &room->fixture->fault;
-	assert_int_equal(fixture_start(room->fixture), 0);
-	assert_int_equal(samples_open(room->fixture->journal, INT64_MAX / 4, &room->samples, fault), 0);
-	assert_int_equal(quality_open(room->fixture->journal, &room->quality, fault), 0);
-	room->intake = intake_new(room->fixture->journal, room->config);
-	intake_use_samples(room->intake, room->samples);
-	intake_use_quality(room->intake, room->quality);
-}
-
-static void close_room(struct room *room)
-{
-	intake_free(room->intake);
-	quality_close(room->quality);
-	samples_close(room->samples);
-	fixture_stop(room->fixture);
-}
-
-static struct room *new_room(void)
-{
-	struct room *room = calloc(1, sizeof(*room));
-	struct faults faults = { 0 };
-	room->fixture = fixture_directory();
-	room->config = calloc(1, sizeof(*room->config));
-	room->config->holders = 1;
-	text_copy(room->config->station.code, sizeof(room->config->station.code), "330421103-01");
-	assert_int_equal(items_load("config/items.csv", &room->config->items, &faults), 0);
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(room->readers[i].id, sizeof(room->readers[i].id), "pr-%zu", i + 1);
-		room->readers[i].driver = driver_by_name("seven-e-aa");
-		room->readers[i].control.window_ms = 3600000;
-	}
-	room->readings.list = room->list;
-	open_room(room);
-	return room;
-}
-
-static void free_room(struct room *room)
-{
-	js_free(room->record);
-	close_room(room);
-	config_release(room->config);
-	fixture_remove(room->fixture);
-	free(room);
-}
-
-static int enter(void **state)
-{
-	setenv("TZ", "Asia/Shanghai", 1);
-	tzset();
-	*state = new_room();
-	return 0;
-}
-
-static int leave(void **state)
-{
-	free_room(*state);
-	return 0;
-}
+#include "room_fixture.h"
 
 /* ---- what is measured ---- */
 
 static struct reading *add(struct room *room, enum kind kind, const char *number, const char *at)
 {
-	struct reading *reading = readings_add(&room->readings);
+	struct reading *reading = add_reading(room, "PR-OPCB", number, at);
 	reading->kind = kind;
-	text_copy(reading->instrument_seq, sizeof(reading->instrument_seq), number);
-	text_copy(reading->item, sizeof(reading->item), "PR-OPCB");
-	text_copy(reading->tested_at, sizeof(reading->tested_at), at);
-	reading->repeatable = true;
 	return reading;
 }
 
 static struct reading *add_sample(struct room *room, const char *number, const char *at)
 {
-	struct reading *reading = add(room, KIND_SAMPLE, number, at);
-	text_copy(reading->value, sizeof(reading->value), "12.5");
-	text_copy(reading->unit, sizeof(reading->unit), "%");
-	return reading;
+	return with_inhibition(add(room, KIND_SAMPLE, number, at), "12.5");
 }
 
 static struct reading *add_control(struct room *room, const char *number, const char *at, const char *delta_a)
@@ -116,48 +24,6 @@ static struct reading *add_control(struct room *room, const char *number, const 
 	struct reading *reading = add(room, KIND_CONTROL, number, at);
 	reading_signal(reading, "delta_a", delta_a);
 	return reading;
-}
-
-static struct intake_result store(struct room *room, unsigned reader)
-{
-	struct intake_result result;
-	struct intake_batch *batch =
-		intake_judge(room->intake, &room->readers[reader], &room->instrument, &room->readings);
-	int error = intake_store(room->intake, batch, &result, &room->fixture->fault);
-	if (error)
-		print_error("%s\n", room->fixture->fault.text);
-	assert_int_equal(error, 0);
-	intake_batch_free(batch);
-	room->readings = (struct readings){ .list = room->list };
-	return result;
-}
-
-static int keep(void *context, const struct stored *stored)
-{
-	struct room *room = context;
-	js_free(room->record);
-	room->record = js_parse(stored->payload, stored->length, NULL);
-	return 0;
-}
-
-static struct json *entry(struct room *room, uint64_t seq)
-{
-	assert_int_equal(journal_read(room->fixture->reader, seq, 1, keep, room, &room->fixture->fault), 1);
-	return room->record;
-}
-
-static uint64_t head(struct room *room)
-{
-	return journal_head(room->fixture->journal);
-}
-
-static bool has_flag(const struct json *record, const char *flag)
-{
-	const struct json *flags = js_get(record, "flags");
-	for (size_t i = 0; i < js_count(flags); i++)
-		if (strcmp(js_text_of(js_at(flags, i)), flag) == 0)
-			return true;
-	return false;
 }
 
 /* What the entry says of its controls: "valid 2 5", the state and the instrument's numbers of the controls named. */
@@ -171,7 +37,7 @@ static const char *under(struct room *room, uint64_t seq)
 	for (size_t i = 0; i < count; i++)
 		snprintf(ids[i], sizeof(ids[i]), "%s", js_get_text(js_at(list, i), "id"));
 	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(journal_find(room->fixture->reader, ids[i], keep, room, NULL), 1);
+		assert_int_equal(journal_find(room->fixture->reader, ids[i], keep_record, room, NULL), 1);
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s",
 			js_get_text(room->record, "instrument_seq"));
 	}
@@ -247,8 +113,8 @@ static void a_failed_control_is_told_by_its_samples(void **state)
 	store(room, 0);
 	assert_string_equal(under(room, 3), "valid 1");
 	assert_string_equal(under(room, 4), "failed 2");
-	assert_true(has_flag(entry(room, 4), "control_failed"));
-	assert_false(has_flag(entry(room, 4), "no_valid_control")); /* nobody demands one */
+	assert_true(record_has_flag(entry(room, 4), "control_failed"));
+	assert_false(record_has_flag(entry(room, 4), "no_valid_control")); /* nobody demands one */
 	assert_string_equal(under(room, 2), "failed");
 	assert_string_equal(js_get_text(js_get(entry(room, 2), "qc"), "rule"), "delta_a>=0.3");
 }
@@ -280,7 +146,7 @@ static void what_an_instrument_sends_with_the_sample_counts(void **state)
 	reading_signal(add_sample(room, "2", "2026-03-05T09:01:00"), "delta_a_control", "0.100");
 	store(room, 0);
 	assert_string_equal(under(room, 2), "failed");
-	assert_true(has_flag(entry(room, 2), "no_valid_control"));
+	assert_true(record_has_flag(entry(room, 2), "no_valid_control"));
 	assert_string_equal(told(room, 3), "first 1 PR-OPCB 2026-03-05");
 }
 
@@ -317,13 +183,13 @@ static void a_day_without_a_control_is_flagged_and_told_once(void **state)
 	add_sample(room, "2", "2026-03-05T08:01:00");
 	store(room, 0);
 	assert_string_equal(under(room, 1), "none");
-	assert_true(has_flag(entry(room, 1), "no_valid_control"));
+	assert_true(record_has_flag(entry(room, 1), "no_valid_control"));
 	assert_string_equal(told(room, 3), "first 2 PR-OPCB 2026-03-05");
 	assert_string_equal(js_get_text(room->record, "instrument"), "pr-1");
 	add_sample(room, "3", "2026-03-05T08:02:00");
 	store(room, 0);
 	assert_int_equal(head(room), 4);
-	assert_true(has_flag(entry(room, 4), "no_valid_control"));
+	assert_true(record_has_flag(entry(room, 4), "no_valid_control"));
 	assert_true(intake_awaits(room->intake));
 }
 
@@ -352,7 +218,7 @@ static void a_control_that_comes_late_is_told_and_changes_no_record(void **state
 	add_sample(room, "5", "2026-03-05T10:30:00");
 	store(room, 0);
 	assert_string_equal(under(room, 7), "valid 4");
-	assert_false(has_flag(entry(room, 7), "no_valid_control"));
+	assert_false(record_has_flag(entry(room, 7), "no_valid_control"));
 	assert_false(intake_awaits(room->intake));
 }
 
@@ -411,7 +277,7 @@ static void nobody_tidies_while_a_batch_is_not_stored(void **state)
 	struct fault fault;
 	room->readers[0].control.demand = CONTROL_DEMAND_DAILY;
 	add_sample(room, "1", "2026-03-05T08:00:00");
-	struct intake_batch *batch = intake_judge(room->intake, &room->readers[0], &room->instrument, &room->readings);
+	struct intake_batch *batch = judge(room, &room->readers[0]);
 	assert_int_equal(intake_store(room->intake, batch, &result, &fault), 0);
 	let_pass(room, 11);
 	assert_int_equal(intake_sweep(room->intake, &fault), 0);
@@ -502,10 +368,8 @@ static void what_is_read_again_changes_nothing(void **state)
 		add_sample(room, "3", "2026-03-05T10:00:00");
 		assert_int_equal(store(room, 0).known, round ? 3 : 0);
 		assert_int_equal(head(room), 5); /* with first and late */
-		if (round == 1) {
-			close_room(room);
-			open_room(room);
-		}
+		if (round == 1)
+			restart(room);
 	}
 	add_sample(room, "4", "2026-03-05T08:30:00");
 	store(room, 0);
@@ -519,8 +383,7 @@ static void controls_and_counts_survive_a_restart(void **state)
 	add_control(room, "1", "2026-03-05T08:00:00", "0.900");
 	add_sample(room, "2", "2026-03-06T08:00:00");
 	store(room, 0);
-	close_room(room);
-	open_room(room);
+	restart(room);
 	add_sample(room, "3", "2026-03-05T08:30:00");
 	add_sample(room, "4", "2026-03-06T08:30:00");
 	store(room, 0);
@@ -619,10 +482,8 @@ static void measure(char **list, bool by_chance)
 			next++;
 		}
 		store(room, 0);
-		if (by_chance && below(6) == 0) {
-			close_room(room);
-			open_room(room);
-		}
+		if (by_chance && below(6) == 0)
+			restart(room);
 	}
 	assert_true(journal_read(room->fixture->reader, 1, 1000, note, list, &room->fixture->fault) > 0);
 	free(taken);

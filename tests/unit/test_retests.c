@@ -1,10 +1,3 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka needs the four above */
-#include <cmocka.h>
-
 #include <errno.h>
 
 #include "retest_fixture.h"
@@ -119,8 +112,7 @@ static void groups_outlive_a_restart(void **state)
 	struct room *room = *state;
 	tested(room, 0, "S-1", "63.50");
 	tested(room, 0, "S-1", "63.50");
-	close_room(room);
-	open_room(room);
+	restart(room);
 	assert_true(intake_awaits(room->intake));
 	assert_int_equal(tested(room, 0, "S-1", "60.00"), 3);
 	assert_string_equal(state_told(room), "confirmed_positive");

@@ -102,8 +102,7 @@ static void a_member_is_replaced_where_it_stands_and_the_group_keeps_its_name(vo
 	assert_string_equal(state_told(room), "overturned");
 	assert_string_equal(record_text(entry(room, seq), "retest_of"), first);
 	assert_int_equal(js_get_integer(room->record, "test_seq", 0), 2);
-	close_room(room);
-	open_room(room);
+	restart(room);
 	supersede(room, seq, "positive", NULL); /* a successor has its place, after a restart too */
 	assert_string_equal(state_told(room), "confirmed_positive");
 }
