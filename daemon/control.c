@@ -90,9 +90,17 @@ static int answer_list(
 	return given < 0 ? (int)given : 0;
 }
 
+struct parked_relay {
+	struct relay *relay;
+	const char *target; /* NULL: any */
+};
+
 static int relay_parked(void *context, const struct parked *parked)
 {
-	struct relay *relay = context;
+	const struct parked_relay *those = context;
+	const struct relay *relay = those->relay;
+	if (those->target && !journal_place_of(parked->target, those->target))
+		return 0;
 	char at[CLOCK_TEXT_MAX];
 	struct json *line = js_new_object();
 	js_put_text(line, "target", parked->target);
@@ -154,8 +162,8 @@ int control_answer(struct journal_reader *reader, const struct json *request,
 		return found < 0 ? (int)found : 0;
 	}
 	if (strcmp(command, "parked") == 0) {
-		long given = journal_parked(
-			reader, js_get_text(request, "target"), 1, UINT64_MAX, relay_parked, &relay, fault);
+		struct parked_relay those = { &relay, js_get_text(request, "target") };
+		long given = journal_parked(reader, NULL, 1, UINT64_MAX, relay_parked, &those, fault);
 		return given < 0 ? (int)given : 0;
 	}
 	return fault_set(fault, EINVAL, _("unknown command '%s'; `assayctl --help` lists those there are"), command);

@@ -6,7 +6,8 @@
  *     {"command":"status"}                                  one line, as the status topic
  *     {"command":"list","last":20} or {"from":1,"limit":20}   the entries' own bytes, one a line
  *     {"command":"show","id":"0b9c..."} or {"seq":17}         one line or none
- *     {"command":"parked","target":"county"}                what targets refused; all of them without "target"
+ *     {"command":"parked","target":"county"}                what targets refused; all of them without "target", one
+ *                                                           salvaged epoch alone with "county/EPOCH"
  *     {"command":"retry"} and {"command":"resend","from":3}   what was refused, or stored, is sent again:
  * control_resend.h
  *     {"command":"seal"}                                    seals what is durable by now: {"sealed":SEQ}

@@ -1,33 +1,69 @@
 #include "control_resend.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
-static int pass_parked(void *context, const struct parked *parked)
+struct refused { /* what is to be tried again */
+	const char *journal, *target;
+	int64_t here, away;            /* how many: the journal they stand in is there, or it is not */
+	char place[JOURNAL_PLACE_MAX]; /* of the salvaged journal looked for last */
+	bool found;
+};
+
+static bool is_beside(const char *journal, const char *epoch)
 {
-	(void)context;
-	(void)parked;
-	return 0;
+	struct journal_reader *reader;
+	bool found = false;
+	int opened;
+	for (size_t at = 0; !found && (opened = journal_next_old(journal, &at, &reader, NULL)) != 0;) {
+		if (opened < 0)
+			continue;
+		found = strncmp(journal_reader_epoch(reader, NULL), epoch, strlen(epoch)) == 0;
+		journal_reader_close(reader);
+	}
+	return found;
 }
 
-static int64_t count_parked(struct journal_reader *reader, const char *target, uint64_t seq)
+static int count_refused(void *context, const struct parked *parked)
 {
-	long given = journal_parked(reader, target, seq ? seq : 1, seq ? seq : UINT64_MAX, pass_parked, NULL, NULL);
-	return given > 0 ? given : 0;
+	struct refused *refused = context;
+	const char *slash = strchr(parked->target, '/');
+	if (refused->target && !journal_place_of(parked->target, refused->target))
+		return 0;
+	if (slash && strcmp(refused->place, parked->target) != 0) {
+		snprintf(refused->place, sizeof(refused->place), "%s", parked->target);
+		refused->found = is_beside(refused->journal, slash + 1);
+	}
+	++*(!slash || refused->found ? &refused->here : &refused->away);
+	return 0;
 }
 
 struct json *control_retry(
 	struct room *room, struct journal_reader *reader, const struct json *request, struct fault *fault)
 {
-	const char *target = js_get_text(request, "target");
-	int64_t seq = js_get_integer(request, "seq", 0), count = count_parked(reader, target, (uint64_t)seq);
-	if (seq < 0 || count == 0) {
+	int64_t seq = js_get_integer(request, "seq", 0);
+	uint64_t first = seq ? (uint64_t)seq : 1, last = seq ? (uint64_t)seq : UINT64_MAX;
+	struct refused refused = { .journal = journal_path(room_journal(room)),
+		.target = js_get_text(request, "target") };
+	if (seq < 0 || journal_parked(reader, NULL, first, last, count_refused, &refused, NULL) <= 0 ||
+		refused.here + refused.away == 0) {
 		fault_set(fault, ENOENT, _("nothing of that was refused; `assayctl parked` shows what was"));
 		return NULL;
 	}
-	if (room_retry(room, target, seq ? (uint64_t)seq : 1, seq ? (uint64_t)seq : UINT64_MAX, fault) != 0)
+	if (refused.here == 0) {
+		fault_set(fault, ENOENT,
+			_("that stands in the journal salvaged-%s..., which is not beside the daemon's any more; put it back "
+			  "there and try again"),
+			strchr(refused.place, '/') + 1);
+		return NULL;
+	}
+	if (room_retry(room, refused.target, first, last, fault) != 0)
 		return NULL;
 	struct json *told = js_new_object();
-	js_put_integer(told, "retrying", count);
+	js_put_integer(told, "retrying", refused.here);
+	if (refused.away)
+		js_put_integer(told, "away", refused.away);
 	return told;
 }
 

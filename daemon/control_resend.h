@@ -3,8 +3,9 @@
  *     {"command":"retry","seq":17,"target":"county"}              without "seq": all that was refused
  *     {"command":"resend","from":3,"to":7,"target":"county"}      without "to": to the last entry
  *
- * Without "target" every one is meant. The answers: {"retrying":1} and {"resending":5,"from":3,"to":7}. The control
- * thread calls.
+ * Without "target" every one is meant. What was refused of a salvaged epoch is tried again as well, that alone with
+ * "county/EPOCH", as `parked` lists it. The answers: {"retrying":1} and {"resending":5,"from":3,"to":7}; "away":2 where
+ * of so many more the salvaged journal is not beside ours. The control thread calls.
  */
 #ifndef ASSAYD_CONTROL_RESEND_H
 #define ASSAYD_CONTROL_RESEND_H

@@ -58,14 +58,14 @@ static int print_parked(void *context, const char *line, size_t length)
 	} else if (parked) {
 		if (!wish->shown++) {
 			ctl_column(_("SEQ"), 8);
-			ctl_column(_("TARGET"), 12);
+			ctl_column(_("TARGET"), 16);
 			ctl_column(_("REFUSED"), 19);
 			printf("%s\n", _("REASON"));
 		}
 		snprintf(seq, sizeof(seq), "%lld", (long long)js_get_integer(parked, "seq", 0));
 		snprintf(when, sizeof(when), "%.19s", js_get_text(parked, "at"));
 		ctl_column(seq, 8);
-		ctl_column(js_get_text(parked, "target"), 12);
+		ctl_column(js_get_text(parked, "target"), 16);
 		ctl_column(when, 19);
 		printf("%s\n", js_get_text(parked, "reason"));
 	}
@@ -91,11 +91,16 @@ static int print_retry(void *context, const char *line, size_t length)
 {
 	struct wish *wish = context;
 	struct json *told = js_parse(line, length, NULL);
+	long long away = js_get_integer(told, "away", 0);
 	if (wish->ctl.json)
 		printf("%.*s\n", (int)length, line);
 	else
 		printf(_("%lld entries are sent again; `assayctl parked` shows what is refused once more\n"),
 			(long long)js_get_integer(told, "retrying", 0));
+	if (!wish->ctl.json && away)
+		printf(_("%lld more stand in salvaged journals that are not beside the daemon's any more; put those back "
+			 "there and try again\n"),
+			away);
 	js_free(told);
 	return 0;
 }

@@ -151,6 +151,14 @@ int journal_know(struct journal *journal, const char (*ids)[ENTRY_ID_MAX], size_
 /* Readers: a connection of their own, short transactions, never in the writer's way. */
 int journal_reader_open(const char *path, struct journal_reader **ret, struct fault *fault);
 void journal_reader_close(struct journal_reader *reader);
+/* The salvaged journals beside the one at `path`, one after the other: `*at` begins with 0. 1: opened, close it; 0:
+ * there are no more; -errno: this one cannot be read, go on. */
+int journal_next_old(const char *path, size_t *at, struct journal_reader **ret, struct fault *fault);
+/* Under which the journal keeps what concerns a target and a salvaged epoch: TARGET/ and the epoch's beginning. */
+#define JOURNAL_PLACE_MAX 64
+void journal_place(char out[static JOURNAL_PLACE_MAX], const char *target, const struct journal_reader *reader);
+/* Whether it is the target's own place or, of any salvaged epoch, one of its others; of "TARGET/EPOCH": that one. */
+bool journal_place_of(const char *place, const char *target);
 /* Calls `each` for at most `limit` entries from `seq` on in order; a non-zero answer stops. Returns how many were
  * given, or -errno. */
 long journal_read(struct journal_reader *reader, uint64_t from, size_t limit,
@@ -158,7 +166,7 @@ long journal_read(struct journal_reader *reader, uint64_t from, size_t limit,
 /* One entry by id: 1 found and given to `each`, 0 not found, -errno. */
 int journal_find(struct journal_reader *reader, const char *id, int (*each)(void *context, const struct stored *),
 	void *context, struct fault *fault);
-struct parked { /* an entry that a target refused; texts are good until `each` returns */
+struct parked { /* an entry that a target refused, or TARGET/EPOCH; texts are good until `each` returns */
 	const char *target, *reason;
 	uint64_t seq;
 	int64_t at_ms;

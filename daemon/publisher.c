@@ -166,6 +166,7 @@ static void publisher_free(struct publisher *publisher)
 		stream_free(&publisher->streams[i]);
 	platform_reset(publisher);
 	tls_check_free(publisher->check);
+	refusal_free(publisher);
 	old_free(publisher);
 	journal_reader_close(publisher->reader);
 	if (publisher->event_fd >= 0) {

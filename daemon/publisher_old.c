@@ -5,8 +5,6 @@
  * target's name and the epoch's beginning; what the damaged journal itself said of its targets counts too, where it was
  * readable.
  */
-#include <glob.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "publisher_parts.h"
@@ -26,18 +24,15 @@ static uint64_t old_has(const struct publisher *publisher)
 	return through;
 }
 
-/* True when there is something in it that the target lacks: then it stays open. */
-static bool old_take(struct publisher *publisher, const char *path)
+/* Of the journal that was just opened. False: the target has all of it, or it cannot be read; then it is closed. */
+static bool old_take(struct publisher *publisher)
 {
 	struct old_journal *old = &publisher->old;
 	struct fault fault;
 	uint64_t first, has = 0, had = 0;
-	if (journal_reader_open(path, &old->reader, &fault) != 0 ||
-		journal_reader_head(old->reader, &first, &old->last, &fault) != 0)
-		goto unreadable;
-	snprintf(old->place, sizeof(old->place), "%s/%.8s", publisher->target->name,
-		journal_reader_epoch(old->reader, NULL));
-	if (journal_target(publisher->journal, old->place, &has, &fault) != 0 ||
+	journal_place(old->place, publisher->target->name, old->reader);
+	if (journal_reader_head(old->reader, &first, &old->last, &fault) != 0 ||
+		journal_target(publisher->journal, old->place, &has, &fault) != 0 ||
 		journal_reader_target(old->reader, publisher->target->name, &had, &fault) != 0 ||
 		proof_prepare_old(publisher, &fault) != 0)
 		goto unreadable;
@@ -59,23 +54,17 @@ unreadable:
 	return false;
 }
 
-static bool find_files(const struct publisher *publisher, glob_t *ret)
-{
-	char pattern[600];
-	const char *path = journal_path(publisher->journal), *slash = strrchr(path, '/');
-	snprintf(pattern, sizeof(pattern), "%.*s/salvaged-*.db", (int)(slash - path), path);
-	return glob(pattern, 0, NULL, ret) == 0;
-}
-
 void old_open(struct publisher *publisher)
 {
 	struct old_journal *old = &publisher->old;
-	glob_t found;
-	if (!find_files(publisher, &found))
-		return;
-	while (!old->reader && old->taken < found.gl_pathc)
-		old_take(publisher, found.gl_pathv[old->taken++]);
-	globfree(&found);
+	struct fault fault;
+	int found;
+	while ((found = journal_next_old(journal_path(publisher->journal), &old->taken, &old->reader, &fault)) != 0) {
+		if (found < 0)
+			log_error(_("target %s: %s"), publisher->target->name, fault.text);
+		else if (old_take(publisher))
+			return;
+	}
 }
 
 void old_free(struct publisher *publisher)
@@ -115,22 +104,14 @@ void old_report(struct publisher *publisher)
 	old_open(publisher);
 }
 
-static int take_seq(void *context, const struct stored *stored)
-{
-	*(uint64_t *)context = stored->seq;
-	return 1;
-}
-
-/* What the platform lacks and we have too little of counts as covered: it cannot be sent. */
+/* What the platform lacks and we cannot send counts as covered: it could not be salvaged, or was refused. */
 static uint64_t covered_by(struct publisher *publisher, const struct platform_receipt *receipt)
 {
+	const struct old_journal *old = &publisher->old;
 	for (size_t i = 0; i < receipt->missing_count; i++) {
-		const struct platform_range *range = &receipt->missing[i];
-		uint64_t seq = 0;
-		if (journal_read(publisher->old.reader, range->first, 1, take_seq, &seq, NULL) < 0)
-			return range->first - 1;
-		if (seq && seq <= range->last)
-			return seq - 1;
+		uint64_t lacking = refusal_lacking(publisher, old->reader, old->place, &receipt->missing[i]);
+		if (lacking)
+			return lacking - 1;
 	}
 	return receipt->through;
 }
@@ -151,56 +132,37 @@ void old_receipt(struct publisher *publisher, const struct platform_receipt *rec
 
 /* ---- sending a part of one again ---- */
 
-static struct journal_reader *open_quietly(const char *path)
+struct journal_reader *old_next(const struct publisher *publisher, size_t *at)
 {
 	struct journal_reader *reader;
-	return journal_reader_open(path, &reader, NULL) == 0 ? reader : NULL;
+	int found;
+	while ((found = journal_next_old(journal_path(publisher->journal), at, &reader, NULL)) < 0)
+		continue;
+	return found ? reader : NULL;
 }
 
 /* The epoch is looked for in the files, not their name made of what the platform said. */
 struct journal_reader *old_reader(const struct publisher *publisher, const char *epoch)
 {
-	struct journal_reader *reader = NULL;
-	glob_t found;
-	if (!find_files(publisher, &found))
-		return NULL;
-	for (size_t i = 0; i < found.gl_pathc && !reader; i++) {
-		reader = open_quietly(found.gl_pathv[i]);
-		if (reader && strcmp(journal_reader_epoch(reader, NULL), epoch) != 0) {
-			journal_reader_close(reader);
-			reader = NULL;
-		}
-	}
-	globfree(&found);
+	struct journal_reader *reader;
+	for (size_t at = 0; (reader = old_next(publisher, &at)); journal_reader_close(reader))
+		if (strcmp(journal_reader_epoch(reader, NULL), epoch) == 0)
+			break;
 	return reader;
 }
 
 void old_epochs(const struct publisher *publisher, struct json *list)
 {
-	glob_t found;
-	if (!find_files(publisher, &found))
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		struct journal_reader *reader = open_quietly(found.gl_pathv[i]);
-		if (reader)
-			js_append(list, js_new_text(journal_reader_epoch(reader, NULL)));
-		journal_reader_close(reader);
-	}
-	globfree(&found);
+	struct journal_reader *reader;
+	for (size_t at = 0; (reader = old_next(publisher, &at)); journal_reader_close(reader))
+		js_append(list, js_new_text(journal_reader_epoch(reader, NULL)));
 }
 
 void old_manifests(const struct publisher *publisher, const char *day, struct json *list, size_t most)
 {
-	glob_t found;
-	if (!find_files(publisher, &found))
-		return;
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		struct journal_reader *reader = open_quietly(found.gl_pathv[i]);
-		if (reader)
-			platform_manifests(reader, day, list, most, NULL);
-		journal_reader_close(reader);
-	}
-	globfree(&found);
+	struct journal_reader *reader;
+	for (size_t at = 0; (reader = old_next(publisher, &at)); journal_reader_close(reader))
+		platform_manifests(reader, day, list, most, NULL);
 }
 
 bool old_replay(struct publisher *publisher, struct journal_reader *reader, uint64_t first, uint64_t last)

@@ -75,9 +75,18 @@ struct doubt {
 	bool acknowledged; /* an entry was, or refused, on this link */
 };
 
-struct retry { /* of what was refused, one entry after the other */
-	struct platform_range left;
-	uint64_t seq; /* the one that is sent again now */
+struct retry_wish {
+	struct platform_range range;    /* 0, 0: none */
+	char target[JOURNAL_PLACE_MAX]; /* its name, or TARGET/EPOCH where only that epoch is meant */
+};
+
+struct retry { /* of what was refused, one entry after the other: of the present journal, then of each old one */
+	struct retry_wish wish;
+	struct platform_range left;    /* of the journal at hand */
+	char place[JOURNAL_PLACE_MAX]; /* under which what was refused of it is written down */
+	struct journal_reader *reader; /* of an old one; NULL: it is the present one */
+	size_t taken;                  /* of the old ones */
+	uint64_t seq;                  /* the one that is sent again now; 0: none */
 };
 
 enum publisher_stream {
@@ -91,7 +100,7 @@ enum publisher_stream {
 struct old_journal {                   /* one at a time, until the target has it */
 	struct journal_reader *reader; /* NULL: none */
 	size_t taken;                  /* of the files that are there */
-	char place[64];                /* under which progress is kept */
+	char place[JOURNAL_PLACE_MAX]; /* under which progress is kept */
 	uint64_t last, reported, covered;
 	bool replay; /* the platform has it, and asked for a part of it again */
 	struct proof_stream seals, manifests;
@@ -145,8 +154,8 @@ struct publisher {
 	struct pace proof_pace;
 	struct doubt doubt;
 	struct retry retry;
-	struct platform_range retry_asked; /* by another thread; under fault_lock */
-	struct platform_range resend;      /* not begun yet of what another thread asked for; likewise */
+	struct retry_wish retry_asked; /* by another thread; under fault_lock */
+	struct platform_range resend;  /* not begun yet of what another thread asked for; likewise */
 
 	struct complaint down, unexamined, refused, unread, odd, flooded, uncovered;
 };
@@ -176,10 +185,13 @@ bool refusal_passes_over(const struct publisher *publisher, const struct stream 
 /* Passes an entry in flight over, or parks it. */
 bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
 /* Of a range the platform lacks, the first entry it should have: neither refused nor kept from it by the target's
- * filter, nor gone for good; 0 where there is none, and sending anything again would change nothing. */
-uint64_t refusal_lacking(struct publisher *publisher, const struct platform_range *range);
+ * filter, nor gone for good; 0 where there is none, and sending anything again would change nothing. `reader`: of the
+ * journal; `place`: under which what was refused of it is written down. */
+uint64_t refusal_lacking(struct publisher *publisher, struct journal_reader *reader, const char *place,
+	const struct platform_range *range);
 void refusal_retry(struct publisher *publisher);              /* sends the next one again that somebody wants retried */
 void refusal_over(struct publisher *publisher, uint64_t seq); /* an entry of a replay was taken */
+void refusal_free(struct publisher *publisher);
 void doubt_link_up(struct publisher *publisher);
 void doubt_acknowledged(struct publisher *publisher);  /* an entry was, or was refused */
 size_t doubt_limit(const struct publisher *publisher); /* how much may be in flight now */
@@ -226,6 +238,8 @@ void old_open(struct publisher *publisher); /* the first salvaged journal that t
 void old_free(struct publisher *publisher);
 void old_report(struct publisher *publisher); /* progress; the next one when the target has this one */
 void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt); /* for an older epoch */
+/* One after the other of those that can be read: `*at` begins with 0; NULL: there are no more. Close it. */
+struct journal_reader *old_next(const struct publisher *publisher, size_t *at);
 /* What was salvaged of an epoch; NULL: nothing. Close it. */
 struct journal_reader *old_reader(const struct publisher *publisher, const char *epoch);
 void old_epochs(const struct publisher *publisher, struct json *list);

@@ -285,6 +285,11 @@ static void take_request(struct publisher *publisher, const char *name, const st
 
 /* ---- receipts ---- */
 
+static uint64_t lacking_of(struct publisher *publisher, const struct platform_range *range)
+{
+	return refusal_lacking(publisher, publisher->reader, publisher->target->name, range);
+}
+
 /* Everything up to the result is with the platform, or is known never to come there. */
 static uint64_t covered_by(struct publisher *publisher, const struct platform_receipt *receipt)
 {
@@ -292,7 +297,7 @@ static uint64_t covered_by(struct publisher *publisher, const struct platform_re
 		struct platform_range range = receipt->missing[i];
 		if (range.first <= publisher->receipts.covered)
 			range.first = publisher->receipts.covered + 1; /* looked at before */
-		uint64_t lacking = range.first <= range.last ? refusal_lacking(publisher, &range) : 0;
+		uint64_t lacking = range.first <= range.last ? lacking_of(publisher, &range) : 0;
 		if (lacking)
 			return lacking - 1;
 	}
@@ -342,7 +347,7 @@ static void fill_gaps(struct publisher *publisher)
 		struct platform_range range = receipts->missing.missing[receipts->missing_at];
 		if (range.last > sent)
 			range.last = sent;
-		uint64_t lacking = range.first <= range.last ? refusal_lacking(publisher, &range) : 0;
+		uint64_t lacking = range.first <= range.last ? lacking_of(publisher, &range) : 0;
 		if (lacking && !replay_begin(publisher, lacking, range.last))
 			return;
 		receipts->missing_at++;

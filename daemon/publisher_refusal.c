@@ -35,12 +35,12 @@ static int stop_at_first(void *context, const struct parked *parked)
 	return 1;
 }
 
-/* The first of the entries `from`..`to` that this target refused; 0: none. */
-static uint64_t first_parked(struct publisher *publisher, uint64_t from, uint64_t to)
+/* The first of the entries `from`..`to` that this target refused, of the journal with this place; 0: none. */
+static uint64_t first_parked(struct publisher *publisher, const char *place, uint64_t from, uint64_t to)
 {
 	uint64_t seq = 0;
 	struct fault fault;
-	if (journal_parked(publisher->reader, publisher->target->name, from, to, stop_at_first, &seq, &fault) < 0 &&
+	if (journal_parked(publisher->reader, place, from, to, stop_at_first, &seq, &fault) < 0 &&
 		complaint_due(&publisher->unread))
 		log_error(_("target %s: %s"), publisher->target->name, fault.text);
 	return seq;
@@ -48,6 +48,7 @@ static uint64_t first_parked(struct publisher *publisher, uint64_t from, uint64_
 
 struct search {
 	struct publisher *publisher;
+	const char *place;
 	uint64_t last;
 	uint64_t parked;  /* the next one that was refused; 0: none */
 	uint64_t lacking; /* the first that the platform should have; 0: none */
@@ -60,18 +61,19 @@ static int look_for_lacking(void *context, const struct stored *stored)
 	if (stored->seq > search->last)
 		return 1;
 	if (search->parked && search->parked < stored->seq)
-		search->parked = first_parked(publisher, stored->seq, search->last);
+		search->parked = first_parked(publisher, search->place, stored->seq, search->last);
 	if (stored->seq == search->parked || !filter_passes(&publisher->target->filter, stored))
 		return 0;
 	search->lacking = stored->seq;
 	return 1;
 }
 
-uint64_t refusal_lacking(struct publisher *publisher, const struct platform_range *range)
+uint64_t refusal_lacking(struct publisher *publisher, struct journal_reader *reader, const char *place,
+	const struct platform_range *range)
 {
-	struct search search = { .publisher = publisher, .last = range->last };
-	search.parked = first_parked(publisher, range->first, range->last);
-	if (journal_read(publisher->reader, range->first, SIZE_MAX, look_for_lacking, &search, NULL) < 0)
+	struct search search = { .publisher = publisher, .place = place, .last = range->last };
+	search.parked = first_parked(publisher, place, range->first, range->last);
+	if (journal_read(reader, range->first, SIZE_MAX, look_for_lacking, &search, NULL) < 0)
 		return range->first; /* what cannot be looked up is not covered */
 	return search.lacking;
 }
@@ -81,7 +83,7 @@ uint64_t refusal_lacking(struct publisher *publisher, const struct platform_rang
 static bool make_event(struct publisher *publisher, uint64_t seq, const char *reason, struct entry *ret)
 {
 	char id[ENTRY_ID_MAX] = "";
-	if (first_parked(publisher, seq, seq) == seq ||
+	if (first_parked(publisher, publisher->target->name, seq, seq) == seq ||
 		journal_read(publisher->reader, seq, 1, take_id, id, NULL) < 0 || !*id)
 		return false;
 	struct json *details = js_new_object();
@@ -93,15 +95,20 @@ static bool make_event(struct publisher *publisher, uint64_t seq, const char *re
 	return true;
 }
 
+static const char *place_of(const struct publisher *publisher, const struct stream *stream)
+{
+	if (stream == &publisher->streams[STREAM_OLD])
+		return publisher->old.place;
+	return stream == &publisher->streams[STREAM_REPLAY] ? publisher->retry.place : publisher->target->name;
+}
+
 bool refusal_park(struct publisher *publisher, const struct stream *stream, uint64_t seq, const char *reason)
 {
 	struct fault fault;
 	struct entry event = { 0 };
-	const char *name = publisher->target->name;
-	bool old = stream == &publisher->streams[STREAM_OLD];
-	bool told = !old && make_event(publisher, seq, reason, &event);
-	int error = journal_park(
-		publisher->journal, old ? publisher->old.place : name, seq, reason, told ? &event : NULL, &fault);
+	const char *name = publisher->target->name, *place = place_of(publisher, stream);
+	bool told = strcmp(place, name) == 0 && make_event(publisher, seq, reason, &event);
+	int error = journal_park(publisher->journal, place, seq, reason, told ? &event : NULL, &fault);
 	free(event.body);
 	if (error) {
 		if (complaint_due(&publisher->unread))
@@ -131,29 +138,66 @@ bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int t
 
 /* ---- trying again, when somebody who changed something at the broker says so ---- */
 
-void publisher_retry(struct publisher *publisher, uint64_t first, uint64_t last)
+void publisher_retry(struct publisher *publisher, const char *target, uint64_t first, uint64_t last)
 {
+	struct retry_wish wish = { .range = { first, last } };
+	snprintf(wish.target, sizeof(wish.target), "%s", target ? target : publisher->target->name);
 	pthread_mutex_lock(&publisher->fault_lock);
-	publisher->retry_asked = (struct platform_range){ first, last };
+	publisher->retry_asked = wish;
 	pthread_mutex_unlock(&publisher->fault_lock);
 	publisher_status_changed(publisher); /* wakes it */
+}
+
+void refusal_free(struct publisher *publisher)
+{
+	journal_reader_close(publisher->retry.reader);
+	publisher->retry = (struct retry){ 0 };
+}
+
+static void take_wish(struct publisher *publisher)
+{
+	struct retry *retry = &publisher->retry;
+	pthread_mutex_lock(&publisher->fault_lock);
+	struct retry_wish wish = publisher->retry_asked;
+	publisher->retry_asked = (struct retry_wish){ 0 };
+	pthread_mutex_unlock(&publisher->fault_lock);
+	if (!wish.range.last)
+		return;
+	refusal_free(publisher);
+	retry->wish = wish;
+	retry->left = strchr(wish.target, '/') ? (struct platform_range){ 1, 0 } : wish.range;
+	snprintf(retry->place, sizeof(retry->place), "%s", publisher->target->name);
+}
+
+/* Turns to the next old journal of which something is to be tried again. False: there is none. */
+static bool next_journal(struct publisher *publisher)
+{
+	struct retry *retry = &publisher->retry;
+	do {
+		journal_reader_close(retry->reader);
+		retry->reader = old_next(publisher, &retry->taken);
+		if (!retry->reader)
+			return false;
+		journal_place(retry->place, publisher->target->name, retry->reader);
+	} while (!journal_place_of(retry->place, retry->wish.target));
+	retry->left = retry->wish.range;
+	return true;
 }
 
 void refusal_retry(struct publisher *publisher)
 {
 	struct retry *retry = &publisher->retry;
-	pthread_mutex_lock(&publisher->fault_lock);
-	struct platform_range asked = publisher->retry_asked;
-	publisher->retry_asked = (struct platform_range){ 0 };
-	pthread_mutex_unlock(&publisher->fault_lock);
-	if (asked.last)
-		*retry = (struct retry){ .left = asked };
 	struct stream *stream = &publisher->streams[STREAM_REPLAY];
-	if (!retry->left.last || !stream_done(stream))
+	if (!stream_done(stream))
 		return;
-	retry->seq = first_parked(publisher, retry->left.first, retry->left.last);
+	take_wish(publisher);
+	if (!retry->wish.range.last)
+		return;
+	do {
+		retry->seq = first_parked(publisher, retry->place, retry->left.first, retry->left.last);
+	} while (!retry->seq && next_journal(publisher));
 	if (!retry->seq) {
-		*retry = (struct retry){ 0 };
+		refusal_free(publisher);
 		return;
 	}
 	retry->left.first = retry->seq + 1;
@@ -162,14 +206,14 @@ void refusal_retry(struct publisher *publisher)
 
 void refusal_over(struct publisher *publisher, uint64_t seq)
 {
+	const struct retry *retry = &publisher->retry;
 	struct fault fault;
-	if (seq != publisher->retry.seq)
+	if (seq != retry->seq)
 		return;
-	if (journal_unpark(publisher->journal, publisher->target->name, seq, &fault) != 0)
+	if (journal_unpark(publisher->journal, retry->place, seq, &fault) != 0)
 		log_error(_("target %s: %s"), publisher->target->name, fault.text); /* it only looks refused still */
 	else
-		log_notice(_("target %s: the broker took entry %llu now"), publisher->target->name,
-			(unsigned long long)seq);
+		log_notice(_("target %s: the broker took entry %llu now"), retry->place, (unsigned long long)seq);
 }
 
 void doubt_link_up(struct publisher *publisher)

@@ -16,6 +16,7 @@ bool replay_begin(struct publisher *publisher, uint64_t first, uint64_t last)
 	struct stream *stream = &publisher->streams[STREAM_REPLAY];
 	if (!stream_done(stream))
 		return false;
+	publisher->retry.seq = 0; /* what is sent now is no retry */
 	stream_begin(stream, first - 1, last);
 	return true;
 }

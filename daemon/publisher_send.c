@@ -105,12 +105,22 @@ static void pause_sending(struct publisher *publisher, long ms)
 	publisher->paused_until_ms = clock_ms() + ms;
 }
 
+/* Where a stream reads, and up to which entry. */
+static struct journal_reader *reader_of(
+	const struct publisher *publisher, enum publisher_stream which, uint64_t *ret_head)
+{
+	const struct retry *retry = &publisher->retry;
+	bool retried = which == STREAM_REPLAY && retry->seq && retry->reader;
+	*ret_head = which == STREAM_OLD ? publisher->old.last : retried ? retry->seq : journal_head(publisher->journal);
+	return which == STREAM_OLD ? publisher->old.reader : retried ? retry->reader : publisher->reader;
+}
+
 /* Sends one entry of a stream. False: nothing to send, or not now. */
 static bool send_one(struct publisher *publisher, enum publisher_stream which)
 {
 	struct stream *stream = &publisher->streams[which];
-	struct journal_reader *reader = which == STREAM_OLD ? publisher->old.reader : publisher->reader;
-	uint64_t head = which == STREAM_OLD ? publisher->old.last : journal_head(publisher->journal);
+	uint64_t head;
+	struct journal_reader *reader = reader_of(publisher, which, &head);
 	const struct stored *stored;
 	struct fault fault;
 	int token;

@@ -37,7 +37,8 @@ int room_tap(
 void room_summary(struct room *room, char *out, size_t size);
 
 struct intake *room_intake(struct room *room);
-/* Has `target` (NULL: every one) send again what it refused of the entries `first`..`last`. -ENOENT: no such target. */
+/* Has `target` (NULL: every one; "NAME/EPOCH": of that salvaged epoch alone) send again what it refused of the entries
+ * `first`..`last`. -ENOENT: no such target. */
 int room_retry(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault);
 /* Has `target` (NULL: every one) send the entries `first`..`last` again. The control thread alone calls. -ENOENT: no
  * such target; -EBUSY, and none does: one is still at it. */

@@ -152,8 +152,8 @@ static int take_entries(struct old *old)
 static int take_refusal(void *context, const struct parked *parked)
 {
 	struct old *old = context;
-	char place[96];
-	snprintf(place, sizeof(place), "%.64s/%.8s", parked->target, journal_reader_epoch(old->reader, NULL));
+	char place[JOURNAL_PLACE_MAX];
+	journal_place(place, parked->target, old->reader);
 	old->error = journal_park(old->room->journal, place, parked->seq, parked->reason, NULL, old->fault);
 	return old->error != 0;
 }

@@ -3,7 +3,7 @@ import contextlib
 import json
 import os
 import random
-import sqlite3
+import signal
 import sqlite3
 
 import harness
@@ -202,6 +202,88 @@ def test_with_receipts_required_the_old_epoch_waits_for_its_receipt():
         assert "it has all that was salvaged" not in daemon.log()
         subscriber.client.publish(f"{harness.PREFIX}/receipt", json.dumps({"epoch": epoch, "through": last}), qos=1)
         harness.wait_for(lambda: "it has all that was salvaged" in daemon.log(), 10, "the old journal worked off")
+
+
+def denied_before_and_after_the_damage(room, receipts):
+    """Every entry of two epochs is refused: two results and what goes with them by the journal that is damaged then, two more
+    when they are sent out of what was salvaged. Returns also the rules' file and the first epoch."""
+    acl = room.path("acl")
+    with open(acl, "w", encoding="ascii") as rules:
+        rules.write(f"topic readwrite {harness.PREFIX}/status\ntopic readwrite {harness.PREFIX}/receipt\ntopic read #\n")
+    # with max_queued_messages 0 mosquitto 2.0.11 ends the link after each refusal
+    broker = room.broker(extra=f"acl_file {acl}\nmax_queued_messages 10000\n")
+    subscriber = room.subscriber(broker.port)
+    sim = room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "3", "--rate", "2", "--results", "4",
+                   "--controls", "0")
+    daemon = room.daemon(READER.format(serial=room.path("reader")),
+                         TARGET.format(port=broker.port, extra=f"receipts = {receipts}\n"))
+    daemon.start()
+    harness.wait_for(lambda: daemon.status()["targets"]["county"]["refused"] >= 2, 20, "the first two to be refused")
+    broker.stop()
+    harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["stored"] >= 4, 20, "all results stored")
+    epoch = daemon.status()["epoch"]
+    stored = daemon.ctl("--json", "list", "--from", "1").stdout.splitlines()
+    daemon.kill()
+    damage_head(os.path.join(daemon.state, "journal.db"))
+    daemon.start()
+    broker.start()
+    harness.wait_for(lambda: len(parked(daemon, "county/" + epoch[:8])) == len(stored), 20, "the old epoch to be refused")
+    return broker, subscriber, sim, daemon, stored, epoch
+
+
+def parked(daemon, target):
+    return [json.loads(line) for line in daemon.ctl("--json", "parked", "--target", target).stdout.splitlines()]
+
+
+def allow_all(room, broker):
+    with open(room.path("acl"), "w", encoding="ascii") as rules:
+        rules.write("topic readwrite #\n")
+    broker.child.send_signal(signal.SIGHUP)
+
+
+def test_what_was_refused_of_a_damaged_journal_is_sent_again_on_demand():
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon, stored, epoch = denied_before_and_after_the_damage(room, "none")
+        place = "county/" + epoch[:8]
+        harness.wait_for(lambda: len(parked(daemon, "county")) > len(stored), 10, "refusals of the new epoch")
+        assert {line["target"] for line in parked(daemon, "county")} == {"county", place}
+        assert daemon.ctl("retry", "all", "--target", "county/00000000").returncode == 1
+        assert daemon.ctl("retry", "99", "--target", place).returncode == 1
+
+        salvaged = os.path.join(daemon.state, f"salvaged-{epoch}.db")
+        os.rename(salvaged, room.path("elsewhere"))
+        away = daemon.ctl("retry", "all", "--target", place)
+        assert away.returncode == 1 and "put" in away.stderr and epoch[:8] in away.stderr
+        some = daemon.ctl("retry", "all")
+        assert some.returncode == 0 and f"{len(stored)} more" in some.stdout, some.stdout
+        os.rename(room.path("elsewhere"), salvaged)
+
+        allow_all(room, broker)
+        def one_again():
+            daemon.ctl("retry", "2", "--target", place)
+            return 2 not in {line["seq"] for line in parked(daemon, place)}
+        harness.wait_for(one_again, 20, "entry 2 of the old epoch")
+        assert len(parked(daemon, place)) == len(stored) - 1
+        assert [message.payload.decode() for message in subscriber.of("result", "qc", "event")
+                if json.loads(message.payload)["epoch"] == epoch] == stored[1:2]
+        harness.wait_for(lambda: daemon.ctl("retry", "all").returncode == 1, 20, "nothing left to try again")
+        assert "Nothing was refused" in daemon.ctl("parked").stdout
+        arrived = {message.payload.decode() for message in subscriber.of("result", "qc", "event")}
+        assert set(stored) <= arrived
+        assert harness.settle([sim], subscriber).lost == []
+
+
+def test_what_was_refused_of_a_damaged_journal_needs_no_receipt():
+    """The platform names it as missing again and again; the old epoch is settled all the same, and a retry still reaches it."""
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon, stored, epoch = denied_before_and_after_the_damage(room, "required")
+        receipt = {"epoch": epoch, "through": len(stored), "missing": [[1, len(stored)]]}
+        subscriber.client.publish(f"{harness.PREFIX}/receipt", json.dumps(receipt), qos=1)
+        allow_all(room, broker)
+        harness.wait_for(lambda: "it has all that was salvaged" in daemon.log(), 15, "the old journal settled")
+        harness.wait_for(lambda: daemon.ctl("retry", "all").returncode == 1, 20, "nothing left to try again")
+        assert set(stored) <= {message.payload.decode() for message in subscriber.of("result", "qc", "event")}
+        assert harness.settle([sim], subscriber).lost == []
 
 
 def test_a_person_can_salvage_a_file():

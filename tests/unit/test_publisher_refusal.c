@@ -89,8 +89,8 @@ static void the_county_is_told_of_each_refusal_once(void **state)
 	char *event = strstr(stage->text, "entry_refused");
 	assert_non_null(strstr(event, "\\\"target\\\":\\\"county\\\""));
 	assert_non_null(strstr(event, "\\\"entry_seq\\\":1,"));
-	publisher_retry(
-		stage->publisher, 1, UINT64_MAX); /* nothing has changed: refused again, and told no second time */
+	publisher_retry(stage->publisher, NULL, 1,
+		UINT64_MAX); /* nothing has changed: refused again, and told no second time */
 	usleep(500000);
 	assert_int_equal(parked_count(stage), 3);
 	assert_int_equal(journal_head(stage->journal), 12);
@@ -121,10 +121,10 @@ static void what_was_refused_is_delivered_when_tried_again(void **state)
 	assert_true(eventually(all_heard, stage, 5000));
 	allow_all(stage);
 	usleep(200000);
-	publisher_retry(stage->publisher, 4, 4);
+	publisher_retry(stage->publisher, "county", 4, 4);
 	wanted = 7;
 	assert_true(eventually(all_heard, stage, 5000));
-	publisher_retry(stage->publisher, 1, UINT64_MAX);
+	publisher_retry(stage->publisher, NULL, 1, UINT64_MAX);
 	wanted = 9;
 	assert_true(eventually(all_heard, stage, 5000));
 	assert_true(eventually(none_parked, stage, 5000));

@@ -230,6 +230,53 @@ static void more_holes_than_an_answer_holds_are_told_in_the_next(void **state)
 	stage_free(stage);
 }
 
+static int take_one(void *context, const struct parked *parked)
+{
+	*(uint64_t *)context = parked->seq;
+	return 1;
+}
+
+static bool only_seventh_left(struct stage *stage)
+{
+	struct journal_reader *reader;
+	uint64_t seq = 0;
+	assert_int_equal(journal_reader_open(journal_path(stage->journal), &reader, &stage->fault), 0);
+	assert_true(journal_parked(reader, NULL, 1, UINT64_MAX, take_one, &seq, &stage->fault) >= 0);
+	journal_reader_close(reader);
+	return seq == 7;
+}
+
+/* Its numbers go beyond those of the present journal, and one that was refused is not there any more. */
+static void what_was_refused_of_an_old_epoch_is_tried_again(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_new("");
+	char epoch[40], place[JOURNAL_PLACE_MAX];
+	static const uint64_t refused[] = { 1, 7, 20 };
+	add_salvaged(stage, 20, "seq = 7", epoch);
+	snprintf(place, sizeof(place), "county/%.8s", epoch);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(journal_park(stage->journal, place, refused[i], "too large", NULL, &stage->fault), 0);
+	assert_int_equal(journal_park(stage->journal, "county", 1, "too large", NULL, &stage->fault), 0);
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 1, false);
+	assert_true(stage_publish(stage));
+	wanted = 1;
+	assert_true(eventually(all_heard, stage, 5000));
+	publisher_retry(stage->publisher, "county/00000000", 1, UINT64_MAX);
+	usleep(200000);
+	publisher_retry(stage->publisher, place, 1, 1);
+	wanted = 2;
+	assert_true(eventually(all_heard, stage, 5000));
+	publisher_retry(stage->publisher, NULL, 1, UINT64_MAX);
+	wanted = 4;
+	assert_true(eventually(all_heard, stage, 5000));
+	assert_true(eventually(only_seventh_left, stage, 5000));
+	assert_int_equal(count_of(stage, epoch), 2);
+	assert_int_equal(count_of(stage, "\\\"number\\\":20}"), 1);
+	stage_free(stage);
+}
+
 static void one_replay_at_a_time(void **state)
 {
 	(void)state;
@@ -252,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_removed_is_told_and_the_rest_is_sent),
 		cmocka_unit_test(an_old_epoch_that_was_salvaged_can_be_asked_for),
+		cmocka_unit_test(what_was_refused_of_an_old_epoch_is_tried_again),
 		cmocka_unit_test(one_replay_at_a_time),
 		cmocka_unit_test(more_holes_than_an_answer_holds_are_told_in_the_next),
 	};
