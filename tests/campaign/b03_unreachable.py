@@ -109,7 +109,7 @@ def main(cable):
         room.reader(results, rate=RATE)
         room.run(broker.port, host=net.COUNTY, receipts="none", more=more, wrapper=cable.inside, poll=f"{POLL_S}s")
         time.sleep(SECONDS)
-        verdict = harness.settle([room.simulator], subscriber, 30)
+        verdict = harness.settle(room.simulators, subscriber, 30)
         faults = {name: target.get("fault", "") for name, target in room.assayd.status()["targets"].items()}
         late = station.lateness(room.truth(), subscriber)
         begun = time.monotonic()

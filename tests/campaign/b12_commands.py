@@ -105,7 +105,7 @@ def main():
         rate = flood(ear, broker.port)
         ear.client.publish(f"{harness.PREFIX}/request/replay", json.dumps({"epoch": epoch.decode(), "from": 1, "to": 3}), qos=1)
         answered = ear.wait(lambda: any(b'"accepted":true' in message.payload for message in ear.heard), 20)
-        verdict = harness.settle([room.simulator], results, 20)
+        verdict = harness.settle(room.simulators, results, 20)
         status, strange, late = room.assayd.status(), foreign(results, room), station.lateness(room.truth(), results)
         refusals = sum(b'"error"' in message.payload for message in ear.heard)
         logged = "was not understood" in room.assayd.log()

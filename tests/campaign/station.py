@@ -24,7 +24,8 @@ class Station(harness.Room):
 
     def __init__(self):
         super().__init__()
-        self.simulator = self.config = self.assayd = self.county = None
+        self.simulators = []
+        self.config = self.assayd = self.county = None
 
     def __exit__(self, *what):
         if self.county:
@@ -41,8 +42,10 @@ class Station(harness.Room):
 
     def instrument(self, name, archetype, config, results, rate, *more):
         self.config = config
-        self.simulator = self.sim(name, archetype, ("--serial", self.path("line")), "--seed", "3", "--rate", str(rate),
-                                  "--results", str(results), *more)
+        self.simulate(name, archetype, self.path("line"), "--seed", "3", "--rate", str(rate), "--results", str(results), *more)
+
+    def simulate(self, name, archetype, line, *options):
+        self.simulators.append(self.sim(name, archetype, ("--serial", line), *options))
 
     def run(self, port, protocol="5", receipts="required", more="", host="127.0.0.1", poll="200ms",
             patience=QUICK, **options):
@@ -65,8 +68,8 @@ class Station(harness.Room):
         self.county = None
 
     def truth(self):
-        """What the instrument finished."""
-        return self.simulator.truth()
+        """What the instruments finished."""
+        return harness.truth_of(self.simulators)
 
     def target(self):
         return self.assayd.status()["targets"]["county"]
@@ -92,9 +95,17 @@ class Station(harness.Room):
         with self.county.lock:
             return [payload for (payload,) in self.county.store.entries(harness.STATION)]
 
+    def records(self):
+        """Every record (result and qc) which the platform stored, as of a harness.Subscriber but without its time."""
+        return [(entry, None) for entry in map(json.loads, self.stored()) if "kind" in entry]
+
     def lost(self):
-        entries = [json.loads(payload) for payload in self.stored()]
-        return harness.compare(self.truth(), [entry for entry in entries if "kind" in entry]).lost
+        return harness.compare(self.truth(), [record for record, _ in self.records()]).lost
+
+    def altered(self, payloads):
+        """Sequence numbers of those that are not, byte for byte, what the journal holds."""
+        journal = self.journal()
+        return [seq for payload in payloads if journal.get(seq := json.loads(payload)["seq"]) != payload]
 
     def all_there(self, results):
         return len(self.truth()) >= results and not self.lost()
@@ -110,13 +121,15 @@ class Station(harness.Room):
         return True
 
     def judge(self):
-        payloads, journal = self.stored(), self.journal()
-        entries = [json.loads(payload) for payload in payloads]
-        verdict = harness.compare(self.truth(), [entry for entry in entries if "kind" in entry])
-        altered = [entry["seq"] for entry, payload in zip(entries, payloads) if journal.get(entry["seq"]) != payload]
+        payloads = self.stored()
+        verdict = harness.compare(self.truth(), [entry for entry in map(json.loads, payloads) if "kind" in entry])
+        return Judgement(verdict.finished, verdict.received, verdict.lost, verdict.doubled + verdict.invented,
+                         self.altered(payloads), self.alarms())
+
+    def alarms(self):
+        """What the platform found against the contract."""
         with self.county.lock:
-            alarms = [what for (what,) in self.county.store.db.execute("SELECT what FROM alarm")]
-        return Judgement(verdict.finished, verdict.received, verdict.lost, verdict.doubled + verdict.invented, altered, alarms)
+            return [what for (what,) in self.county.store.db.execute("SELECT what FROM alarm")]
 
 
 def lateness(truth, subscriber):
