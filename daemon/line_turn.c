@@ -162,9 +162,19 @@ static int hear(struct line *line, struct unit *unit, long until_ms, struct faul
 	return cutter_feed(&line->cutter, bytes, (size_t)got) < 0 ? fault_set(fault, ENOMEM, _("out of memory")) : 1;
 }
 
-static enum turn unanswered(
-	struct line *line, struct unit *unit, bool listening, const struct cut *broken, struct fault *fault)
+static bool listens(const struct request *request)
 {
+	return request->kind == REQUEST_NONE || request->unanswered;
+}
+
+static enum turn unanswered(struct line *line, struct unit *unit, const struct request *request,
+	const struct cut *broken, struct fault *fault)
+{
+	bool listening = listens(request);
+	if (request->may_rest && broken->length == 0) {
+		line_listening(line, unit);
+		return take(line, unit, &(struct reply){ .kind = REPLY_SILENCE }) == TURN_STOP ? TURN_STOP : TURN_IDLE;
+	}
 	fault_set(fault, ETIMEDOUT,
 		_("no whole answer in time; check cable, line settings and that the instrument is on"));
 	if (!listening)
@@ -174,9 +184,9 @@ static enum turn unanswered(
 }
 
 static enum turn listen_for_frames(
-	struct line *line, struct unit *unit, bool listening, int timeout_ms, struct fault *fault)
+	struct line *line, struct unit *unit, const struct request *request, struct fault *fault)
 {
-	bool owed = !listening, heard = false, final = false;
+	bool listening = listens(request), owed = !listening, heard = false, final = false;
 	struct cut broken = { 0 };
 	long since_ms = clock_ms();
 	for (;;) {
@@ -187,12 +197,12 @@ static enum turn listen_for_frames(
 			return listening ? TURN_AGAIN : told((enum next)next);
 		owed = owed || heard || cutter_held(&line->cutter) > 0;
 		if (final)
-			return owed ? unanswered(line, unit, listening, &broken, fault) : TURN_AGAIN;
+			return owed ? unanswered(line, unit, request, &broken, fault) : TURN_AGAIN;
 		if (listening) {
 			line_listening(line, unit);
 			line_clock_announce(line, unit);
 		}
-		int got = hear(line, unit, patience(line, unit, owed, since_ms, timeout_ms), fault);
+		int got = hear(line, unit, patience(line, unit, owed, since_ms, answer_ms(unit, request)), fault);
 		if (got == -ECANCELED)
 			return TURN_STOP;
 		if (got < 0)
@@ -212,8 +222,7 @@ static enum turn converse(struct line *line, struct unit *unit, const struct req
 		if (error < 0)
 			return TURN_BROKEN;
 	}
-	bool listening = request->kind == REQUEST_NONE || request->unanswered;
-	return listen_for_frames(line, unit, listening, answer_ms(unit, request), fault);
+	return listen_for_frames(line, unit, request, fault);
 }
 
 enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault)

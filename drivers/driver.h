@@ -48,6 +48,7 @@ struct request {
 	int timeout_ms;  /* how long the answer may take; 0: the instrument's configured `timeout` */
 	bool unanswered; /* REQUEST_BYTES of MANNER_ANSWERS: nothing need come in reply; listen, as after REQUEST_NONE
 	                  */
+	bool may_rest;   /* REQUEST_BYTES of MANNER_ASKS: it answers only when a person lets it; silence is no loss */
 	uint8_t bytes[REQUEST_MAX];
 	size_t length;
 	enum register_table table;

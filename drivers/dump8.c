@@ -367,6 +367,7 @@ static void ask(struct instrument *instrument, struct request *request)
 	switch (state->phase) {
 	case PHASE_HELLO:
 		send(request, HELLO, 0);
+		request->may_rest = true; /* it is in link mode only after the user's key */
 		break;
 	case PHASE_DUMP:
 		send(request, DUMP, GROUP_MS);

@@ -57,6 +57,17 @@ def test_every_group_of_every_dump_arrives_once():
         assert daemon.stop() == 0
 
 
+def test_a_reader_that_waits_for_its_user_is_not_lost():
+    with harness.Room() as room:
+        subscriber, sim, daemon = start(room, "--results", "16", "--press", "3")
+        harness.wait_for(lambda: daemon.status()["instruments"]["pr-1"]["polls"] >= 6, 10, "six questions without an answer")
+        told = daemon.status()["instruments"]["pr-1"]
+        assert told["health"] == "ok" and told["timeouts"] == 0 and "fault" not in told, told
+        finished(sim, 16)
+        clean(harness.settle([sim], subscriber), 16)
+        assert not [event for event in daemon.entries() if event.get("event", "").startswith("instrument_")]
+
+
 @pytest.mark.parametrize("layout", ["16", "multi"])
 def test_the_layout_follows_from_the_model(layout):
     with harness.Room() as room:

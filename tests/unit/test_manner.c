@@ -24,6 +24,8 @@ static void expect(const struct driver *driver, enum manner manner, const struct
 		fail_msg("%s: %s %s, which is not its manner", driver->name, when, asks ? "asks" : "asks nothing");
 	if (request->unanswered && manner != MANNER_ANSWERS)
 		fail_msg("%s: what it sends need not be answered, which is for MANNER_ANSWERS", driver->name);
+	if (request->may_rest && manner != MANNER_ASKS)
+		fail_msg("%s: who is asked may rest, which is for MANNER_ASKS", driver->name);
 }
 
 /* Nobody ever answers. */
