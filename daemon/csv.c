@@ -283,3 +283,22 @@ int csv_read(const char *path, const struct csv_column *columns, void (*row)(voi
 	free(text);
 	return faults->errors > errors ? -EINVAL : 0;
 }
+
+void csv_put_quoted(FILE *out, const char *before, const char *text)
+{
+	fprintf(out, "\"%s", before);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+void csv_put(FILE *out, const char *text)
+{
+	if (strpbrk(text, ",\"\r\n"))
+		csv_put_quoted(out, "", text);
+	else
+		fputs(text, out);
+}

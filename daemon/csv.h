@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "day.h"
 #include "faults.h"
@@ -44,5 +45,10 @@ bool csv_short(const struct csv_row *row, const struct csv_column *columns, size
 
 /* Adds an error at this row. */
 void csv_fault(const struct csv_row *row, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes one field, in quotes where it could not be read without. */
+void csv_put(FILE *out, const char *text);
+/* Writes one field in quotes, with `before` in front of it. */
+void csv_put_quoted(FILE *out, const char *before, const char *text);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "csv.h"
 #include "export.h"
 #include "json.h"
 
@@ -83,18 +84,12 @@ static bool needs_guard(const char *text)
 
 static void write_cell(FILE *out, const char *text)
 {
-	bool quoted = strpbrk(text, ",\"\r\n") || *text == ' ' || needs_guard(text);
-	if (quoted)
-		fputc('"', out);
 	if (needs_guard(text))
-		fputc('\'', out);
-	for (; *text; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	if (quoted)
-		fputc('"', out);
+		csv_put_quoted(out, "'", text);
+	else if (*text == ' ')
+		csv_put_quoted(out, "", text);
+	else
+		csv_put(out, text);
 }
 
 static void write_flags(FILE *out, const struct json *flags)

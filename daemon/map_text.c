@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "csv.h"
 #include "map_parts.h"
 
 /* ---- what cannot be written ---- */
@@ -87,27 +88,12 @@ static void put_xml(FILE *out, const char *text)
 			fputc(*text, out);
 }
 
-/* RFC 4180, for a program: nothing is put in front of what a spreadsheet would compute. */
-static void put_csv(FILE *out, const char *text)
-{
-	bool quoted = strpbrk(text, ",\"\r\n") != NULL;
-	if (quoted)
-		fputc('"', out);
-	for (; *text; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	if (quoted)
-		fputc('"', out);
-}
-
 void map_text_put(FILE *out, enum map_format format, const char *text)
 {
 	if (format == MAP_XML)
 		put_xml(out, text);
 	else if (format == MAP_CSV)
-		put_csv(out, text);
+		csv_put(out, text); /* for a program: nothing is put in front of what a spreadsheet would compute */
 	else
 		put_json(out, text);
 }

@@ -140,6 +140,38 @@ static void any_bytes_are_read_or_refused(void **state)
 	}
 }
 
+static void what_is_written_is_read_back(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *written;
+	} cases[] = {
+		{ "", "" },
+		{ "菠菜 1", "菠菜 1" },
+		{ "a,b", "\"a,b\"" },
+		{ "\"", "\"\"\"\"" },
+		{ "5\" x \"", "\"5\"\" x \"\"\"" },
+		{ "one\ntwo", "\"one\ntwo\"" },
+		{ "one\rtwo", "\"one\rtwo\"" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[128] = "", expected[128];
+		struct faults faults;
+		FILE *out = fmemopen(text, sizeof(text), "w");
+		fputs("name,code,note\n", out);
+		long begin = ftell(out);
+		csv_put(out, cases[i].text);
+		fputs(",x,", out);
+		csv_put_quoted(out, "'", cases[i].text);
+		fclose(out);
+		assert_memory_equal(text + begin, cases[i].written, strlen(cases[i].written));
+		assert_int_equal(text[begin + (long)strlen(cases[i].written)], ',');
+		assert_int_equal(read_text(text, &faults), 0);
+		snprintf(expected, sizeof(expected), "2:x|%s|'%s;", cases[i].text, cases[i].text);
+		assert_string_equal(given, expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +180,7 @@ int main(void)
 		cmocka_unit_test(all_faulty_lines_are_reported_in_one_run),
 		cmocka_unit_test(a_missing_file_is_a_fault),
 		cmocka_unit_test(any_bytes_are_read_or_refused),
+		cmocka_unit_test(what_is_written_is_read_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
