@@ -350,3 +350,29 @@ def test_it_survives_noise_cut_messages_lost_answers_and_kills(way):
         daemon.start()
         finished(sim, 160)
         clean(harness.settle([sim], subscriber, 60), 160)
+
+
+def test_what_it_says_to_have_tested_again_is_linked_to_the_first_test_of_the_sample():
+    with harness.Room() as room:
+        subscriber, sim, daemon = start_sim(room, "dials", "--results", "60", "--rate", "60", "--burst", "4", "--same", "0", "--retests", "0.4")
+        daemon.start()
+        finished(sim, 30)
+        daemon.kill()  # a repeat and its first come in one message, in two, or on both sides of this
+        daemon.start()
+        finished(sim, 60)
+        clean(harness.settle([sim], subscriber), 60)
+        records = {record["instrument_seq"]: record for record, _ in subscriber.records()}
+        tests = collections.defaultdict(list)  # of each sample, in their order
+        for truth in sim.truth():
+            record, before = records[truth["instrument_seq"]], tests[truth["sample_no"]]
+            assert bool(before) == ("retest_said" in record["flags"]) == truth.get("retest", False), (truth, record)
+            assert record.get("said", {}).get("retest") == ("R repeated" if before else None)
+            assert record.get("retest_of") == (before[0] if before else None)
+            assert record.get("test_seq", 1) == len(before) + 1
+            before.append(record["id"])
+        again = {ids[0]: ids for ids in tests.values() if len(ids) > 1}
+        assert len(again) > 5 and max(map(len, again.values())) > 2
+        told = [json.loads(message.payload) for message in subscriber.of("event")]
+        groups = {event["group"]: [member["id"] for member in event["members"]]
+                  for event in sorted(told, key=lambda event: event["seq"]) if event["event"] == "retest_group"}
+        assert {first: groups.get(first) for first in again} == again

@@ -439,9 +439,10 @@ def test_help_names_every_option_and_a_mistake_gets_one_sentence():
     assert told_by_help.returncode == 0
     for option in ("serial tcp ports unit units dead-unit results rate burst start-delay seed truth first-seq capacity same "
                    "controls blank-wells sentinels memory-first-dummy order clock-offset timezone late late-every noise bad-crc "
-                   "silence short echo split busy torn power-cycle power-cycle-clears unplug").split():
+                   "silence short echo split retests busy torn power-cycle power-cycle-clears unplug").split():
         assert f"  --{option} " in told_by_help.stdout, option
-    for mistake in (["a2"], ["a99", "--serial", "x"], ["a2", "--serial", "x", "--rate", "fast"], ["a2", "--serial", "x", "--huh"]):
+    for mistake in (["a2"], ["a99", "--serial", "x"], ["a2", "--serial", "x", "--rate", "fast"], ["a2", "--serial", "x", "--huh"],
+                    ["a7", "--serial", "x", "--retests", "0.5"]):
         done = command(*mistake)
         assert done.returncode == 64 and done.stdout == "" and done.stderr.count("\n") == 1, mistake
 

@@ -68,6 +68,8 @@ static void put_result(struct text *text, const struct result *result, size_t pl
 		flags[result->verdict], time);
 	put_label(text, result->operator_name);
 	put(text, "\r");
+	if (result->retest)
+		put(text, "TCD|%u|||||||R\r", result->item);
 }
 
 size_t mllp_message(const struct memory *memory, size_t count, uint8_t out[static MLLP_MESSAGE_MAX])
@@ -76,7 +78,7 @@ size_t mllp_message(const struct memory *memory, size_t count, uint8_t out[stati
 	const struct result *last = memory_at(memory, count - 1);
 	char time[32];
 
-	put(&text, "%cMSH|^~\\&|SIM|FIA-HL7|||%s||ORU^R01|%u|P|2.3.1||||||GB18030-2000\r", START, time_of(last, time),
+	put(&text, "%cMSH|^~\\&|SIM|FIA-HL7|||%s||ORU^R01|%u|P|2.4||||||GB18030-2000\r", START, time_of(last, time),
 		last->batch);
 	for (size_t i = 0; i < count; i++)
 		put_result(&text, memory_at(memory, i), i + 1);

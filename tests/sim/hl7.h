@@ -1,9 +1,10 @@
 /* An analyzer that sends HL7 version 2 over MLLP: what it finished together is one message, sent again until it is told
  * AA.
  *
- *     0B MSH|^~\&|SIM|FIA-HL7|||time||ORU^R01|batch|P|2.3.1||||||GB18030-2000
+ *     0B MSH|^~\&|SIM|FIA-HL7|||time||ORU^R01|batch|P|2.4||||||GB18030-2000
  *        OBR|1|sample|number|item|||time||||Q||||^name      Q: a control
- *        OBX|number|NM|item||value|unit|||flag.. 1C 0D      flag N, A, S or X; GB 18030
+ *        OBX|number|NM|item||value|unit|||flag..            flag N, A, S or X; GB 18030
+ *        TCD|item|||||||R 1C 0D                             only where it tested the sample before once more
  *     <- 0B MSH.. MSA|AA|batch 1C 0D
  *
  * The results stay in its memory until then; a message sent again is the same to the last byte.

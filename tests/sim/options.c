@@ -266,6 +266,9 @@ static bool take_quirk_option(struct options *options, int choice, const char *o
 	case OPTION_GOLD:
 		options->gold = true;
 		return true;
+	case OPTION_RETESTS:
+		options->retests = share(option, value);
+		return true;
 	case OPTION_SIGNALS:
 		options->signals = true;
 		return true;
@@ -439,6 +442,8 @@ static void check_together(const struct options *options, bool with_tcp)
 			"--bad-crc: of the text instruments only the a10 has a checksum that is known, and the hl7 has none");
 	else if ((options->archetype == ARCHETYPE_HL7 || options->archetype == ARCHETYPE_A7) && options->burst > 100)
 		complain("--burst %u: a message of the hl7 or the a7 has 100 results", options->burst);
+	else if (options->retests > 0 && options->archetype != ARCHETYPE_HL7)
+		complain("--retests: only the hl7 has a word for a test that was done once more");
 	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)
 		complain("--burst %u: a group of the a1 has 8 wells", options->burst);
 	else if (options->archetype == ARCHETYPE_A3 && options->burst > 24)

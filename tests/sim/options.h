@@ -78,6 +78,7 @@ struct options {
 	bool one_frame, no_enq, lots; /* A7 */
 	size_t frame_size;            /* A7: bytes of a record that a frame holds */
 	double queries;               /* A7: share of messages with a question behind them */
+	double retests;               /* HL7: share of samples that it tests once more */
 
 	enum sim_layout layout; /* A1, as the next seven */
 	bool mask_msb, sample_abs;

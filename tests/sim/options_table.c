@@ -61,6 +61,7 @@ const char options_help[] =
 	"  --frame-size N           a7: a record longer than N bytes goes on in the next frame (default 240)\n"
 	"  --lots                   a7: a comment with the lot behind each order\n"
 	"  --queries P              a7: after a message it asks the host what to test\n"
+	"  --retests P              hl7: share of samples that it tests once more, and says so (TCD-8; default 0)\n"
 	"  --signals                a4: lines with the raw signals of C and T\n"
 	"  --memory-first-dummy     a6b: the memory's first place is all FF until it is erased or overwritten\n"
 	"  --order ABCD|CDAB        a6b: order of the two registers of a float (default ABCD)\n"
@@ -100,7 +101,8 @@ const char options_help[] =
 	"                           name with the link made anew (may be repeated)\n"
 	"\n"
 	"A truth line has the keys at, at_ns (CLOCK_MONOTONIC), archetype, unit, port (with --tcp), serial, instrument_seq,\n"
-	"channel, sample_no, sample_name, item, value, unit_text, verdict (the instrument's own), tested_at, kind, operator.\n";
+	"channel, sample_no, sample_name, item, value, unit_text, verdict (the instrument's own), tested_at, kind, operator;\n"
+	"retest where the instrument says that it is one.\n";
 
 const struct option options_names[] = {
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -131,6 +133,7 @@ const struct option options_names[] = {
 	{ "suspects", required_argument, NULL, OPTION_SUSPECTS },
 	{ "app-offset", required_argument, NULL, OPTION_APP_OFFSET },
 	{ "gold", no_argument, NULL, OPTION_GOLD },
+	{ "retests", required_argument, NULL, OPTION_RETESTS },
 	{ "signals", no_argument, NULL, OPTION_SIGNALS },
 	{ "one-frame", no_argument, NULL, OPTION_ONE_FRAME },
 	{ "no-enq", no_argument, NULL, OPTION_NO_ENQ },

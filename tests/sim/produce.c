@@ -264,13 +264,33 @@ static const struct test fluorescence_menu[] = {
 /* In GB 18030 their second bytes are | ~ and \\ and ^ and R, or there are four of them. */
 static const char *const traditional[] = { "鱸魚", "鱘魚", "大頭菜", "馬鈴薯", "𠮷利蝦", "菠菜" };
 
+static const struct test *choose_test(struct instrument *instrument)
+{
+	if (instrument->options->archetype == ARCHETYPE_A7)
+		return &fluorescence_menu[dice_below(&instrument->dice, COUNT(fluorescence_menu))];
+	return &text_menu[dice_below(&instrument->dice, COUNT(text_menu))];
+}
+
+/* The test before, when its sample is tested once more; else NULL. */
+static const struct test *test_again(struct instrument *instrument)
+{
+	const struct result *previous = &instrument->previous;
+
+	if (!instrument->has_previous || previous->kind != RESULT_SAMPLE ||
+		!dice_chance(&instrument->dice, instrument->options->retests))
+		return NULL;
+	for (size_t i = 0; i < COUNT(text_menu); i++) {
+		if (text_menu[i].code == previous->item)
+			return &text_menu[i];
+	}
+	return NULL;
+}
+
 /* Instruments that write text: what they say of a result is in text_forms.c. */
 static void produce_text(struct instrument *instrument, struct result *out)
 {
 	bool fluorescence = instrument->options->archetype == ARCHETYPE_A7;
-	const struct test *test = fluorescence
-	                                  ? &fluorescence_menu[dice_below(&instrument->dice, COUNT(fluorescence_menu))]
-	                                  : &text_menu[dice_below(&instrument->dice, COUNT(text_menu))];
+	const struct test *again = test_again(instrument), *test = again ? again : choose_test(instrument);
 
 	out->item = test->code;
 	out->unit = test->unit;
@@ -289,6 +309,12 @@ static void produce_text(struct instrument *instrument, struct result *out)
 		name_sample(instrument, out);
 	out->operator_name = operators[dice_below(&instrument->dice, COUNT(operators))];
 	snprintf(out->sample_no, sizeof out->sample_no, "S%05u", (unsigned)(instrument->finished % 99999 + 1));
+	if (again) {
+		out->retest = true;
+		out->name = instrument->previous.name;
+		memcpy(out->sample_no, instrument->previous.sample_no, sizeof out->sample_no);
+		return;
+	}
 	if (instrument->options->archetype == ARCHETYPE_A10 || !control_is_due(instrument))
 		return;
 	out->kind = RESULT_NEGATIVE_CONTROL;

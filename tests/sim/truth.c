@@ -140,6 +140,8 @@ size_t truth_line(char out[static TRUTH_MAX], const struct truth_place *place, c
 	else if (result->app_offset != 0)
 		snprintf(more, sizeof more, ",\"app_offset\":\"%s\"",
 			truth_number(digits, result->app_offset, result->decimals, false));
+	else if (result->retest)
+		snprintf(more, sizeof more, ",\"retest\":true");
 	if (place->port > 0)
 		snprintf(port, sizeof port, ",\"port\":%d", place->port);
 	int length = snprintf(out, TRUTH_MAX,

@@ -56,6 +56,7 @@ static void keep(struct memory *memory, uint32_t number, uint32_t batch)
 		.below = number % 2 == 0,
 		.kind = number % 2 == 0 ? RESULT_NEGATIVE_CONTROL : RESULT_SAMPLE,
 		.verdict = RESULT_NEGATIVE,
+		.retest = number == 3,
 		.name = "豆",
 		.operator_name = "李",
 		.sample_no = "S1" };
@@ -71,16 +72,19 @@ static void a_message_holds_what_was_finished_together(void **state)
 {
 	(void)state;
 	static uint8_t out[MLLP_MESSAGE_MAX];
-	static const char expected[] =
-		"\x0bMSH|^~\\&|SIM|FIA-HL7|||20260305094120||ORU^R01|4|P|2.3.1||||||GB18030-2000\r"
-		"OBR|1|S1|1|301|||20260305094120||||||||^\xb6\xb9\r"
-		"OBX|1|NM|301||12.5|ug/kg||N|||F|||20260305094120||\xc0\xee\r"
-		"OBR|2|S1|2|301|||20260305094120||||Q||||^\xb6\xb9\r"
-		"OBX|2|NM|301||<12.5|ug/kg||N|||F|||20260305094120||\xc0\xee\r\x1c\r";
+	static const char expected[] = "\x0bMSH|^~\\&|SIM|FIA-HL7|||20260305094120||ORU^R01|4|P|2.4||||||GB18030-2000\r"
+				       "OBR|1|S1|1|301|||20260305094120||||||||^\xb6\xb9\r"
+				       "OBX|1|NM|301||12.5|ug/kg||N|||F|||20260305094120||\xc0\xee\r"
+				       "OBR|2|S1|2|301|||20260305094120||||Q||||^\xb6\xb9\r"
+				       "OBX|2|NM|301||<12.5|ug/kg||N|||F|||20260305094120||\xc0\xee\r"
+				       "OBR|3|S1|3|301|||20260305094120||||||||^\xb6\xb9\r"
+				       "OBX|3|NM|301||12.5|ug/kg||N|||F|||20260305094120||\xc0\xee\r"
+				       "TCD|301|||||||R\r\x1c\r";
 	struct memory memory = { .capacity = 10 };
 	keep(&memory, 1, 4);
 	keep(&memory, 2, 4);
-	assert_int_equal(mllp_message(&memory, 2, out), sizeof(expected) - 1);
+	keep(&memory, 3, 4);
+	assert_int_equal(mllp_message(&memory, 3, out), sizeof(expected) - 1);
 	assert_memory_equal(out, expected, sizeof(expected) - 1);
 	memory_free(&memory);
 }
