@@ -218,13 +218,13 @@ bool proofs_hold(struct proofs *proofs, uint64_t seq)
 	return seq <= proofs->held_to;
 }
 
+/* Also what was refused of journals that were salvaged before, TARGET/EPOCH: those are still there, and nothing else
+ * tells of it. */
 static int keep_parked(struct proofs *proofs, struct fault *fault)
 {
 	int error = 0;
 	for (size_t i = 0; i < proofs->carve->parked_count && !error; i++) {
 		const struct carved_parked *parked = &proofs->carve->parked[i];
-		if (strchr(parked->target, '/'))
-			continue; /* of a journal that was salvaged before: it is no entry of this one */
 		db_put_text(proofs->put_parked, 1, parked->target);
 		db_put_integer(proofs->put_parked, 2, (int64_t)parked->seq);
 		db_put_integer(proofs->put_parked, 3, parked->at_ms);
@@ -233,7 +233,8 @@ static int keep_parked(struct proofs *proofs, struct fault *fault)
 	}
 	int64_t count = 0;
 	if (!error)
-		error = db_number(proofs->db, "SELECT count(*) FROM parked", &count, fault);
+		error = db_number(
+			proofs->db, "SELECT count(*) FROM parked WHERE instr(target, '/') = 0", &count, fault);
 	proofs->result->refused = (uint64_t)count;
 	return error;
 }
@@ -252,7 +253,7 @@ int proofs_begin(struct proofs *proofs, struct carve *carve, const struct signat
 		{ &proofs->put_key, "REPLACE INTO sealing_key(number, id, algorithm, pem) VALUES(?1, ?2, ?3, ?4)" },
 		{ &proofs->put_manifest, "REPLACE INTO manifest(last_seq, day, payload) VALUES(?1, ?2, ?3)" },
 		{ &proofs->put_parked, "INSERT INTO parked(target, seq, at_ms, reason) SELECT ?1, ?2, ?3, ?4"
-				       " WHERE EXISTS (SELECT 1 FROM entry WHERE seq = ?2)" },
+				       " WHERE instr(?1, '/') OR EXISTS (SELECT 1 FROM entry WHERE seq = ?2)" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int error = db_prepare(db, rows[i].statement, rows[i].query, fault);

@@ -5,7 +5,7 @@
  * - samples: what was registered is still known by its number; what it was bound to is not: whether its results came
  * the damaged file no longer tells for sure, and a wrong sample is worse than none
  * - controls: samples of the same day or series were measured under them
- * - refusals: stay listed, under TARGET/EPOCH
+ * - refusals: stay listed, under TARGET/EPOCH, those of journals that were salvaged before as well
  */
 #include <errno.h>
 #include <glob.h>
@@ -153,7 +153,10 @@ static int take_refusal(void *context, const struct parked *parked)
 {
 	struct old *old = context;
 	char place[JOURNAL_PLACE_MAX];
-	journal_place(place, parked->target, old->reader);
+	if (strchr(parked->target, '/'))
+		snprintf(place, sizeof(place), "%s", parked->target); /* of a journal that was old by then */
+	else
+		journal_place(place, parked->target, old->reader);
 	old->error = journal_park(old->room->journal, place, parked->seq, parked->reason, NULL, old->fault);
 	return old->error != 0;
 }

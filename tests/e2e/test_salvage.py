@@ -286,6 +286,31 @@ def test_what_was_refused_of_a_damaged_journal_needs_no_receipt():
         assert harness.settle([sim], subscriber).lost == []
 
 
+def test_what_was_refused_is_still_known_when_the_next_journal_is_damaged_too():
+    with harness.Room() as room:
+        broker = room.broker()
+        subscriber = room.subscriber(broker.port)
+        daemon = room.daemon(READER.format(serial=room.path("reader")), TARGET.format(port=broker.port, extra=""))
+        daemon.start()
+        for times in (1, 2):
+            harness.wait_for(lambda: daemon.status()["targets"]["county"]["acknowledged"] >= 1, 10, "the first entry")
+            epoch = daemon.status()["epoch"]
+            daemon.kill()
+            with sqlite3.connect(os.path.join(daemon.state, "journal.db")) as journal:
+                journal.execute("INSERT INTO parked VALUES('county', 1, 1772674980000, 'too large')")
+            journal.close()
+            damage_head(os.path.join(daemon.state, "journal.db"))
+            daemon.start()
+            told = harness.wait_for(lambda: [event for event in of_event(subscriber, "journal_set_aside")
+                                             if event["old_epoch"] == epoch], 15, "the event")[0]
+            assert told["refused"] == 1
+            assert len(parked(daemon, "county")) == times
+        again = len(subscriber.of("result", "qc", "event"))
+        assert daemon.ctl("retry", "all").returncode == 0
+        harness.wait_for(lambda: not parked(daemon, "county"), 10, "both to be taken")
+        assert len(subscriber.of("result", "qc", "event")) >= again + 2
+
+
 def test_a_person_can_salvage_a_file():
     with harness.Room() as room:
         broker, subscriber, sim, daemon = start(room)
