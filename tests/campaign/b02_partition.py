@@ -11,6 +11,7 @@ import harness
 import net
 import station
 
+MINUTES = 24
 KEEPALIVE_S, ACK_TIMEOUT_S = row.size((10, 15), (5, 2))
 SECONDS = row.size([1, 3, 10, 30, 60, 300, 600], [1, 5])
 PATIENCE = row.size("", station.QUICK)  # as shipped, from 1 s to 60 s; the smoke form has no time for that

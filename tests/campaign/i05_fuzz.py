@@ -10,6 +10,7 @@ import subprocess
 
 import row
 
+MINUTES = 10
 SECONDS = int(os.environ.get("FUZZ_SECONDS") or row.size(60, 1))
 
 

@@ -8,6 +8,7 @@ import row
 import harness
 import store_faults as store
 
+EXCLUSIVE = True
 POLL_MS, WATCHDOG_MS = 250, 4000
 QUIET = "[instrument quiet]\ndriver = modbus\nprofile = analyzer-a6b\nport = modbus-tcp:{address}\npoll = {poll}ms\n\n"
 

@@ -17,6 +17,7 @@ import harness
 import kill
 import store_faults as store
 
+MINUTES = 20
 MOST = 2000
 
 
