@@ -9,15 +9,13 @@ import shutil
 import subprocess
 import sys
 
+import row
 import harness
+import station
 
 COUNTY, BOX = "10.87.1.1", "10.87.1.2"
 TOOLS = ("ip", "tc", "iptables", "nsenter", "unshare", "setpriv")
 INSIDE = "CAMPAIGN_NET"
-
-
-class Missing(Exception):
-    """This machine gives us no network of our own; the text says why."""
 
 
 def run(*command):
@@ -25,15 +23,15 @@ def run(*command):
 
 
 def enter():
-    """Returns inside the new namespaces, with the cable laid; raises Missing where there can be none."""
+    """Returns inside the new namespaces, with the cable laid; the row is skipped where there can be none."""
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing:
-        raise Missing(f"needs {', '.join(missing)}: tests/deps faults")
+        row.skip(row.name(), f"needs {', '.join(missing)}: tests/deps faults")
     if not os.environ.get(INSIDE):
         command = ["unshare", "--net", "--mount", *(["--map-root-user"] if os.geteuid() else [])]
         tried = subprocess.run([*command, "iptables", "-S"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if tried.returncode != 0:
-            raise Missing(f"no network namespace with packet rules here: {tried.stderr.strip().splitlines()[-1]}")
+            row.skip(row.name(), f"no network namespace with packet rules here: {tried.stderr.strip().splitlines()[-1]}")
         os.execvpe(command[0], [*command, "--", sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
     return Net()
 
@@ -53,6 +51,22 @@ class Net:
             run(*host, "ip", "address", "add", f"{address}/24", "dev", name)
             run(*host, "ip", "link", "set", name, "up")
             run(*host, "ip", "link", "set", "lo", "up")
+
+    def broker(self, room):
+        """One in the county, which the box reaches at COUNTY and the platform as ever."""
+        port = harness.free_port()
+        return room.broker(port=port, extra=f"listener {port} {COUNTY}")
+
+    @contextlib.contextmanager
+    def station(self, results, rate, **options):
+        """A room whose daemon runs on the box and whose platform is in the county, once the first result has come there."""
+        with station.Station() as room:
+            broker = self.broker(room)
+            room.platform(broker.port)
+            room.pusher(results, rate=rate)
+            room.run(broker.port, host=COUNTY, wrapper=self.inside, **options)
+            harness.wait_for(room.stored, 20, "the first result")
+            yield room
 
     def lay(self, *rule):
         """One rule on what arrives over the cable, at both ends."""
