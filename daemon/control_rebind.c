@@ -90,7 +90,7 @@ static int read_wish(struct rebind *rebind, struct room *room, const struct json
 static bool listed(const struct rebind *rebind, const char *id)
 {
 	for (size_t i = 0; i < rebind->count; i++)
-		if (strcmp(record_text(rebind->list[i].old, "id"), id) == 0)
+		if (strcmp(js_text_in(rebind->list[i].old, "id"), id) == 0)
 			return true;
 	return false;
 }
@@ -101,7 +101,7 @@ static void add(struct rebind *rebind, struct json *record)
 	*one = (struct successor){ .old = record, .entry = { .kind = ENTRY_RESULT } };
 	one->record = rebind_record(rebind->config, record, &rebind->wish);
 	one->sample = rebind->wish.to ? rebind->wish.to->id : NULL;
-	ident_of_successor(one->entry.id, record_text(record, "id"), 0);
+	ident_of_successor(one->entry.id, js_text_in(record, "id"), 0);
 }
 
 static int too_many(const struct rebind *rebind)
@@ -112,7 +112,7 @@ static int too_many(const struct rebind *rebind)
 /* Takes the record over. */
 static int take(struct rebind *rebind, struct json *record)
 {
-	const char *id = record_text(record, "id");
+	const char *id = js_text_in(record, "id");
 	if (!listed(rebind, id) && !rebind_is_done(record, rebind->wish.to)) {
 		if (rebind->count == REBIND_MAX) {
 			js_free(record);
@@ -131,7 +131,7 @@ static int take_named(struct rebind *rebind, struct json *record, const char *na
 {
 	char last[ENTRY_ID_MAX];
 	struct json *now = NULL;
-	int error = 0, superseded = successor_last(rebind->reader, record_text(record, "id"), last, rebind->fault);
+	int error = 0, superseded = successor_last(rebind->reader, js_text_in(record, "id"), last, rebind->fault);
 	if (superseded > 0)
 		superseded = successor_read(rebind->reader, last, &now, rebind->fault);
 	if (superseded < 0)
@@ -141,7 +141,7 @@ static int take_named(struct rebind *rebind, struct json *record, const char *na
 			rebind->fault, EINVAL, _("%s is an event; only results of samples are corrected"), name);
 	else if (!record_is_sample(record))
 		error = fault_set(rebind->fault, EINVAL, _("%s is no result of a sample (%s); it belongs to none"),
-			name, record_text(record, "kind"));
+			name, js_text_in(record, "kind"));
 	else if (now && !rebind_is_done(now, rebind->wish.to))
 		error = fault_set(rebind->fault, EEXIST, _("%s was superseded; correct its successor: %s"), name, last);
 	if (error) {
@@ -159,9 +159,9 @@ static int take_named(struct rebind *rebind, struct json *record, const char *na
 static int take_among(struct rebind *rebind, struct json *record)
 {
 	char last[ENTRY_ID_MAX];
-	const char *from = record_text(js_get(record, "instrument"), "id");
+	const char *from = js_text_in(js_get(record, "instrument"), "id");
 	bool meant = record_is_sample(record) && (!rebind->instrument || strcmp(from, rebind->instrument) == 0);
-	int superseded = meant ? successor_last(rebind->reader, record_text(record, "id"), last, rebind->fault) : 0;
+	int superseded = meant ? successor_last(rebind->reader, js_text_in(record, "id"), last, rebind->fault) : 0;
 	if (meant && superseded == 0)
 		return take(rebind, record);
 	js_free(record);
@@ -326,12 +326,12 @@ static int tell(const struct rebind *rebind, int (*each)(void *context, const ch
 		const struct successor *one = &rebind->list[i];
 		struct json *line = js_new_object();
 		js_put_integer(line, "seq", js_get_integer(one->old, "seq", 0));
-		js_put_text(line, "id", record_text(one->old, "id"));
-		js_put_text(line, "instrument", record_text(js_get(one->old, "instrument"), "id"));
+		js_put_text(line, "id", js_text_in(one->old, "id"));
+		js_put_text(line, "instrument", js_text_in(js_get(one->old, "instrument"), "id"));
 		js_put(line, "was", sample_of(one->old));
 		js_put(line, "is", sample_of(one->record));
-		js_put_text(line, "verdict_was", record_text(one->old, "verdict"));
-		js_put_text(line, "verdict", record_text(one->record, "verdict"));
+		js_put_text(line, "verdict_was", js_text_in(one->old, "verdict"));
+		js_put_text(line, "verdict", js_text_in(one->record, "verdict"));
 		js_put_text(line, "new_id", one->entry.id);
 		error = send(line, each, context);
 	}

@@ -35,7 +35,7 @@ static struct json *find_record(struct journal_reader *reader, const struct json
 		return NULL;
 	bool is_it = record && (id || js_get_integer(record, "seq", 0) == seq);
 	char last[ENTRY_ID_MAX];
-	int superseded = is_it ? successor_last(reader, record_text(record, "id"), last, fault) : 0;
+	int superseded = is_it ? successor_last(reader, js_text_in(record, "id"), last, fault) : 0;
 	if (!is_it)
 		fault_set(fault, ENOENT, _("there is no such entry; `assayctl list` shows the last ones"));
 	else if (superseded > 0)

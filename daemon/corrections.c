@@ -36,12 +36,6 @@ void corrections_free(struct corrections *corrections)
 	free(corrections);
 }
 
-static const char *text_in(const struct json *entry, const char *key)
-{
-	const char *text = js_get_text(entry, key);
-	return text ? text : "";
-}
-
 static bool holds(const char *payload, size_t length, const char *part)
 {
 	return memmem(payload, length, part, strlen(part)) != NULL;
@@ -71,10 +65,10 @@ void corrections_feed(struct corrections *corrections, const char *payload, size
 	struct json *entry = js_parse(payload, length, NULL);
 	if (!entry)
 		return;
-	if (*text_in(entry, "supersedes") && !*text_in(entry, "event"))
-		note(corrections, text_in(entry, "id"), text_in(entry, "supersedes"));
-	else if (*text_in(entry, "event"))
-		note(corrections, text_in(entry, "id"), "");
+	if (*js_text_in(entry, "supersedes") && !*js_text_in(entry, "event"))
+		note(corrections, js_text_in(entry, "id"), js_text_in(entry, "supersedes"));
+	else if (*js_text_in(entry, "event"))
+		note(corrections, js_text_in(entry, "id"), "");
 	js_free(entry);
 }
 
@@ -130,9 +124,9 @@ static enum entry_is look(struct corrections *corrections, const char *id, char 
 	}
 	if (!corrections->earlier || corrections->earlier(corrections->context, id, &entry) != 1)
 		return IS_UNKNOWN;
-	bool event = *text_in(entry, "event");
-	if (!event && strlen(text_in(entry, "supersedes")) < ENTRY_ID_MAX)
-		strcpy(of, text_in(entry, "supersedes"));
+	bool event = *js_text_in(entry, "event");
+	if (!event && strlen(js_text_in(entry, "supersedes")) < ENTRY_ID_MAX)
+		strcpy(of, js_text_in(entry, "supersedes"));
 	js_free(entry);
 	return event ? IS_EVENT : IS_RECORD;
 }
@@ -140,7 +134,7 @@ static enum entry_is look(struct corrections *corrections, const char *id, char 
 const char *corrections_original(struct corrections *corrections, const struct json *record)
 {
 	char of[ENTRY_ID_MAX];
-	const char *id = text_in(record, "id"), *supersedes = text_in(record, "supersedes");
+	const char *id = js_text_in(record, "id"), *supersedes = js_text_in(record, "supersedes");
 	sort(corrections);
 	strncpy(corrections->original, id, ENTRY_ID_MAX - 1);
 	strncpy(of, supersedes, ENTRY_ID_MAX - 1);

@@ -57,8 +57,7 @@ static FILE *create(const char *path)
 
 static void copy_text(const struct json *line, const char *key, char *into, size_t size)
 {
-	const char *text = js_get_text(line, key);
-	snprintf(into, size, "%s", text ? text : "");
+	snprintf(into, size, "%s", js_text_in(line, key));
 }
 
 static int begin(struct recorder *recorder, const struct json *line)

@@ -10,12 +10,6 @@ struct shown {
 	bool any;
 };
 
-static const char *text_in(const struct json *object, const char *key)
-{
-	const char *text = js_get_text(object, key);
-	return text ? text : "";
-}
-
 static int print_identity(void *context, const char *line, size_t length)
 {
 	struct shown *shown = context;
@@ -28,13 +22,13 @@ static int print_identity(void *context, const char *line, size_t length)
 	if (!identity)
 		return 1;
 	ctl_column(_("station"), 10);
-	printf("%s\n", text_in(identity, "station"));
+	printf("%s\n", js_text_in(identity, "station"));
 	ctl_column(_("epoch"), 10);
-	printf("%s (%s)\n", text_in(identity, "epoch"), text_in(identity, "hash"));
+	printf("%s (%s)\n", js_text_in(identity, "epoch"), js_text_in(identity, "hash"));
 	ctl_column(_("signature"), 10);
-	printf("%s\n", text_in(identity, "alg"));
+	printf("%s\n", js_text_in(identity, "alg"));
 	ctl_column(_("key"), 10);
-	printf("%s\n%s", text_in(identity, "key"), text_in(identity, "pem"));
+	printf("%s\n%s", js_text_in(identity, "key"), js_text_in(identity, "pem"));
 	js_free(identity);
 	return 0;
 }

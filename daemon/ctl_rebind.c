@@ -7,7 +7,6 @@
 
 #include "ctl.h"
 #include "program.h"
-#include "record_read.h"
 
 struct rebinding {
 	struct ctl ctl;
@@ -17,20 +16,20 @@ struct rebinding {
 
 static void print_sample(const struct json *sample)
 {
-	const char *no = record_text(sample, "no"), *name = record_text(sample, "name");
+	const char *no = js_text_in(sample, "no"), *name = js_text_in(sample, "name");
 	printf("%s%s%s", *no || *name ? no : _("no sample"), *no && *name ? " " : "", name);
-	if (*record_text(sample, "party"))
-		printf(" (%s)", record_text(sample, "party"));
+	if (*js_text_in(sample, "party"))
+		printf(" (%s)", js_text_in(sample, "party"));
 }
 
 static void print_corrected(const struct json *line)
 {
-	printf("%lld %s: ", (long long)js_get_integer(line, "seq", 0), record_text(line, "instrument"));
+	printf("%lld %s: ", (long long)js_get_integer(line, "seq", 0), js_text_in(line, "instrument"));
 	print_sample(js_get(line, "was"));
 	fputs(" -> ", stdout);
 	print_sample(js_get(line, "is"));
-	if (strcmp(record_text(line, "verdict_was"), record_text(line, "verdict")) != 0)
-		printf(_("; verdict %s -> %s"), record_text(line, "verdict_was"), record_text(line, "verdict"));
+	if (strcmp(js_text_in(line, "verdict_was"), js_text_in(line, "verdict")) != 0)
+		printf(_("; verdict %s -> %s"), js_text_in(line, "verdict_was"), js_text_in(line, "verdict"));
 	putchar('\n');
 }
 

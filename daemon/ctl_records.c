@@ -17,12 +17,6 @@ struct filter {
 	size_t shown;
 };
 
-static const char *text_in(const struct json *object, const char *key)
-{
-	const char *text = object ? js_get_text(object, key) : NULL;
-	return text ? text : "";
-}
-
 static const char *verdict_word(const char *verdict)
 {
 	static const struct {
@@ -42,7 +36,7 @@ static const char *verdict_word(const char *verdict)
 static const char *instrument_of(const struct json *entry)
 {
 	const struct json *instrument = js_get(entry, "instrument");
-	return js_is_object(instrument) ? text_in(instrument, "id") : text_in(entry, "instrument");
+	return js_is_object(instrument) ? js_text_in(instrument, "id") : js_text_in(entry, "instrument");
 }
 
 static void print_head(void)
@@ -68,35 +62,35 @@ static const char *superseding_word(const struct json *entry)
 static void print_record(const struct json *entry)
 {
 	const struct json *sample = js_get(entry, "sample"), *item = js_get(entry, "item");
-	const char *code = text_in(item, "code"), *kind = text_in(entry, "kind");
+	const char *code = js_text_in(item, "code"), *kind = js_text_in(entry, "kind");
 	char result[96], when[24];
-	snprintf(result, sizeof(result), "%s%s %s", text_in(entry, "qualifier"), text_in(entry, "value"),
-		text_in(entry, "unit"));
-	snprintf(when, sizeof(when), "%.19s", text_in(entry, "tested_at"));
+	snprintf(result, sizeof(result), "%s%s %s", js_text_in(entry, "qualifier"), js_text_in(entry, "value"),
+		js_text_in(entry, "unit"));
+	snprintf(when, sizeof(when), "%.19s", js_text_in(entry, "tested_at"));
 	char *separator = strchr(when, 'T');
 	if (separator)
 		*separator = ' ';
 	ctl_column(when, 19);
 	ctl_column(instrument_of(entry), 12);
-	ctl_column(text_in(sample, "no"), 14);
-	ctl_column(text_in(sample, "name"), 12);
-	ctl_column(code[0] ? code : text_in(item, "as_sent"), 10);
+	ctl_column(js_text_in(sample, "no"), 14);
+	ctl_column(js_text_in(sample, "name"), 12);
+	ctl_column(code[0] ? code : js_text_in(item, "as_sent"), 10);
 	ctl_column(result, 16);
-	printf("%s%s%s%s\n", verdict_word(text_in(entry, "verdict")), strcmp(kind, "sample") == 0 ? "" : " ",
+	printf("%s%s%s%s\n", verdict_word(js_text_in(entry, "verdict")), strcmp(kind, "sample") == 0 ? "" : " ",
 		strcmp(kind, "sample") == 0 ? "" : kind, superseding_word(entry));
 }
 
 static void print_event(const struct json *entry)
 {
 	char when[24];
-	snprintf(when, sizeof(when), "%.19s", text_in(entry, "at"));
+	snprintf(when, sizeof(when), "%.19s", js_text_in(entry, "at"));
 	char *separator = strchr(when, 'T');
 	if (separator)
 		*separator = ' ';
 	ctl_column(when, 19);
 	ctl_column(instrument_of(entry), 12);
-	const char *reason = text_in(entry, "reason");
-	printf("* %s%s%s\n", text_in(entry, "event"), *reason ? ": " : "", reason);
+	const char *reason = js_text_in(entry, "reason");
+	printf("* %s%s%s\n", js_text_in(entry, "event"), *reason ? ": " : "", reason);
 }
 
 static int print_entry(void *context, const char *line, size_t length)

@@ -12,12 +12,6 @@ struct showing {
 	size_t shown;
 };
 
-static const char *text_in(const struct json *object, const char *key)
-{
-	const char *text = js_get_text(object, key);
-	return text ? text : "";
-}
-
 static const char *state_words(const char *state)
 {
 	static const struct {
@@ -56,16 +50,16 @@ static int print_group(void *context, const char *line, size_t length)
 	if (!group)
 		return 1;
 	char when[24], tests[24];
-	snprintf(when, sizeof(when), "%.10s %.8s", text_in(group, "opened_at"), text_in(group, "opened_at") + 11);
+	snprintf(when, sizeof(when), "%.10s %.8s", js_text_in(group, "opened_at"), js_text_in(group, "opened_at") + 11);
 	snprintf(tests, sizeof(tests), "%zu", js_count(js_get(group, "members")));
 	if (showing->shown++ == 0)
 		print_head();
 	ctl_column(when, 19);
-	ctl_column(text_in(group, "sample_no"), 18);
-	ctl_column(text_in(group, "item"), 12);
+	ctl_column(js_text_in(group, "sample_no"), 18);
+	ctl_column(js_text_in(group, "item"), 12);
 	ctl_column(tests, 5);
-	ctl_column(text_in(group, "instrument"), 12);
-	printf("%s\n", state_words(text_in(group, "state")));
+	ctl_column(js_text_in(group, "instrument"), 12);
+	printf("%s\n", state_words(js_text_in(group, "state")));
 	js_free(group);
 	return 0;
 }
@@ -76,8 +70,8 @@ static int print_expected(void *context, const char *line, size_t length)
 	struct json *group = showing->ctl.json ? NULL : js_parse(line, length, NULL);
 	if (group)
 		printf(_("the next result of %s for %s, until %.19s, is a retest of %s\n"),
-			text_in(group, "instrument"), text_in(group, "item"), text_in(group, "until"),
-			text_in(group, "group"));
+			js_text_in(group, "instrument"), js_text_in(group, "item"), js_text_in(group, "until"),
+			js_text_in(group, "group"));
 	else
 		printf("%.*s\n", (int)length, line);
 	js_free(group);

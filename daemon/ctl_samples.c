@@ -204,19 +204,13 @@ struct listing {
 	size_t shown;
 };
 
-static const char *text_in(const struct json *object, const char *key)
-{
-	const char *text = js_get_text(object, key);
-	return text ? text : "";
-}
-
 /* "pr-1 0/1": waits there, so many of so many results have come. */
 static void print_next(const struct json *next)
 {
 	for (size_t i = 0; next && i < js_count(next); i++) {
 		const struct json *binding = js_at(next, i);
 		int64_t results = js_get_integer(binding, "results", 0);
-		printf("%s%s %lld/", i ? ", " : "", text_in(binding, "instrument"),
+		printf("%s%s %lld/", i ? ", " : "", js_text_in(binding, "instrument"),
 			(long long)js_get_integer(binding, "used", 0));
 		if (results)
 			printf("%lld", (long long)results);
@@ -248,15 +242,15 @@ static int print_sample(void *context, const char *line, size_t length)
 	if (!sample)
 		return 1;
 	char when[24], used[24];
-	snprintf(when, sizeof(when), "%.10s %.8s", text_in(sample, "at"), text_in(sample, "at") + 11);
+	snprintf(when, sizeof(when), "%.10s %.8s", js_text_in(sample, "at"), js_text_in(sample, "at") + 11);
 	snprintf(used, sizeof(used), "%lld", (long long)js_get_integer(sample, "used", 0));
 	if (listing->shown++ == 0)
 		print_head();
 	ctl_column(when, 19);
-	ctl_column(text_in(sample, "by"), 9);
-	ctl_column(text_in(sample, "no"), 18);
-	ctl_column(text_in(sample, "name"), 12);
-	ctl_column(*text_in(sample, "party") ? text_in(sample, "party") : text_in(sample, "uscc"), 20);
+	ctl_column(js_text_in(sample, "by"), 9);
+	ctl_column(js_text_in(sample, "no"), 18);
+	ctl_column(js_text_in(sample, "name"), 12);
+	ctl_column(*js_text_in(sample, "party") ? js_text_in(sample, "party") : js_text_in(sample, "uscc"), 20);
 	ctl_column(used, 5);
 	print_next(js_get(sample, "next"));
 	putchar('\n');

@@ -40,12 +40,6 @@ static void age_text(char *out, size_t size, int64_t seconds)
 		snprintf(out, size, _("%lld h ago"), (long long)(seconds / 3600));
 }
 
-static const char *text_of(const struct json *object, const char *key)
-{
-	const char *text = js_get_text(object, key);
-	return text ? text : "";
-}
-
 static void print_calibration(const struct json *calibration)
 {
 	const char *until = calibration ? js_get_text(calibration, "until") : NULL;
@@ -79,7 +73,7 @@ static void print_missing(const struct json *list)
 	for (size_t i = 0; list && i < js_count(list); i++) {
 		const struct json *it = js_at(list, i);
 		printf(_("    %lld samples of %s on %s without a valid control before them: measure one\n"),
-			(long long)js_get_integer(it, "samples", 0), text_of(it, "item"), text_of(it, "day"));
+			(long long)js_get_integer(it, "samples", 0), js_text_in(it, "item"), js_text_in(it, "day"));
 	}
 }
 
@@ -96,14 +90,14 @@ static void print_instrument(const char *id, const struct json *it, size_t width
 	ctl_column(stored, 8);
 	skew_text(skew, sizeof(skew), js_get(it, "clock"));
 	ctl_column(skew, 10);
-	printf("%s %s\n", text_of(it, "port"), text_of(it, "serial"));
+	printf("%s %s\n", js_text_in(it, "port"), js_text_in(it, "serial"));
 	if (js_get_text(it, "fault"))
 		printf("    %s\n", js_get_text(it, "fault"));
 	print_calibration(js_get(it, "calibration"));
 	print_missing(js_get(it, "control_missing"));
 	if (js_get_bool(js_get(it, "clock"), "alarm", false))
 		printf(_("    its clock is wrong since %.16s: set it at the instrument\n"),
-			text_of(js_get(it, "clock"), "since"));
+			js_text_in(js_get(it, "clock"), "since"));
 	long long none = js_get_integer(it, "blanks", 0);
 	if (none > 0)
 		printf(_("    %lld times it said itself that there is no result: overload, empty places, what is no test\n"),
@@ -117,10 +111,10 @@ static void print_target(const char *name, const struct json *it, size_t width)
 	ctl_column(name, width);
 	ctl_column(health_word(js_get_text(it, "state")), 10);
 	ctl_column(waiting, 14);
-	printf("%s\n", text_of(it, "broker"));
+	printf("%s\n", js_text_in(it, "broker"));
 	if (js_get_text(it, "fault"))
 		printf("    %s\n", js_get_text(it, "fault"));
-	if (strcmp(text_of(it, "receipts"), "none") == 0)
+	if (strcmp(js_text_in(it, "receipts"), "none") == 0)
 		printf("    %s\n",
 			_("no receipts: a record counts as delivered when the broker has it, not when the platform has"));
 }
@@ -174,8 +168,8 @@ static int print_status(void *context, const char *line, size_t length)
 	struct json *status = js_parse(line, length, &fault);
 	if (!status)
 		return ctl_fail(1, "%s", fault.text);
-	printf(_("station %s %s, assayd %s, journal %.8s at %lld, %lld days of room\n"), text_of(status, "station"),
-		text_of(status, "name"), text_of(status, "version"), text_of(status, "epoch"),
+	printf(_("station %s %s, assayd %s, journal %.8s at %lld, %lld days of room\n"), js_text_in(status, "station"),
+		js_text_in(status, "name"), js_text_in(status, "version"), js_text_in(status, "epoch"),
 		(long long)js_get_integer(status, "seq", 0), (long long)js_get_integer(status, "autonomy_days", 0));
 	if (!js_get_bool(status, "clock_synced", true))
 		printf("%s\n", _("the clock is not synchronised: records say so; check the network time service"));

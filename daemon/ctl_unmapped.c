@@ -36,12 +36,6 @@ struct list {
 	uint64_t through;
 };
 
-static const char *text_of(const struct json *object, const char *key)
-{
-	const char *text = object ? js_get_text(object, key) : NULL;
-	return text ? text : "";
-}
-
 static int keep_flagged(void *context, const struct stored *stored)
 {
 	struct list *list = context;
@@ -82,18 +76,18 @@ static struct word *word_for(struct list *list, const char *what, const char *te
 /* The item as the instrument said it, or as its section names it; "" when nobody said what was tested. */
 static const char *item_text(const struct json *record)
 {
-	const char *sent = text_of(js_get(record, "item"), "as_sent");
-	return *sent ? sent : text_of(js_get(record, "item"), "name");
+	const char *sent = js_text_in(js_get(record, "item"), "as_sent");
+	return *sent ? sent : js_text_in(js_get(record, "item"), "name");
 }
 
 static void count_word(struct list *list, const struct waiting *waiting, const char *what, const char *text)
 {
 	const struct json *record = waiting->record;
-	struct word *word = word_for(list, what, text, text_of(js_get(record, "instrument"), "id"));
+	struct word *word = word_for(list, what, text, js_text_in(js_get(record, "instrument"), "id"));
 	if (word->count++ == 0)
 		word->first_seq = waiting->seq;
 	word->last_seq = waiting->seq;
-	snprintf(word->last_at, sizeof(word->last_at), "%s", text_of(record, "received_at"));
+	snprintf(word->last_at, sizeof(word->last_at), "%s", js_text_in(record, "received_at"));
 }
 
 static void count_record(struct list *list, const struct waiting *waiting)
@@ -105,11 +99,11 @@ static void count_record(struct list *list, const struct waiting *waiting)
 		if (flag && strcmp(flag, "unmapped_item") == 0)
 			count_word(list, waiting, item, item_text(record));
 		else if (flag && strcmp(flag, "unmapped_unit") == 0)
-			count_word(list, waiting, unit, text_of(record, "unit"));
+			count_word(list, waiting, unit, js_text_in(record, "unit"));
 		else if (flag && strcmp(flag, "unmapped_basis") == 0)
-			count_word(list, waiting, basis, text_of(record, "basis"));
+			count_word(list, waiting, basis, js_text_in(record, "basis"));
 		else if (flag && strcmp(flag, "unmapped_sample") == 0)
-			count_word(list, waiting, sample, text_of(js_get(record, "sample"), "name"));
+			count_word(list, waiting, sample, js_text_in(js_get(record, "sample"), "name"));
 	}
 }
 

@@ -17,8 +17,6 @@ void facts_put(struct json *object, const struct sample_facts *facts)
 
 void facts_get(const struct json *object, struct sample_facts *facts)
 {
-	for (const struct fact *fact = facts_table; fact->name; fact++) {
-		const char *text = js_get_text(object, fact->name);
-		text_copy((char *)facts + fact->offset, fact->size, text ? text : "");
-	}
+	for (const struct fact *fact = facts_table; fact->name; fact++)
+		text_copy((char *)facts + fact->offset, fact->size, js_text_in(object, fact->name));
 }

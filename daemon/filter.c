@@ -29,9 +29,7 @@ static bool listed(const char *list, const char *text, bool prefixes)
 
 static const char *text_in(const struct json *record, const char *object, const char *key)
 {
-	const struct json *inner = object ? js_get(record, object) : record;
-	const char *text = js_is_object(inner) ? js_get_text(inner, key) : NULL;
-	return text ? text : "";
+	return js_text_in(object ? js_get(record, object) : record, key);
 }
 
 static bool sample_passes(const struct filter *filter, const struct json *sample)

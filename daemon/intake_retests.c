@@ -120,7 +120,7 @@ static bool same_test(const struct earlier *earlier, const struct json *record)
 	struct record_test test = record_test(record);
 	const struct tested *tested = earlier->tested;
 	struct entry successor = { .kind = ENTRY_RESULT };
-	ident_of_successor(successor.id, record_text(record, "id"), 0);
+	ident_of_successor(successor.id, js_text_in(record, "id"), 0);
 	return record_is_sample(record) && strcmp(test.sample_no, tested->sample_no) == 0 &&
 	       strcmp(test.item, tested->item) == 0 && strcmp(test.source, tested->source) == 0 &&
 	       samples_entry_known(earlier->batch->intake->samples, &successor, NULL) == 0;
@@ -134,7 +134,7 @@ static int take_earlier(void *context, const char *payload, size_t length)
 		struct retest_group *group = earlier->found;
 		const struct tested *tested = earlier->tested;
 		*group = (struct retest_group){ .opened_ms = earlier->batch->reception.received_ms, .member_count = 1 };
-		snprintf(group->name, sizeof(group->name), "%s", record_text(record, "id"));
+		snprintf(group->name, sizeof(group->name), "%s", js_text_in(record, "id"));
 		snprintf(group->sample_no, sizeof(group->sample_no), "%s", tested->sample_no);
 		snprintf(group->item, sizeof(group->item), "%s", tested->item);
 		snprintf(group->source, sizeof(group->source), "%s", tested->source);

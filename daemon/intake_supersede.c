@@ -121,15 +121,15 @@ static void fill_member(struct retest_member *member, const struct successor *on
 static void note(struct change *change, const struct successor *one, bool replaced)
 {
 	change->entry = &one->entry;
-	change->instrument = record_text(js_get(one->record, "instrument"), "id");
+	change->instrument = js_text_in(js_get(one->record, "instrument"), "id");
 	if (replaced)
-		js_append(change->superseded, js_new_text(record_text(one->old, "id")));
+		js_append(change->superseded, js_new_text(js_text_in(one->old, "id")));
 }
 
 static void leave(struct change *change, const struct successor *one)
 {
 	struct retest_group *group = &change->group;
-	struct retest_member *member = find_member(group, record_text(one->old, "id"));
+	struct retest_member *member = find_member(group, js_text_in(one->old, "id"));
 	size_t behind = (size_t)(&group->members[group->member_count] - (member + 1));
 	memmove(member, member + 1, behind * sizeof(*member));
 	group->member_count--;
@@ -140,16 +140,16 @@ static void leave(struct change *change, const struct successor *one)
 static bool same_test(const struct successor *one)
 {
 	struct record_test old = record_test(one->old), new = record_test(one->record);
-	const char *sent = record_text(js_get(one->old, "item"), "as_sent");
+	const char *sent = js_text_in(js_get(one->old, "item"), "as_sent");
 	return record_is_sample(one->old) && record_is_sample(one->record) &&
 	       strcmp(old.sample_no, new.sample_no) == 0 && strcmp(old.source, new.source) == 0 &&
 	       (strcmp(old.item, new.item) == 0 ||
-		       (*sent && strcmp(sent, record_text(js_get(one->record, "item"), "as_sent")) == 0));
+		       (*sent && strcmp(sent, js_text_in(js_get(one->record, "item"), "as_sent")) == 0));
 }
 
 static void stay(struct change *change, const struct successor *one)
 {
-	fill_member(find_member(&change->group, record_text(one->old, "id")), one);
+	fill_member(find_member(&change->group, js_text_in(one->old, "id")), one);
 	snprintf(change->group.item, sizeof(change->group.item), "%s", record_test(one->record).item);
 	note(change, one, true);
 }
@@ -164,7 +164,7 @@ static int join(struct supersession *all, struct successor *one, bool moved, str
 		return 0;
 	js_remove(one->record, "retest_of");
 	js_put_integer(one->record, "test_seq", 1);
-	int error = group_for(all, &test, record_time(record_text(one->record, "received_at")), &change, fault);
+	int error = group_for(all, &test, record_time(js_text_in(one->record, "received_at")), &change, fault);
 	if (error)
 		return error;
 	if (change && change->group.member_count == RETEST_MEMBERS_MAX)
@@ -185,7 +185,7 @@ static int take_place(struct supersession *all, struct successor *one, struct fa
 {
 	struct change *old;
 	bool same = same_test(one);
-	int error = group_with(all, record_text(one->old, "id"), &old, fault);
+	int error = group_with(all, js_text_in(one->old, "id"), &old, fault);
 	if (error)
 		return error;
 	if (old && same) {

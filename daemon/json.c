@@ -164,6 +164,12 @@ const char *js_get_text(const struct json *object, const char *key)
 	return js_text_of(js_get(object, key));
 }
 
+const char *js_text_in(const struct json *object, const char *key)
+{
+	const char *text = js_get_text(object, key);
+	return text ? text : "";
+}
+
 int64_t js_get_integer(const struct json *object, const char *key, int64_t fallback)
 {
 	const struct json *value = js_get(object, key);

@@ -38,6 +38,7 @@ void js_append(struct json *array, struct json *value); /* takes `value` over */
 /* Read. Getters give NULL, the fallback, or 0 when the member is missing or of another type. */
 struct json *js_get(const struct json *object, const char *key); /* borrowed */
 const char *js_get_text(const struct json *object, const char *key);
+const char *js_text_in(const struct json *object, const char *key); /* "" instead of NULL, also without an object */
 int64_t js_get_integer(const struct json *object, const char *key, int64_t fallback);
 bool js_get_bool(const struct json *object, const char *key, bool fallback);
 bool js_is_object(const struct json *value);

@@ -225,24 +225,18 @@ void quality_leave(struct quality *quality)
 	pthread_rwlock_unlock(&quality->within);
 }
 
-static const char *text_of(const struct json *object, const char *key)
-{
-	const char *text = object ? js_get_text(object, key) : NULL;
-	return text ? text : "";
-}
-
 static void read_control(const struct json *told, struct measured_control *ret)
 {
 	*ret = (struct measured_control){ .at_ms = js_get_integer(told, "at_ms", 0) };
-	snprintf(ret->id, sizeof(ret->id), "%s", text_of(told, "id"));
+	snprintf(ret->id, sizeof(ret->id), "%s", js_text_in(told, "id"));
 	for (enum kind kind = KIND_SAMPLE; kind <= KIND_CALIBRATION; kind++)
-		if (strcmp(kind_name(kind), text_of(told, "kind")) == 0)
+		if (strcmp(kind_name(kind), js_text_in(told, "kind")) == 0)
 			ret->kind = kind;
 	for (enum verdict verdict = VERDICT_NONE; verdict <= VERDICT_INVALID; verdict++)
-		if (strcmp(verdict_name(verdict), text_of(told, "expected")) == 0)
+		if (strcmp(verdict_name(verdict), js_text_in(told, "expected")) == 0)
 			ret->expected = verdict;
 	for (enum control_state state = CONTROL_NONE; state <= CONTROL_FAILED; state++)
-		if (strcmp(control_state_name(state), text_of(told, "state")) == 0)
+		if (strcmp(control_state_name(state), js_text_in(told, "state")) == 0)
 			ret->state = state;
 }
 
@@ -260,8 +254,8 @@ static void read_series(struct db_query *row, struct series *ret)
 		read_control(js_at(list, i), &ret->list[ret->count++]);
 	ret->samples = (long)js_get_integer(kept, "samples", 0);
 	ret->counted_ms = js_get_integer(kept, "counted_ms", 0);
-	snprintf(ret->day, sizeof(ret->day), "%s", text_of(kept, "day"));
-	snprintf(ret->first, sizeof(ret->first), "%s", text_of(kept, "first"));
+	snprintf(ret->day, sizeof(ret->day), "%s", js_text_in(kept, "day"));
+	snprintf(ret->first, sizeof(ret->first), "%s", js_text_in(kept, "first"));
 	js_free(kept);
 }
 

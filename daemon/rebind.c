@@ -35,17 +35,16 @@ static void judge_again(
 {
 	const struct json *instrument = js_get(record, "instrument");
 	struct reception reception = record_reception(record);
-	struct instrument_config from = { .driver = driver_by_name(record_text(instrument, "driver")) };
-	snprintf(from.id, sizeof(from.id), "%s", record_text(instrument, "id"));
-	snprintf(from.profile_name, sizeof(from.profile_name), "%s", record_text(instrument, "profile"));
+	struct instrument_config from = { .driver = driver_by_name(js_text_in(instrument, "driver")) };
+	snprintf(from.id, sizeof(from.id), "%s", js_text_in(instrument, "id"));
+	snprintf(from.profile_name, sizeof(from.profile_name), "%s", js_text_in(instrument, "profile"));
 	judge(config, &from, reading, &reception, ret);
 }
 
 static bool same_limit(const struct limit *limit, const struct json *told)
 {
-	return strcmp(limit->op, record_text(told, "op")) == 0 &&
-	       strcmp(limit->value, record_text(told, "value")) == 0 &&
-	       strcmp(limit->source, record_text(told, "source")) == 0;
+	return strcmp(limit->op, js_text_in(told, "op")) == 0 && strcmp(limit->value, js_text_in(told, "value")) == 0 &&
+	       strcmp(limit->source, js_text_in(told, "source")) == 0;
 }
 
 static bool same_judgement(const struct judgement *a, const struct judgement *b)
@@ -130,7 +129,7 @@ struct json *rebind_record(const struct config *config, const struct json *old, 
 	struct json *record = js_copy(old);
 	for (size_t i = 0; i < sizeof(head) / sizeof(*head); i++)
 		js_remove(record, head[i]);
-	js_put_text(record, "supersedes", record_text(old, "id"));
+	js_put_text(record, "supersedes", js_text_in(old, "id"));
 	put_sample(record, rebinding->to);
 	put_correction(record, old, rebinding);
 	judge_sample(config, old, record);

@@ -7,12 +7,6 @@
 #include "../drivers/text.h"
 #include "rule.h"
 
-const char *record_text(const struct json *object, const char *key)
-{
-	const char *text = object ? js_get_text(object, key) : NULL;
-	return text ? text : "";
-}
-
 bool record_has_flag(const struct json *record, const char *flag)
 {
 	const struct json *flags = js_get(record, "flags");
@@ -26,7 +20,7 @@ bool record_has_flag(const struct json *record, const char *flag)
 
 enum verdict record_verdict(const struct json *record)
 {
-	const char *text = record_text(record, "verdict");
+	const char *text = js_text_in(record, "verdict");
 	for (int verdict = VERDICT_NONE; verdict <= VERDICT_INVALID; verdict++)
 		if (strcmp(verdict_name((enum verdict)verdict), text) == 0)
 			return (enum verdict)verdict;
@@ -35,7 +29,7 @@ enum verdict record_verdict(const struct json *record)
 
 bool record_is_sample(const struct json *record)
 {
-	return strcmp(record_text(record, "kind"), kind_name(KIND_SAMPLE)) == 0;
+	return strcmp(js_text_in(record, "kind"), kind_name(KIND_SAMPLE)) == 0;
 }
 
 int64_t record_time(const char *text)
@@ -60,8 +54,8 @@ int64_t record_time(const char *text)
 static struct skew_known skew_of(const struct json *old)
 {
 	const struct json *clock = js_get(old, "clock");
-	struct skew_known known = { .by = skew_by_word(record_text(clock, "skew_by")) };
-	if (known.by == SKEW_UNKNOWN && *record_text(js_get(old, "said"), "clock"))
+	struct skew_known known = { .by = skew_by_word(js_text_in(clock, "skew_by")) };
+	if (known.by == SKEW_UNKNOWN && *js_text_in(js_get(old, "said"), "clock"))
 		known.by = SKEW_BY_CLOCK; /* of a gateway that did not write down how it was known */
 	if (known.by == SKEW_BY_FUTURE || !js_get(clock, "skew_s"))
 		known.by = SKEW_UNKNOWN;
@@ -71,9 +65,9 @@ static struct skew_known skew_of(const struct json *old)
 
 struct reception record_reception(const struct json *entry)
 {
-	const char *received = record_text(entry, "received_at");
+	const char *received = js_text_in(entry, "received_at");
 	return (struct reception){
-		.received_ms = record_time(*received ? received : record_text(entry, "at")),
+		.received_ms = record_time(*received ? received : js_text_in(entry, "at")),
 		.clock_synced = js_get_bool(js_get(entry, "clock"), "synced", false),
 		.up_ms = js_get_integer(js_get(entry, "clock"), "up_ms", 0),
 		.skew = skew_of(entry),
@@ -83,19 +77,19 @@ struct reception record_reception(const struct json *entry)
 struct record_test record_test(const struct json *record)
 {
 	const struct json *sample = js_get(record, "sample"), *item = js_get(record, "item");
-	const char *code = record_text(item, "code");
+	const char *code = js_text_in(item, "code");
 	return (struct record_test){
-		.sample_no = record_text(sample, "no"),
-		.item = *code ? code : record_text(item, "as_sent"),
-		.source = *record_text(sample, "registered_by") ? "" : record_text(js_get(record, "instrument"), "id"),
+		.sample_no = js_text_in(sample, "no"),
+		.item = *code ? code : js_text_in(item, "as_sent"),
+		.source = *js_text_in(sample, "registered_by") ? "" : js_text_in(js_get(record, "instrument"), "id"),
 	};
 }
 
 /* Said by whoever judged it, else by the instrument, else by what a control or blank is. */
 static enum verdict expected_of(const struct json *record, enum kind kind)
 {
-	const char *words[] = { record_text(js_get(record, "qc"), "expected"),
-		record_text(js_get(record, "said"), kind_name(kind)) };
+	const char *words[] = { js_text_in(js_get(record, "qc"), "expected"),
+		js_text_in(js_get(record, "said"), kind_name(kind)) };
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		for (enum verdict verdict = VERDICT_NEGATIVE; verdict <= VERDICT_POSITIVE; verdict++)
 			if (strcmp(words[i], verdict_name(verdict)) == 0)
@@ -105,14 +99,14 @@ static enum verdict expected_of(const struct json *record, enum kind kind)
 
 bool record_control(const struct json *record, struct measured_control *ret)
 {
-	const char *kind = record_text(record, "kind"), *state = record_text(js_get(record, "qc"), "state");
+	const char *kind = js_text_in(record, "kind"), *state = js_text_in(js_get(record, "qc"), "state");
 	*ret = (struct measured_control){ .state = CONTROL_UNJUDGED };
 	for (enum kind each = KIND_BLANK; each <= KIND_CALIBRATION; each++)
 		if (strcmp(kind_name(each), kind) == 0)
 			ret->kind = each;
 	if (ret->kind == KIND_SAMPLE)
 		return false;
-	snprintf(ret->id, sizeof(ret->id), "%s", record_text(record, "id"));
+	snprintf(ret->id, sizeof(ret->id), "%s", js_text_in(record, "id"));
 	if (ret->kind == KIND_CALIBRATION)
 		ret->state = CONTROL_NONE;
 	else
@@ -120,16 +114,16 @@ bool record_control(const struct json *record, struct measured_control *ret)
 	for (enum control_state each = CONTROL_VALID; each <= CONTROL_FAILED; each++)
 		if (strcmp(control_state_name(each), state) == 0)
 			ret->state = each;
-	bool trusted = *record_text(record, "tested_at") && !record_has_flag(record, "clock_suspect");
-	ret->at_ms = record_time(record_text(record, trusted ? "tested_at" : "received_at"));
+	bool trusted = *js_text_in(record, "tested_at") && !record_has_flag(record, "clock_suspect");
+	ret->at_ms = record_time(js_text_in(record, trusted ? "tested_at" : "received_at"));
 	return ret->at_ms > 0;
 }
 
 bool record_people_named_it(const struct json *record)
 {
 	const struct json *sample = js_get(record, "sample");
-	const char *by = record_text(sample, "bound_by");
-	return js_get(record, "correction") || *record_text(sample, "registered_by") || js_get(sample, "registered") ||
+	const char *by = js_text_in(sample, "bound_by");
+	return js_get(record, "correction") || *js_text_in(sample, "registered_by") || js_get(sample, "registered") ||
 	       (*by && strcmp(by, "instrument") != 0);
 }
 
@@ -165,9 +159,9 @@ static void read_named(const struct json *record, struct reading *ret)
 	const struct json *signals = js_get(record, "signals"), *said = js_get(record, "said");
 	const char *key;
 	for (size_t i = 0; js_member(signals, i, &key); i++)
-		reading_signal(ret, key, record_text(signals, key));
+		reading_signal(ret, key, js_text_in(signals, key));
 	for (size_t i = 0; js_member(said, i, &key); i++)
-		reading_said(ret, key, record_text(said, key));
+		reading_said(ret, key, js_text_in(said, key));
 }
 
 static void read_marks(const struct json *record, struct reading *ret)
@@ -179,11 +173,11 @@ static void read_marks(const struct json *record, struct reading *ret)
 
 static void read_sample(const struct json *sample, struct reading *ret)
 {
-	COPY(ret->sample_no, record_text(sample, "no"), "");
-	COPY(ret->sample_name, record_text(sample, "name"), "");
-	COPY(ret->sample_category, record_text(sample, "category"), "");
-	COPY(ret->party, record_text(sample, "party"), "");
-	COPY(ret->origin, record_text(sample, "origin"), "");
+	COPY(ret->sample_no, js_text_in(sample, "no"), "");
+	COPY(ret->sample_name, js_text_in(sample, "name"), "");
+	COPY(ret->sample_category, js_text_in(sample, "category"), "");
+	COPY(ret->party, js_text_in(sample, "party"), "");
+	COPY(ret->origin, js_text_in(sample, "origin"), "");
 }
 
 void record_as_reading(const struct json *record, bool limit_said, struct reading *ret)
@@ -192,29 +186,29 @@ void record_as_reading(const struct json *record, bool limit_said, struct readin
 	const struct json *limit = js_get(record, "limit");
 	char other[160];
 	*ret = (struct reading){ .channel = -1 };
-	while (ret->kind < KIND_CALIBRATION && strcmp(kind_name(ret->kind), record_text(record, "kind")) != 0)
+	while (ret->kind < KIND_CALIBRATION && strcmp(kind_name(ret->kind), js_text_in(record, "kind")) != 0)
 		ret->kind++;
-	if (strcmp(record_text(record, "verdict_by"), "instrument") == 0)
+	if (strcmp(js_text_in(record, "verdict_by"), "instrument") == 0)
 		ret->verdict = record_verdict(record);
-	COPY(ret->item, record_text(item, "code"), record_text(item, "as_sent"));
-	COPY(ret->basis, record_text(record, "basis"), "");
-	COPY(other, record_text(said, "value"), record_text(record, "value_as_sent"));
-	COPY(ret->value, record_text(record, "value"), other);
-	COPY(ret->value_as_sent, record_text(record, "value_as_sent"), "");
-	COPY(ret->qualifier, record_text(record, "qualifier"), record_text(said, "qualifier"));
-	COPY(ret->unit, record_text(record, "unit_as_sent"), record_text(record, "unit"));
-	snprintf(other, sizeof(other), "%.19s", record_text(record, "tested_at"));
-	COPY(ret->tested_at, other, record_text(said, "tested_at"));
-	ret->year_inferred = js_get(record, "tested_at") && *record_text(said, "time_without_year");
-	if (strlen(record_text(record, "tested_at")) > 19)
-		COPY(ret->tested_zone, record_text(record, "tested_at") + 19, "");
-	if (*record_text(said, "limit")) {
-		read_limit(record_text(said, "limit"), ret);
+	COPY(ret->item, js_text_in(item, "code"), js_text_in(item, "as_sent"));
+	COPY(ret->basis, js_text_in(record, "basis"), "");
+	COPY(other, js_text_in(said, "value"), js_text_in(record, "value_as_sent"));
+	COPY(ret->value, js_text_in(record, "value"), other);
+	COPY(ret->value_as_sent, js_text_in(record, "value_as_sent"), "");
+	COPY(ret->qualifier, js_text_in(record, "qualifier"), js_text_in(said, "qualifier"));
+	COPY(ret->unit, js_text_in(record, "unit_as_sent"), js_text_in(record, "unit"));
+	snprintf(other, sizeof(other), "%.19s", js_text_in(record, "tested_at"));
+	COPY(ret->tested_at, other, js_text_in(said, "tested_at"));
+	ret->year_inferred = js_get(record, "tested_at") && *js_text_in(said, "time_without_year");
+	if (strlen(js_text_in(record, "tested_at")) > 19)
+		COPY(ret->tested_zone, js_text_in(record, "tested_at") + 19, "");
+	if (*js_text_in(said, "limit")) {
+		read_limit(js_text_in(said, "limit"), ret);
 	} else if (limit_said) {
-		COPY(ret->limit_op, record_text(limit, "op"), "");
-		COPY(ret->limit_value, record_text(limit, "value"), "");
-		COPY(ret->limit_unit, record_text(limit, "unit"), "");
-		COPY(ret->limit_source, record_text(limit, "source"), "");
+		COPY(ret->limit_op, js_text_in(limit, "op"), "");
+		COPY(ret->limit_value, js_text_in(limit, "value"), "");
+		COPY(ret->limit_unit, js_text_in(limit, "unit"), "");
+		COPY(ret->limit_source, js_text_in(limit, "source"), "");
 	}
 	read_sample(js_get(record, "sample"), ret);
 	read_named(record, ret);

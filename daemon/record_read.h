@@ -7,8 +7,6 @@
 #include "json.h"
 #include "record.h"
 
-/* A text member; "" when it is not there, or there is no object. */
-const char *record_text(const struct json *object, const char *key);
 bool record_has_flag(const struct json *record, const char *flag);
 enum verdict record_verdict(const struct json *record); /* NONE where it says none */
 bool record_is_sample(const struct json *record);       /* its kind; false for an event */

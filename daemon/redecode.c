@@ -49,8 +49,8 @@ struct worker {
 
 static const char *instrument_id(const struct worker *worker)
 {
-	return worker->event ? record_text(worker->old, "instrument")
-	                     : record_text(js_get(worker->old, "instrument"), "id");
+	return worker->event ? js_text_in(worker->old, "instrument")
+	                     : js_text_in(js_get(worker->old, "instrument"), "id");
 }
 
 /* The instrument as it is configured today, with the profile to be tried; false when it is not that instrument any
@@ -58,7 +58,7 @@ static const char *instrument_id(const struct worker *worker)
 static bool find_instrument(struct worker *worker)
 {
 	const struct redecode *wish = worker->wish;
-	const char *driver = record_text(js_get(worker->old, "instrument"), "driver");
+	const char *driver = js_text_in(js_get(worker->old, "instrument"), "driver");
 	for (size_t i = 0; i < wish->config->instrument_count; i++) {
 		const struct instrument_config *found = &wish->config->instruments[i];
 		if (strcmp(found->id, instrument_id(worker)) != 0)
@@ -76,7 +76,7 @@ static bool find_instrument(struct worker *worker)
 
 static bool read_raw(struct worker *worker)
 {
-	const char *base64 = record_text(worker->old, "raw");
+	const char *base64 = js_text_in(worker->old, "raw");
 	worker->raw = malloc(strlen(base64) + 1);
 	if (!worker->raw)
 		abort();
@@ -115,10 +115,10 @@ static void copy_maker(const struct json *old, struct maker *maker)
 		size_t size;
 		const char *text;
 	} texts[] = {
-		{ maker->maker, sizeof(maker->maker), record_text(instrument, "maker") },
-		{ maker->model, sizeof(maker->model), record_text(instrument, "model") },
-		{ maker->serial, sizeof(maker->serial), record_text(instrument, "serial") },
-		{ maker->firmware, sizeof(maker->firmware), record_text(said, "firmware") },
+		{ maker->maker, sizeof(maker->maker), js_text_in(instrument, "maker") },
+		{ maker->model, sizeof(maker->model), js_text_in(instrument, "model") },
+		{ maker->serial, sizeof(maker->serial), js_text_in(instrument, "serial") },
+		{ maker->firmware, sizeof(maker->firmware), js_text_in(said, "firmware") },
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (!*texts[i].into)
@@ -160,13 +160,13 @@ static void carry_calibration(const struct json *old, struct json *new)
  * its clock and the running number by which it was asked for. */
 static void carry_over(const struct json *old, struct json *new)
 {
-	const char *clock = record_text(js_get(old, "said"), "clock");
+	const char *clock = js_text_in(js_get(old, "said"), "clock");
 	if (*clock && !js_get(new, "said"))
 		js_put(new, "said", js_new_object());
 	if (*clock && !js_get(js_get(new, "said"), "clock"))
 		js_put_text(js_get(new, "said"), "clock", clock);
 	if (!js_get(new, "instrument_seq"))
-		js_put_text_if(new, "instrument_seq", record_text(old, "instrument_seq"));
+		js_put_text_if(new, "instrument_seq", js_text_in(old, "instrument_seq"));
 	static const char *const keys[] = { "test_seq", "retest_of", "correction" };
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (js_get(old, keys[i]))
@@ -202,7 +202,7 @@ static void complete_sample(const struct json *old, struct reading *reading)
 		return;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (corrected || !*texts[i].into)
-			text_copy(texts[i].into, texts[i].size, record_text(sample, texts[i].key));
+			text_copy(texts[i].into, texts[i].size, js_text_in(sample, texts[i].key));
 }
 
 static void make_record(struct worker *worker, const struct maker *maker, const struct reading *said)
@@ -316,7 +316,7 @@ static void compare_event(struct worker *worker)
 static void look_at(struct worker *worker)
 {
 	const struct redecode *wish = worker->wish;
-	if (worker->event && strcmp(record_text(worker->old, "event"), "undecodable") != 0)
+	if (worker->event && strcmp(js_text_in(worker->old, "event"), "undecodable") != 0)
 		return;
 	if (!js_get(worker->old, "raw") || (wish->instrument && strcmp(wish->instrument, instrument_id(worker)) != 0))
 		return;

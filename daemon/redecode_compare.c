@@ -80,12 +80,12 @@ void redecode_raw(const struct instrument_config *config, const struct reading *
 void redecode_before(const struct json *record, struct reading *ret_before)
 {
 	const struct json *said = js_get(record, "said");
-	const char *unit = record_text(record, "unit_as_sent"), *key;
+	const char *unit = js_text_in(record, "unit_as_sent"), *key;
 	*ret_before = (struct reading){ .channel = -1 };
-	snprintf(ret_before->item, sizeof(ret_before->item), "%s", record_text(js_get(record, "item"), "as_sent"));
-	snprintf(ret_before->unit, sizeof(ret_before->unit), "%s", *unit ? unit : record_text(record, "unit"));
+	snprintf(ret_before->item, sizeof(ret_before->item), "%s", js_text_in(js_get(record, "item"), "as_sent"));
+	snprintf(ret_before->unit, sizeof(ret_before->unit), "%s", *unit ? unit : js_text_in(record, "unit"));
 	for (size_t i = 0; js_member(said, i, &key); i++)
-		reading_said(ret_before, key, record_text(said, key));
+		reading_said(ret_before, key, js_text_in(said, key));
 }
 
 /* --- comparing -----------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ static struct json *sample_of(const struct json *record)
 	static const char *const keys[] = { "no", "name", "category", "party", "origin" };
 	struct json *sample = js_new_object();
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		js_put_text_if(sample, keys[i], record_text(js_get(record, "sample"), keys[i]));
+		js_put_text_if(sample, keys[i], js_text_in(js_get(record, "sample"), keys[i]));
 	return sample;
 }
 
@@ -120,9 +120,9 @@ static struct json *word_of(const struct json *record, bool with_sample)
 			js_put(word, members[i], js_copy(js_get(record, members[i])));
 	if (with_sample)
 		js_put(word, "sample", sample_of(record));
-	js_put_text_if(word, "item", record_text(js_get(record, "item"), "as_sent"));
-	if (strcmp(record_text(record, "verdict_by"), "instrument") == 0)
-		js_put_text_if(word, "verdict", record_text(record, "verdict"));
+	js_put_text_if(word, "item", js_text_in(js_get(record, "item"), "as_sent"));
+	if (strcmp(js_text_in(record, "verdict_by"), "instrument") == 0)
+		js_put_text_if(word, "verdict", js_text_in(record, "verdict"));
 	const char *key;
 	for (size_t i = 0; js_member(js_get(record, "said"), i, &key); i++)
 		if (!no_word_of_its_own(key))
@@ -178,17 +178,17 @@ static bool same_channel(const struct json *a, const struct json *b)
 
 static bool same_number(const struct json *a, const struct json *b)
 {
-	return strcmp(record_text(a, "instrument_seq"), record_text(b, "instrument_seq")) == 0;
+	return strcmp(js_text_in(a, "instrument_seq"), js_text_in(b, "instrument_seq")) == 0;
 }
 
 static bool same_item(const struct json *a, const struct json *b)
 {
-	return strcmp(record_text(js_get(a, "item"), "as_sent"), record_text(js_get(b, "item"), "as_sent")) == 0;
+	return strcmp(js_text_in(js_get(a, "item"), "as_sent"), js_text_in(js_get(b, "item"), "as_sent")) == 0;
 }
 
 static bool same_value(const struct json *a, const struct json *b)
 {
-	return strcmp(record_text(a, "value_as_sent"), record_text(b, "value_as_sent")) == 0;
+	return strcmp(js_text_in(a, "value_as_sent"), js_text_in(b, "value_as_sent")) == 0;
 }
 
 /* By one sign after the other; a sign that fits none of those left says nothing, because it may be what was wrong. */

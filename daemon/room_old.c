@@ -77,7 +77,7 @@ static void take_event(struct old *old, const struct stored *entry)
 
 static struct series *series_of(struct old *old, const struct json *record)
 {
-	const char *instrument = record_text(js_get(record, "instrument"), "id"), *item = record_test(record).item;
+	const char *instrument = js_text_in(js_get(record, "instrument"), "id"), *item = record_test(record).item;
 	for (size_t i = 0; i < old->series_count; i++)
 		if (strcmp(old->series[i].instrument, instrument) == 0 && strcmp(old->series[i].item, item) == 0)
 			return &old->series[i];

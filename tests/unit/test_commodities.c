@@ -98,16 +98,16 @@ static void a_limit_of_a_group_is_the_limit_of_its_members(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct json *record = record_of(rows[i].name, rows[i].category);
-		assert_string_equal(record_text(js_get(record, "commodity"), "name"), rows[i].commodity);
+		assert_string_equal(js_text_in(js_get(record, "commodity"), "name"), rows[i].commodity);
 		assert_int_equal(record_has_flag(record, "unmapped_sample"), rows[i].unmapped);
 		if (*rows[i].source)
-			assert_string_equal(record_text(js_get(record, "limit"), "source"), rows[i].source);
-		assert_string_equal(record_text(js_get(record, "sample"), "name"), rows[i].name); /* as it was said */
+			assert_string_equal(js_text_in(js_get(record, "limit"), "source"), rows[i].source);
+		assert_string_equal(js_text_in(js_get(record, "sample"), "name"), rows[i].name); /* as it was said */
 		js_free(record);
 	}
 	struct json *record = record_of("波菜", "");
-	assert_string_equal(record_text(js_get(record, "commodity"), "code"), "FD-7");
-	assert_string_equal(record_text(js_get(record, "commodity"), "category"), "蔬菜");
+	assert_string_equal(js_text_in(js_get(record, "commodity"), "code"), "FD-7");
+	assert_string_equal(js_text_in(js_get(record, "commodity"), "category"), "蔬菜");
 	js_free(record);
 }
 
@@ -128,9 +128,9 @@ static void a_corrected_sample_brings_its_commodity(void **state)
 	struct rebinding rebinding = { .to = &right, .by = "x", .why = "y" };
 	(void)state;
 	struct json *old = record_of("", ""), *new = rebind_record(&config, old, &rebinding);
-	assert_string_equal(record_text(js_get(new, "commodity"), "code"), "FD-7");
+	assert_string_equal(js_text_in(js_get(new, "commodity"), "code"), "FD-7");
 	assert_false(record_has_flag(new, "unmapped_sample"));
-	assert_string_equal(record_text(js_get(new, "limit"), "source"), "group");
+	assert_string_equal(js_text_in(js_get(new, "limit"), "source"), "group");
 	rebinding.to = NULL;
 	struct json *nobodys = rebind_record(&config, new, &rebinding);
 	assert_null(js_get(nobodys, "commodity"));

@@ -12,7 +12,7 @@ static void prepare(struct room *room, uint64_t seq, const char *verdict, const 
 	struct json *old = js_copy(entry(room, seq)), *record = js_copy(old), *flags = js_new_array();
 	for (size_t i = 0; i < sizeof(head) / sizeof(*head); i++)
 		js_remove(record, head[i]);
-	js_put_text(record, "supersedes", record_text(old, "id"));
+	js_put_text(record, "supersedes", js_text_in(old, "id"));
 	js_put_text(record, "verdict", verdict);
 	if (strcmp(verdict, "positive") == 0)
 		js_append(flags, js_new_text("retest_required"));
@@ -20,7 +20,7 @@ static void prepare(struct room *room, uint64_t seq, const char *verdict, const 
 	if (sample_no)
 		js_put_text(js_get(record, "sample"), "no", sample_no);
 	*ret = (struct successor){ .old = old, .record = record, .entry.kind = ENTRY_RESULT };
-	ident_of_successor(ret->entry.id, record_text(old, "id"), 0);
+	ident_of_successor(ret->entry.id, js_text_in(old, "id"), 0);
 }
 
 static void forget(struct successor *list, size_t count)
@@ -51,7 +51,7 @@ static void expect_group(struct room *room, const char *state, size_t members, b
 
 static void id_of(struct room *room, uint64_t seq, char out[static ENTRY_ID_MAX])
 {
-	snprintf(out, ENTRY_ID_MAX, "%s", record_text(entry(room, seq), "id"));
+	snprintf(out, ENTRY_ID_MAX, "%s", js_text_in(entry(room, seq), "id"));
 }
 
 static void what_becomes_positive_opens_a_group(void **state)
@@ -62,7 +62,7 @@ static void what_becomes_positive_opens_a_group(void **state)
 	uint64_t seq = supersede(room, 1, "positive", NULL);
 	expect_group(room, "retest_required", 1, false);
 	id_of(room, seq, id);
-	assert_string_equal(record_text(last_event(room, "retest_group"), "group"), id);
+	assert_string_equal(js_text_in(last_event(room, "retest_group"), "group"), id);
 	assert_null(js_get(room->record, "superseded")); /* the old one was in none */
 	assert_int_equal(tested(room, 0, "S-1", "60.00"), 2);
 }
@@ -76,9 +76,9 @@ static void what_stops_being_positive_closes_its_group(void **state)
 	tested(room, 0, "S-1", "12.00");
 	supersede(room, 1, "negative", NULL);
 	expect_group(room, "first", 2, true);
-	assert_string_equal(record_text(room->record, "group"), first);
+	assert_string_equal(js_text_in(room->record, "group"), first);
 	assert_string_equal(js_text_of(js_at(js_get(room->record, "superseded"), 0)), first);
-	assert_string_equal(record_text(entry(room, 1), "verdict"), "positive");
+	assert_string_equal(js_text_in(entry(room, 1), "verdict"), "positive");
 	assert_false(retests_any(room->retests));
 	assert_int_equal(tested(room, 0, "S-1", "12.00"), 1);
 }
@@ -92,15 +92,15 @@ static void a_member_is_replaced_where_it_stands_and_the_group_keeps_its_name(vo
 	tested(room, 0, "S-1", "64.00");
 	uint64_t seq = supersede(room, 1, "positive", NULL);
 	expect_group(room, "retest_required", 2, false);
-	assert_string_equal(record_text(room->record, "group"), first);
+	assert_string_equal(js_text_in(room->record, "group"), first);
 	id_of(room, seq, now);
-	assert_string_equal(record_text(js_at(js_get(last_event(room, "retest_group"), "members"), 0), "id"), now);
+	assert_string_equal(js_text_in(js_at(js_get(last_event(room, "retest_group"), "members"), 0), "id"), now);
 	assert_int_equal(tested(room, 0, "S-1", "65.00"), 3);
-	assert_string_equal(record_text(room->record, "retest_of"), first);
+	assert_string_equal(js_text_in(room->record, "retest_of"), first);
 	assert_string_equal(state_told(room), "confirmed_positive");
 	seq = supersede(room, 3, "negative", NULL); /* a retest that was read wrongly */
 	assert_string_equal(state_told(room), "overturned");
-	assert_string_equal(record_text(entry(room, seq), "retest_of"), first);
+	assert_string_equal(js_text_in(entry(room, seq), "retest_of"), first);
 	assert_int_equal(js_get_integer(room->record, "test_seq", 0), 2);
 	restart(room);
 	supersede(room, seq, "positive", NULL); /* a successor has its place, after a restart too */
@@ -117,19 +117,19 @@ static void of_another_sample_it_leaves_for_that_ones_group(void **state)
 	id_of(room, 1, first);
 	id_of(room, 5, other);
 	uint64_t seq = supersede(room, 3, "positive", "S-2");
-	assert_string_equal(record_text(entry(room, seq), "retest_of"), other);
+	assert_string_equal(js_text_in(entry(room, seq), "retest_of"), other);
 	assert_int_equal(js_get_integer(room->record, "test_seq", 0), 2);
 	expect_group(room, "retest_required", 2, false);
 	assert_int_equal(js_get_integer(room->record, "counted", 9), 1);
 	assert_int_equal(js_count(js_get(entry(room, seq + 1), "members")), 1);
-	assert_string_equal(record_text(room->record, "group"), first);
+	assert_string_equal(js_text_in(room->record, "group"), first);
 	/* the first of a group may leave it: the others stay under its name */
 	assert_int_equal(tested(room, 0, "S-1", "66.00"), 2);
 	seq = supersede(room, 1, "positive", "S-3");
 	assert_int_equal(js_get_integer(entry(room, seq), "test_seq", 0), 1);
-	assert_string_equal(record_text(entry(room, seq + 1), "group"), first);
+	assert_string_equal(js_text_in(entry(room, seq + 1), "group"), first);
 	assert_int_equal(tested(room, 0, "S-1", "66.50"), 2);
-	assert_string_equal(record_text(room->record, "retest_of"), first);
+	assert_string_equal(js_text_in(room->record, "retest_of"), first);
 }
 
 static void many_at_once_change_each_group_once(void **state)
