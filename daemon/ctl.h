@@ -49,6 +49,10 @@ int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2,
 /* `--for TIME`, up to seven days, as the request's lifetime_ms. EXIT_DONE, or EXIT_USAGE after saying why. */
 int ctl_read_for(const char *text, struct json *request);
 
+/* The configuration, which tells where socket and journal are: config_release() it. EXIT_DONE, or EXIT_CONFIG after
+ * saying that it has faults; which, is `assayd --check`'s to print. */
+int ctl_config(const struct ctl *ctl, struct config **ret);
+
 /* What the station does with identity numbers. EXIT_DONE, or EXIT_CONFIG after saying why. */
 int ctl_identity_rule(const struct ctl *ctl, enum identity_rule *ret);
 

@@ -31,8 +31,7 @@ void ctl_column(const char *text, size_t width)
 	printf("%s%*s", text, (int)(used < width ? width - used : 0) + 1, "");
 }
 
-/* The configuration tells where socket and journal are; its faults are `assayd --check`'s to print. */
-static int load(const struct ctl *ctl, struct config **ret)
+int ctl_config(const struct ctl *ctl, struct config **ret)
 {
 	struct faults faults = { 0 };
 	int error = config_load(ctl->directory, ret, &faults);
@@ -46,7 +45,7 @@ static int load(const struct ctl *ctl, struct config **ret)
 int ctl_identity_rule(const struct ctl *ctl, enum identity_rule *ret)
 {
 	struct config *config;
-	int code = load(ctl, &config);
+	int code = ctl_config(ctl, &config);
 	if (code != EXIT_DONE)
 		return code;
 	*ret = (enum identity_rule)config->samples.identity;
@@ -126,7 +125,7 @@ int ctl_ask(const struct ctl *ctl, struct json *request, int (*each)(void *conte
 	void *context)
 {
 	struct config *config;
-	int code = load(ctl, &config);
+	int code = ctl_config(ctl, &config);
 	if (code == EXIT_DONE) {
 		code = ask(config, request, each, context);
 		if (code == EXIT_NO_DAEMON)
@@ -158,7 +157,7 @@ int ctl_ask_or_read(const struct ctl *ctl, struct json *request,
 	int (*each)(void *context, const char *line, size_t length), void *context)
 {
 	struct config *config;
-	int code = load(ctl, &config);
+	int code = ctl_config(ctl, &config);
 	if (code == EXIT_DONE) {
 		code = ask(config, request, each, context);
 		if (code == EXIT_NO_DAEMON)
@@ -193,7 +192,7 @@ int ctl_open_journal(const struct ctl *ctl, struct journal_reader **ret)
 	char path[CONFIG_PATH_MAX + 16];
 	struct config *config;
 	struct fault fault;
-	int code = load(ctl, &config);
+	int code = ctl_config(ctl, &config);
 	if (code != EXIT_DONE)
 		return code;
 	setenv("TZ", config->station.timezone, 1);

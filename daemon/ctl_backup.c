@@ -7,24 +7,13 @@
 #include "ctl.h"
 #include "program.h"
 
-static int load(const struct ctl *ctl, struct config **ret)
-{
-	struct faults faults = { 0 };
-	int error = config_load(ctl->directory, ret, &faults);
-	if (error)
-		ctl_fail(EXIT_CONFIG, _("the configuration in %s has %zu faults; assayd --check -c %s shows them"),
-			ctl->directory, faults.errors, ctl->directory);
-	faults_free(&faults);
-	return error ? EXIT_CONFIG : EXIT_DONE;
-}
-
 int ctl_backup(const struct ctl *ctl, int argc, char **argv)
 {
 	struct config *config;
 	struct fault fault;
 	if (argc != 2 || argv[1][0] == '-')
 		return ctl_fail(EXIT_USAGE, _("backup needs the name of a file that is not there yet"));
-	int code = load(ctl, &config);
+	int code = ctl_config(ctl, &config);
 	if (code != EXIT_DONE)
 		return code;
 	if (backup_journal(config->journal.directory, argv[1], &fault) != 0)
@@ -53,7 +42,7 @@ int ctl_restore(const struct ctl *ctl, int argc, char **argv)
 	}
 	if (!file)
 		return ctl_fail(EXIT_USAGE, _("restore needs a file that `assayctl backup` has written"));
-	int code = load(ctl, &config);
+	int code = ctl_config(ctl, &config);
 	if (code != EXIT_DONE)
 		return code;
 	if (restore_journal(config->journal.directory, file, force, &restored, &fault) != 0) {
