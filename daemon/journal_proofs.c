@@ -245,21 +245,16 @@ int proofs_begin(struct proofs *proofs, struct carve *carve, const struct signat
 	struct salvage *result, struct fault *fault)
 {
 	*proofs = (struct proofs){ .carve = carve, .db = db, .result = result };
-	const struct {
-		struct db_query **query;
-		const char *statement;
-	} rows[] = {
+	const struct db_statement rows[] = {
 		{ &proofs->put_seal, "REPLACE INTO seal(seq, key, at, hash, signature) VALUES(?1, ?2, ?3, ?4, ?5)" },
 		{ &proofs->put_key, "REPLACE INTO sealing_key(number, id, algorithm, pem) VALUES(?1, ?2, ?3, ?4)" },
 		{ &proofs->put_manifest, "REPLACE INTO manifest(last_seq, day, payload) VALUES(?1, ?2, ?3)" },
 		{ &proofs->put_parked, "INSERT INTO parked(target, seq, at_ms, reason) SELECT ?1, ?2, ?3, ?4"
 				       " WHERE instr(?1, '/') OR EXISTS (SELECT 1 FROM entry WHERE seq = ?2)" },
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int error = db_prepare(db, rows[i].statement, rows[i].query, fault);
-		if (error)
-			return error;
-	}
+	int error = db_prepare_all(db, rows, sizeof(rows) / sizeof(*rows), fault);
+	if (error)
+		return error;
 	gather_keys(proofs, key);
 	return 0;
 }

@@ -44,10 +44,7 @@ void places_free(struct places *places)
 
 static int prepare_queries(struct store *store, struct fault *fault)
 {
-	const struct {
-		struct db_query **query;
-		const char *statement;
-	} rows[] = {
+	const struct db_statement rows[] = {
 		{ &store->begin, "BEGIN IMMEDIATE" },
 		{ &store->commit, "COMMIT" },
 		{ &store->rollback, "ROLLBACK" },
@@ -87,12 +84,7 @@ static int prepare_queries(struct store *store, struct fault *fault)
 		{ &store->manifest, "REPLACE INTO manifest(last_seq, day, payload) VALUES(?1, ?2, ?3)" },
 		{ &store->seal, "REPLACE INTO seal(seq, key, at, hash, signature) VALUES(?1, ?2, ?3, ?4, ?5)" },
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int error = db_prepare(store->db, rows[i].statement, rows[i].query, fault);
-		if (error)
-			return error;
-	}
-	return 0;
+	return db_prepare_all(store->db, rows, sizeof(rows) / sizeof(*rows), fault);
 }
 
 int store_commit(struct store *store, struct fault *fault)

@@ -136,20 +136,12 @@ struct json *tied_told(const struct tied *tied)
 
 static int prepare(struct quality *quality, struct fault *fault)
 {
-	const struct {
-		struct db_query **query;
-		const char *statement;
-	} rows[] = {
+	const struct db_statement rows[] = {
 		{ &quality->find, "SELECT name, value " ROWS " AND name = ?1" },
 		{ &quality->over, "SELECT name, value " ROWS " AND number > 0" },
 		{ &quality->count, "SELECT EXISTS(SELECT 1 " ROWS "), EXISTS(SELECT 1 " ROWS " AND number > 0)" },
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		int error = db_prepare(quality->db, rows[i].statement, rows[i].query, fault);
-		if (error)
-			return error;
-	}
-	return 0;
+	return db_prepare_all(quality->db, rows, sizeof(rows) / sizeof(*rows), fault);
 }
 
 static int refresh(struct quality *quality, struct fault *fault)

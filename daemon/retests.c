@@ -96,10 +96,7 @@ struct json *retest_told(const struct retest_group *group)
 
 static int prepare(struct retests *retests, struct fault *fault)
 {
-	const struct {
-		struct db_query **query;
-		const char *statement;
-	} rows[] = {
+	const struct db_statement rows[] = {
 		{ &retests->by_sample, "SELECT " COLUMNS
 				       " FROM retest WHERE sample = ?1 AND item = ?2 AND source = ?3 AND sample <> ''"
 				       " ORDER BY opened_ms DESC LIMIT 1" },
@@ -115,12 +112,7 @@ static int prepare(struct retests *retests, struct fault *fault)
 			" AND instr(body, ?1) > 0 ORDER BY seq DESC" },
 		{ &retests->count, "SELECT EXISTS(SELECT 1 FROM retest)" },
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		int error = db_prepare(retests->db, rows[i].statement, rows[i].query, fault);
-		if (error)
-			return error;
-	}
-	return 0;
+	return db_prepare_all(retests->db, rows, sizeof(rows) / sizeof(*rows), fault);
 }
 
 static int refresh(struct retests *retests, struct fault *fault)

@@ -23,10 +23,7 @@ struct samples {
 static int prepare(struct samples *samples, struct fault *fault)
 {
 #define SAMPLE "s.id, s.by, s.facts"
-	const struct {
-		struct db_query **query;
-		const char *statement;
-	} rows[] = {
+	const struct db_statement rows[] = {
 		{ &samples->pending,
 			"SELECT " SAMPLE ", b.id, b.results, b.used, b.begun_ms, b.lifetime_ms, b.boot, b.boot_ms"
 			" FROM binding b JOIN sample s ON s.id = b.sample"
@@ -46,12 +43,7 @@ static int prepare(struct samples *samples, struct fault *fault)
 				  " ORDER BY id" },
 	};
 #undef SAMPLE
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		int error = db_prepare(samples->db, rows[i].statement, rows[i].query, fault);
-		if (error)
-			return error;
-	}
-	return 0;
+	return db_prepare_all(samples->db, rows, sizeof(rows) / sizeof(*rows), fault);
 }
 
 /* With the mutex held, or before there is another thread. */

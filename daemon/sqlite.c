@@ -171,6 +171,14 @@ int db_prepare(struct db *db, const char *statement, struct db_query **ret, stru
 	return 0;
 }
 
+int db_prepare_all(struct db *db, const struct db_statement *list, size_t count, struct fault *fault)
+{
+	int error = 0;
+	for (size_t i = 0; i < count && !error; i++)
+		error = db_prepare(db, list[i].statement, list[i].ret, fault);
+	return error;
+}
+
 void db_put_integer(struct db_query *query, int parameter, int64_t value)
 {
 	sqlite3_bind_int64(query->statement, parameter, value);

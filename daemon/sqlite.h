@@ -28,6 +28,15 @@ int db_run(struct db *db, const char *statements, struct fault *fault);
 int db_number(struct db *db, const char *statement, int64_t *ret, struct fault *fault);
 
 int db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault);
+
+struct db_statement {
+	struct db_query **ret;
+	const char *statement;
+};
+
+/* Prepares each of `count` statements; none behind the first that fails. */
+int db_prepare_all(struct db *db, const struct db_statement *list, size_t count, struct fault *fault);
+
 /* Parameters count from 1; memory given must stay until the query is reset. */
 void db_put_integer(struct db_query *query, int parameter, int64_t value);
 void db_put_text(struct db_query *query, int parameter, const char *text);
