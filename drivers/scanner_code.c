@@ -24,6 +24,15 @@
 
 #define SHOWN 60 /* bytes of a code that a refusal shows */
 
+/* Its beginning. Cut short, a longer row of digits may read as somebody's number. */
+static const char *show(const struct scanner_code *code, const char *text, char shown[static SHOWN])
+{
+	text_copy(shown, SHOWN, text);
+	if (code->rule != IDENTITY_KEEP)
+		identity_mask(shown, code->latest_birth);
+	return shown;
+}
+
 bool scanner_take_uscc(struct scanner_code *code, const char *uscc)
 {
 	char check;
@@ -32,14 +41,14 @@ bool scanner_take_uscc(struct scanner_code *code, const char *uscc)
 		return true;
 	}
 	char shown[SHOWN];
-	text_copy(shown, sizeof(shown), uscc);
 	if (strlen(uscc) == USCC_LENGTH && (check = uscc_check(uscc)) != '\0')
 		scanner_refuse(code->readings,
-			_("%s is no credit code and is not used: its last character would have to be %c"), shown,
-			check);
+			_("%s is no credit code and is not used: its last character would have to be %c"),
+			show(code, uscc, shown), check);
 	else
 		scanner_refuse(code->readings,
-			_("'%s' is no credit code and is not used: one has 18 digits and capital letters"), shown);
+			_("'%s' is no credit code and is not used: one has 18 digits and capital letters"),
+			show(code, uscc, shown));
 	return false;
 }
 
@@ -174,11 +183,10 @@ static bool read_word(struct scanner_code *code)
 		return scanner_take_uscc(code, code->text);
 	}
 	char shown[SHOWN];
-	text_copy(shown, sizeof(shown), code->text);
 	if (strlen(code->text) >= sizeof(facts->no) || !is_number(code->text)) {
 		scanner_refuse(code->readings,
 			_("'%s' is neither a sample number, nor a credit or trace code, nor labelled; it is not used"),
-			shown);
+			show(code, code->text, shown));
 		return false;
 	}
 	code->kind = SCAN_NUMBER;

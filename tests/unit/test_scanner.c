@@ -371,6 +371,16 @@ static void a_persons_number_is_refused_however_it_is_written(void **state)
 	}
 }
 
+/* A longer row of digits is nobody's number; what a refusal shows of it must not become one. */
+static void a_row_of_digits_that_is_cut_short_is_no_persons_number(void **state)
+{
+	(void)state;
+	expect_refused("?????????????????????????????????????????" PERSON "04\r", "neither"); /* 59 bytes, and two */
+	assert_null(strstr(paper.notices[0].reason, "8001"));
+	paper.instrument.identity = IDENTITY_KEEP;
+	expect_refused("?????????????????????????????????????????" PERSON "04\r", PERSON);
+}
+
 /* The last scan says this fact, and nowhere whom. */
 static void expect_masked(const char *code, size_t offset, const char *wanted)
 {
@@ -439,6 +449,7 @@ int main(void)
 		TEST(a_value_too_long_for_the_record_is_told_and_left_out),
 		TEST(codes_of_the_national_platform_are_told_apart),
 		TEST(a_persons_number_is_refused_however_it_is_written),
+		TEST(a_row_of_digits_that_is_cut_short_is_no_persons_number),
 		TEST(a_persons_number_is_masked_unless_the_station_says_otherwise),
 		TEST(a_number_made_of_county_and_date_is_a_sample_number),
 	};
