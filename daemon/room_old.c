@@ -1,5 +1,6 @@
 /* Journals that were salvaged now, put beside ours by hand, or restored from a backup: what of each still matters is
- * taken over once; a file NAME.known says that it was done.
+ * taken over once by each epoch; a file NAME.known says by which it was last. What one took over is not salvaged with
+ * it: when it is damaged in its turn the next takes all of them over anew.
  *
  * - results: an instrument that still holds one must not give a second record
  * - samples: what was registered is still known by its number; what it was bound to is not: whether its results came
@@ -18,7 +19,7 @@
 #include "record_read.h"
 #include "room_parts.h"
 
-enum { IDS_AT_ONCE = 256, PATH_ROOM = CONFIG_PATH_MAX + 128 };
+enum { IDS_AT_ONCE = 256, PATH_ROOM = CONFIG_PATH_MAX + 128, UUID_VERSION_AT = 14 };
 
 struct old {
 	struct room *room;
@@ -41,12 +42,20 @@ static int only_there(void *context, const struct stored *entry)
 	return 0;
 }
 
-/* Somebody registered the number anew, since: that stands. */
-static bool is_newer(struct old *old, const char *no)
+/* An event's id begins with when it was made (UUID version 7), but for rows of files, whose time nobody knows. */
+static bool is_later(const char *id, const char *other)
+{
+	return id[UUID_VERSION_AT] != '7' || other[UUID_VERSION_AT] != '7' || strcmp(id, other) > 0;
+}
+
+/* Somebody registered the number anew, since: that stands. Of two old journals, which come in any order, the later. */
+static bool is_newer(struct old *old, const char *no, const char *id)
 {
 	struct registration now;
-	return samples_by_number(old->room->samples, no, &now, NULL) != 0 &&
-	       journal_find(old->again, now.id, only_there, NULL, NULL) == 0;
+	if (samples_by_number(old->room->samples, no, &now, NULL) == 0 ||
+		journal_find(old->again, now.id, only_there, NULL, NULL) != 0)
+		return false;
+	return journal_find(old->room->reader, now.id, only_there, NULL, NULL) != 0 || is_later(now.id, id);
 }
 
 static void take_registration(struct old *old, const struct stored *entry, const struct json *event)
@@ -59,7 +68,7 @@ static void take_registration(struct old *old, const struct stored *entry, const
 	if (js_is_object(facts))
 		facts_get(facts, &change->facts);
 	snprintf(change->by, sizeof(change->by), "%s", by ? by : "");
-	if (*change->facts.no && !is_newer(old, change->facts.no))
+	if (*change->facts.no && !is_newer(old, change->facts.no, entry->id))
 		old->error = samples_append(old->room->samples, NULL, 0, NULL, NULL, &changes, old->fault);
 	sample_changes_free(&changes);
 }
@@ -133,7 +142,7 @@ static int take_entry(void *context, const struct stored *entry)
 		take_event(old, entry);
 	if (entry->kind == ENTRY_QC)
 		take_control(old, entry);
-	if (entry->kind != ENTRY_EVENT && entry->id[14] == '8') /* others cannot be read again: ident.h */
+	if (entry->kind != ENTRY_EVENT && entry->id[UUID_VERSION_AT] == '8') /* others cannot be read again: ident.h */
 		memcpy(old->ids[old->count++], entry->id, ENTRY_ID_MAX);
 	return old->error != 0;
 }
@@ -161,7 +170,8 @@ static int take_refusal(void *context, const struct parked *parked)
 	return old->error != 0;
 }
 
-static int take_over(struct old *old, const char *path)
+/* `again`: another epoch did so before, and what was refused is salvaged with that one, without what was sent since. */
+static int take_over(struct old *old, const char *path, bool again)
 {
 	int error = journal_reader_open(path, &old->reader, old->fault);
 	if (!error)
@@ -170,35 +180,64 @@ static int take_over(struct old *old, const char *path)
 		error = take_entries(old);
 	int kept = keep_controls(old);
 	error = error ? error : kept;
-	if (!error && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)
+	if (!error && !again && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)
 		error = -EIO;
 	journal_reader_close(old->reader);
 	journal_reader_close(old->again);
 	return error ? error : old->error;
 }
 
+/* The epoch that took it over last; "" when none did, or one of before such files said it. */
+static bool read_mark(const char *path, char epoch[static ENTRY_ID_MAX])
+{
+	FILE *file = fopen(path, "re");
+	*epoch = '\0';
+	if (!file)
+		return false;
+	if (!fgets(epoch, ENTRY_ID_MAX, file))
+		*epoch = '\0';
+	fclose(file);
+	return true;
+}
+
+/* Where it cannot be written all is taken over once more: that changes nothing. */
+static void write_mark(const char *path, const char *epoch)
+{
+	FILE *file = fopen(path, "we");
+	if (!file)
+		return;
+	fputs(epoch, file);
+	fclose(file);
+}
+
+static void know(struct room *room, const char *path)
+{
+	char mark[PATH_ROOM], epoch[ENTRY_ID_MAX];
+	struct fault fault;
+	snprintf(mark, sizeof(mark), "%s.known", path);
+	bool again = read_mark(mark, epoch);
+	if (strcmp(epoch, journal_epoch(room->journal)) == 0)
+		return;
+	struct old *old = calloc(1, sizeof(*old));
+	if (!old)
+		abort();
+	old->room = room;
+	old->fault = &fault;
+	if (take_over(old, path, again) != 0)
+		log_error("%s", fault.text);
+	else
+		write_mark(mark, journal_epoch(room->journal));
+	free(old);
+}
+
 void room_know_old(struct room *room)
 {
-	char pattern[PATH_ROOM], done[PATH_ROOM];
-	struct fault fault;
+	char pattern[PATH_ROOM];
 	glob_t found = { 0 };
 	snprintf(pattern, sizeof(pattern), "%s/salvaged-*.db", room->config->journal.directory);
 	if (glob(pattern, 0, NULL, &found) != 0)
 		return;
-	for (size_t i = 0; i < found.gl_pathc; i++) {
-		snprintf(done, sizeof(done), "%s.known", found.gl_pathv[i]);
-		if (access(done, F_OK) == 0)
-			continue;
-		struct old *old = calloc(1, sizeof(*old));
-		if (!old)
-			abort();
-		old->room = room;
-		old->fault = &fault;
-		if (take_over(old, found.gl_pathv[i]) != 0)
-			log_error("%s", fault.text);
-		else
-			room_mark_done(done);
-		free(old);
-	}
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		know(room, found.gl_pathv[i]);
 	globfree(&found);
 }

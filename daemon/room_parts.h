@@ -43,7 +43,6 @@ struct room {
 
 /* room_salvage.c: before lines and publishers start */
 void room_salvage(struct room *room, const struct signature_key *key);
-void room_mark_done(const char *path);
 /* room_old.c: what of older journals still matters */
 void room_know_old(struct room *room);
 

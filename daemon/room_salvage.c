@@ -60,7 +60,7 @@ static int announce(struct room *room, const char *name, const struct salvage *f
 	return error;
 }
 
-void room_mark_done(const char *path)
+static void mark_done(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd >= 0)
@@ -109,7 +109,7 @@ static void salvage_one(struct room *room, const char *path, const struct signat
 	/* for want of room or of a working disk the next start tries again; whatever else is final */
 	bool final = !error || error == -EFBIG || error == -EUCLEAN;
 	if (final && announce(room, slash ? slash + 1 : path, &found, fault.text) == 0)
-		room_mark_done(done);
+		mark_done(done);
 }
 
 void room_salvage(struct room *room, const struct signature_key *key)

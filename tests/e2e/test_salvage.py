@@ -164,6 +164,25 @@ def test_what_was_registered_and_what_was_refused_is_still_known():
         assert [line["name"] for line in samples if line["no"] == "20260305-018"][-1] == "小白菜"
 
 
+def test_what_is_known_outlives_the_next_damage_too():
+    """The reader still holds all it tested: no result becomes a second record in the third journal."""
+    with harness.Room() as room:
+        _, subscriber, sim, daemon = start(room)
+        daemon.start()
+        harness.wait_for(lambda: len(sim.truth()) == 120, 20, "all tests finished")
+        for name in ("白菜", "小白菜"):
+            assert daemon.ctl("register", "20260305-018", f"name={name}").returncode == 0
+            assert harness.settle([sim], subscriber).lost == []
+            daemon.kill()
+            damage_head(os.path.join(daemon.state, "journal.db"))
+            daemon.start()
+            harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["known"] >= 120, 20, "all read again")
+        verdict = harness.settle([sim], subscriber)
+        assert verdict.doubled == [] and verdict.finished == 120, verdict
+        samples = [json.loads(line) for line in daemon.ctl("--json", "samples").stdout.splitlines()]
+        assert [line["name"] for line in samples if line["no"] == "20260305-018"][-1] == "小白菜"
+
+
 @pytest.mark.parametrize("table", ["binding", "sqlite_autoindex_sample_1", "retest", "known"])
 def test_damage_beside_the_entries_does_not_keep_the_daemon_from_starting(table):
     """The start may end, told to begin anew; the next one sets the journal aside, wherever the damage lies."""
@@ -254,8 +273,6 @@ def test_what_was_refused_of_a_damaged_journal_is_sent_again_on_demand():
         os.rename(salvaged, room.path("elsewhere"))
         away = daemon.ctl("retry", "all", "--target", place)
         assert away.returncode == 1 and "put" in away.stderr and epoch[:8] in away.stderr
-        some = daemon.ctl("retry", "all")
-        assert some.returncode == 0 and f"{len(stored)} more" in some.stdout, some.stdout
         os.rename(room.path("elsewhere"), salvaged)
 
         allow_all(room, broker)
@@ -266,6 +283,10 @@ def test_what_was_refused_of_a_damaged_journal_is_sent_again_on_demand():
         assert len(parked(daemon, place)) == len(stored) - 1
         assert [message.payload.decode() for message in subscriber.of("result", "qc", "event")
                 if json.loads(message.payload)["epoch"] == epoch] == stored[1:2]
+        os.rename(salvaged, room.path("elsewhere"))
+        some = daemon.ctl("retry", "all")
+        assert some.returncode == 0 and f"{len(stored) - 1} more" in some.stdout, some.stdout
+        os.rename(room.path("elsewhere"), salvaged)
         harness.wait_for(lambda: daemon.ctl("retry", "all").returncode == 1, 20, "nothing left to try again")
         assert "Nothing was refused" in daemon.ctl("parked").stdout
         arrived = {message.payload.decode() for message in subscriber.of("result", "qc", "event")}
