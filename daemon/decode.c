@@ -159,32 +159,40 @@ static void print(struct decoder *decoder, struct json *line)
 	js_free(line);
 }
 
-static enum next take_once(struct decoder *decoder, const struct cut *cut)
+static enum next take_once(struct decoder *decoder, const struct reply *reply)
 {
 	struct readings *readings = &decoder->readings;
 	struct reading *list = readings->list;
-	struct reply reply = {
-		.kind = REPLY_FRAME, .bytes = cut->bytes, .length = cut->length, .offset = cut->offset, .offline = true
-	};
 	*readings = (struct readings){ .list = list };
-	enum next next = decoder->instrument.driver->take(&decoder->instrument, &reply, readings);
+	enum next next = decoder->instrument.driver->take(&decoder->instrument, reply, readings);
 	for (size_t i = 0; i < readings->count; i++)
 		print(decoder, decode_line(&list[i]));
 	for (size_t i = 0; i < readings->scan_count; i++)
 		print(decoder, line_of_scan(&readings->scans[i]));
 	for (size_t i = 0; i < readings->notice_count; i++)
-		fprintf(decoder->err, "offset %" PRIu64 ": %s: %s\n", cut->offset,
+		fprintf(decoder->err, "offset %" PRIu64 ": %s: %s\n", reply->offset,
 			notice_name(readings->notices[i].kind), readings->notices[i].reason);
-	if (readings->rejected > 0)
+	if (readings->rejected > 0 && reply->kind == REPLY_FRAME)
 		fprintf(decoder->err, _("offset %" PRIu64 ": the driver rejects this frame of %zu bytes\n"),
-			cut->offset, cut->length);
+			reply->offset, reply->length);
 	return next;
 }
 
 static void take(struct decoder *decoder, const struct cut *cut)
 {
-	while (take_once(decoder, cut) == NEXT_MORE)
+	struct reply reply = {
+		.kind = REPLY_FRAME, .bytes = cut->bytes, .length = cut->length, .offset = cut->offset, .offline = true
+	};
+	while (take_once(decoder, &reply) == NEXT_MORE)
 		;
+}
+
+/* Nothing more comes: what did not become whole is told, by the drivers that ask to hear it. */
+static void take_end(struct decoder *decoder)
+{
+	struct reply reply = { .kind = REPLY_SILENCE, .offset = decoder->cutter.offset, .offline = true };
+	if (decoder->instrument.driver->hears_end)
+		take_once(decoder, &reply);
 }
 
 static void drain(struct decoder *decoder, bool final)
@@ -220,6 +228,7 @@ static int run(struct decoder *decoder, int in, struct fault *fault)
 		fflush(decoder->out); /* a pipe from a live port shows each result at once */
 	}
 	drain(decoder, true);
+	take_end(decoder);
 	if (fflush(decoder->out) != 0 || ferror(decoder->out))
 		return fault_set(fault, EIO, _("cannot write the decoded lines: %s"), strerror(errno));
 	return 0;

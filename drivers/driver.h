@@ -170,6 +170,9 @@ struct driver {
 	 * but not meant for us (an echo, the host's own words in a capture) gives nothing. */
 	enum next (*take)(struct instrument *instrument, const struct reply *reply, struct readings *readings);
 
+	/* Decoded offline, it is told REPLY_SILENCE behind the last byte: then it tells what did not become whole. */
+	bool hears_end;
+
 	/* Whether the clocks of its instruments (of this profile) can be set, and what they say of it can be seen;
 	 * NULL: never. */
 	bool (*sets_clock)(const void *profile);

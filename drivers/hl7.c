@@ -9,7 +9,7 @@
  *     host        0B MSH|^~\&|||maker|model|time||ACK^R01|id|P|2.3.1 0D  MSA|AA|id 0D  1C 0D
  * Seen otherwise: no start block, no end block, no CR behind it, LF or CR LF between the segments, several messages in
  * a block, a batch header before MSH. Without an end block a message ends before the next MSH, or when the line falls
- * silent behind a line end. One with a start block and no end is half a message and gives nothing.
+ * silent, or the file ends, behind a line end. One with a start block and no end is half a message and gives nothing.
  *
  * The segments, fields as the standard counts them (MSH-1 is the delimiter itself):
  *     MSH  1 |   2 ^~\&   3 4 who   7 made   9 type   10 id   11 P, or D T: no sample   12 version
@@ -173,6 +173,11 @@ static enum next take_broken(struct instrument *instrument, struct readings *rea
 	return undecodable(state, readings, _("the message was broken off"), TEXT_BROKEN);
 }
 
+static bool ends_line(uint8_t byte)
+{
+	return byte == '\r' || byte == '\n';
+}
+
 static void gather(struct hl7_state *state, const uint8_t *data, size_t length)
 {
 	bool start = length > 0 && data[0] == HL7_START;
@@ -185,35 +190,37 @@ static enum next take_first(struct instrument *instrument, const struct reply *r
 {
 	struct hl7_state *state = instrument->state;
 	uint8_t last = reply->bytes[reply->length - 1];
+	bool whole = last == HL7_END || ends_line(last);
 	hl7_message_reset(&state->message);
 	gather(state, reply->bytes, reply->length);
-	state->inside = reply->length == HL7_WHOLE_MAX && last != HL7_END;
+	state->block = reply->bytes[0] == HL7_START;
+	state->inside = !whole && reply->length > HL7_PART_MIN;
 	if (state->inside)
 		return NEXT_WAIT;
-	bool whole = last == HL7_END || last == '\r' || last == '\n';
-	if (!whole && reply->offline && reply->bytes[0] != HL7_START)
+	if (!whole && reply->offline && !state->block)
 		whole = true; /* the last line of a file */
 	return whole ? take_message(instrument, readings) : take_broken(instrument, readings);
 }
 
-/* A piece of a message that is too long for one frame. */
+/* A piece of a message that is too long for one frame. Line ends alone, or an end block behind them, end it. */
 static enum next take_piece(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
 	struct hl7_state *state = instrument->state;
-	if (reply->bytes[0] == HL7_START) { /* another begins; its frame is known by MSH, without the block */
+	uint8_t last = reply->bytes[reply->length - 1];
+	if (!state->finishing)
+		hl7_gather(&state->message, reply->bytes, reply->length - (last == HL7_END || last == HL7_START));
+	if (last == HL7_START) { /* another begins; its frame is known by MSH, without the block */
 		state->inside = false;
 		return take_broken(instrument, readings);
 	}
-	if (reply->bytes[0] != HL7_END) {
-		gather(state, reply->bytes, reply->length);
+	if (last != HL7_END && !ends_line(last))
 		return NEXT_WAIT;
-	}
 	enum next next = take_message(instrument, readings);
 	state->inside = next == NEXT_MORE;
 	return next;
 }
 
-/* A long message broke off, or has no end block. */
+/* A long message broke off in the middle of a line, or has a start block and no end. */
 static enum next take_silence(struct instrument *instrument, struct readings *readings)
 {
 	struct hl7_state *state = instrument->state;
@@ -270,7 +277,7 @@ const struct driver hl7_driver = {
 	.name = "hl7",
 	.title = N_("Instruments that send HL7 version 2 results over MLLP"),
 	.line = "9600/8n1",
-	.version = 2,
+	.version = 3,
 	.links = LINK_SERIAL | LINK_TCP,
 	.manner = MANNER_ANSWERS,
 	.options = options_table,
@@ -281,4 +288,5 @@ const struct driver hl7_driver = {
 	.frame = frame,
 	.take = take,
 	.raw_alone = true,
+	.hears_end = true,
 };

@@ -23,9 +23,12 @@ struct hl7_options {
 	char flags[HL7_FLAGS_MAX + 1], skip[HL7_SKIP_MAX + 1];
 };
 
-#define HL7_WHOLE_MAX                                                                                                  \
-	61440              /* a message up to this is taken when it is whole; a longer one from here on in pieces ... */
-#define HL7_PIECE_MAX 4096 /* ... of a segment or so many bytes, whichever is shorter */
+/* A message up to HL7_WHOLE_MAX is taken when it is whole; a longer one from there on in pieces, of a segment or of
+ * HL7_PIECE_MAX bytes, whichever is shorter. Its beginning is longer than HL7_PART_MIN: line ends behind it are left.
+ */
+#define HL7_WHOLE_MAX 61440
+#define HL7_PART_MIN  (HL7_WHOLE_MAX - 64)
+#define HL7_PIECE_MAX 4096
 #define HL7_KEPT_MAX  65536 /* of one message, without pictures and persons */
 #define HL7_RAW_MAX   65536 /* raw bytes of the readings that are stored together */
 #define HL7_ALIKE_MAX 256
@@ -76,6 +79,7 @@ struct hl7_answer {
 
 struct hl7_state {
 	bool inside;                       /* the rest of a long message follows */
+	bool block;                        /* ... which began with a start block */
 	bool finishing;                    /* its results are being given out; the readings had no room for the rest */
 	size_t at;                         /* ... of the segment whose turn it is */
 	size_t order, specimen, container; /* ... of the segments that hold for it; HL7_NONE: there is none */

@@ -381,6 +381,50 @@ static void what_is_no_frame_is_told_with_its_offset_and_however_it_was_cut(void
 	capture_free(capture);
 }
 
+/* An hl7 message without blocks of which so many bytes are a picture, in pieces of `step`: the results in `ret_count`.
+ */
+static char *decode_picture(size_t picture, const char *last, size_t step, size_t *ret_count)
+{
+	struct capture *capture = calloc(1, sizeof(*capture));
+	capture->driver = driver_by_name("hl7");
+	settings_defaults(&(struct settings_table){ capture->driver->options, capture->options });
+	char *text = (char *)capture->bytes, *complaints;
+	size_t at =
+		(size_t)sprintf(text, "MSH|^~\\&|A||||20260305094120||ORU^R01|1|P|2.4\rOBX|1|NM|A||1\rOBX|2|ED|P||^");
+	memset(text + at, 'Q', picture);
+	capture->length = at + picture + (size_t)sprintf(text + at + picture, "\r%s", last);
+	char *lines = decode(capture, capture->bytes, capture->length, step, 0, &complaints);
+	*ret_count = 0;
+	for (const char *line = lines; (line = strchr(line, '\n')); line++)
+		++*ret_count;
+	free(lines);
+	capture_free(capture);
+	return complaints;
+}
+
+static void the_end_of_a_file_ends_a_long_message_or_tells_that_it_is_broken(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *last;
+		size_t count;
+		const char *complaint;
+	} cases[] = {
+		{ "OBX|3|NM|B||2\r", 2, "" },
+		{ "OBX|3|NM|B||2\r\n\r\n", 2, "" },
+		{ "OBX|3|NM|B||2\r\x1c\r", 2, "" },
+		{ "OBX|3|NM|B||2", 0, "offset 90087: undecodable: the message was broken off\n" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		for (size_t step = 1000; step <= 4096; step += 3096) {
+			size_t count;
+			char *complaints = decode_picture(90000, cases[i].last, step, &count);
+			assert_string_equal(complaints, cases[i].complaint);
+			assert_int_equal(count, cases[i].count);
+			free(complaints);
+		}
+}
+
 /* ---- a driver made for this test, which says everything a reading can hold ---- */
 
 static int talk_setup(struct instrument *instrument, struct fault *fault)
@@ -530,6 +574,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_reads_of_the_recorder_give_the_same_lines),
 		cmocka_unit_test(noise_between_frames_changes_nothing),
 		cmocka_unit_test(what_is_no_frame_is_told_with_its_offset_and_however_it_was_cut),
+		cmocka_unit_test(the_end_of_a_file_ends_a_long_message_or_tells_that_it_is_broken),
 		cmocka_unit_test(lines_hold_the_promised_keys_in_the_promised_order),
 		cmocka_unit_test(what_cannot_be_decoded_says_why),
 	};

@@ -490,6 +490,61 @@ static void pictures_of_any_length_are_passed_over(void **state)
 	}
 }
 
+/* With CR, LF or both behind each line, however the pieces fall: the end is the next message, or silence. */
+static void long_messages_without_blocks_end_before_the_next_or_with_silence(void **state)
+{
+	(void)state;
+	static const char *const ends[] = { "\r", "\n", "\r\n", "\r\n\r\n" };
+	for (size_t shift = 0; shift < 4 * 70; shift++) {
+		struct paper *paper = paper_new();
+		const char *end = ends[shift % 4];
+		for (int id = 1; id <= 2; id++) {
+			char text[512];
+			snprintf(text, sizeof(text), "MSH|^~\\&|A||||20260305094120||ORU^R01|%d|P|2.4%sOBR|1|S%d%s%s%s",
+				id, end, id, end, "OBX|1|NM|A||1|mg/kg|||||F", end);
+			hear_text(paper, text);
+			hear_picture(paper, 61200 + shift / 4);
+			hear_text(paper, "OBX|3|NM|B||2|mg/kg|||||F");
+			hear_text(paper, end);
+		}
+		answered(paper, "MSA|AA|1|");
+		silence(paper);
+		answered(paper, "MSA|AA|2|");
+		assert_int_equal(paper->count, 4);
+		assert_int_equal(paper->notices, 0);
+		assert_int_equal(paper->noise, 0);
+		assert_string_equal(paper->stored[1].line, "S1 B 2 mg/kg ");
+		assert_string_equal(paper->stored[3].line, "S2 B 2 mg/kg ");
+		paper_free(paper);
+	}
+}
+
+/* The broken line is told as noise; in a block it is all of the message that is nothing. */
+static void a_long_message_without_blocks_that_breaks_off_is_told(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, HEADER("1") ORDER RESULT1);
+	hear_picture(paper, 100000);
+	hear_text(paper, "OBX|3|NM|A");
+	silence(paper);
+	answered(paper, "MSA|AE|1|message broken off");
+	assert_int_equal(paper->count, 0);
+	hear_text(paper, HEADER("2") ORDER RESULT1);
+	hear_picture(paper, 100000);
+	hear_text(paper, "OBX|3|NM|A" HEADER("3") RESULT2);
+	silence(paper);
+	said(paper, ACCEPTED("2") ACCEPTED("3"));
+	assert_int_equal(paper->noise, strlen("OBX|3|NM|A"));
+	assert_int_equal(paper->count, 2);
+	hear_text(paper, VT HEADER("4") ORDER RESULT1);
+	hear_picture(paper, 100000);
+	hear_text(paper, HEADER("5") RESULT1 FS);
+	said(paper, ACCEPTED("4") ACCEPTED("5"));
+	assert_int_equal(paper->count, 4);
+	paper_free(paper);
+}
+
 static void many_results_are_stored_in_parts_and_acknowledged_once(void **state)
 {
 	(void)state;
@@ -943,6 +998,8 @@ int main(void)
 		cmocka_unit_test(without_blocks_a_message_ends_with_silence_behind_a_line_end),
 		cmocka_unit_test(noise_is_passed_over_byte_by_byte),
 		cmocka_unit_test(pictures_of_any_length_are_passed_over),
+		cmocka_unit_test(long_messages_without_blocks_end_before_the_next_or_with_silence),
+		cmocka_unit_test(a_long_message_without_blocks_that_breaks_off_is_told),
 		cmocka_unit_test(many_results_are_stored_in_parts_and_acknowledged_once),
 		cmocka_unit_test(a_message_longer_than_any_is_refused_as_a_whole),
 		cmocka_unit_test(a_long_message_that_breaks_off_gives_nothing),
