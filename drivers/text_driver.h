@@ -150,7 +150,9 @@ int text_field_parse(struct text_field *field, const char *value, struct fault *
 bool text_parse_long(const char *text, size_t length, long min, long max, long *ret);
 /* "3..53" or "54", negative numbers too. */
 bool text_parse_span(const char *text, size_t length, long min, long max, long *ret_first, long *ret_last);
-/* The word for a code in [map FIELD], or of its line "*", or NULL. */
+/* The word for a code in [map FIELD], or NULL. */
+const char *text_map_line(const struct text_profile *profile, const char *field, const char *code);
+/* The same, or the word of its line "*". */
 const char *text_map_word(const struct text_profile *profile, const char *field, const char *code);
 bool text_kind_word(const char *word, enum kind *ret);
 int text_profile_finish(void *data, struct fault *fault);
@@ -167,11 +169,12 @@ size_t text_time_write(const char *pattern, size_t length, const struct date_tim
 /* ---- numbers ---- */
 
 struct text_quantity {
-	char qualifier[4], number[DECIMAL_MAX]; /* number: "" when the text begins with none */
-	const char *rest;                       /* inside the text, blanks skipped */
+	char qualifier[4], number[DECIMAL_MAX]; /* number: "" when the text is none, with a unit or words perhaps */
+	const char *rest; /* inside the text, blanks skipped; all of it where there is no number */
 };
 
-/* `point` stands before the decimals: '.' or ','. */
+/* `point` stands before the decimals: '.' or ','. "1.5E-3" is spelled out; "1,234.5", "5-10", "1:80", "3+" and
+ * "0.05±0.01" are no numbers. */
 void text_quantity_read(const char *text, char point, struct text_quantity *ret);
 
 /* ---- frames and records ---- */

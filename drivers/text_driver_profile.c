@@ -444,18 +444,18 @@ static int add_map(
 	return 0;
 }
 
+const char *text_map_line(const struct text_profile *profile, const char *field, const char *code)
+{
+	for (size_t i = 0; i < profile->map_count; i++)
+		if (strcmp(profile->maps[i].field, field) == 0 && strcmp(profile->maps[i].code, code) == 0)
+			return profile->maps[i].word;
+	return NULL;
+}
+
 const char *text_map_word(const struct text_profile *profile, const char *field, const char *code)
 {
-	const char *any = NULL;
-	for (size_t i = 0; i < profile->map_count; i++) {
-		if (strcmp(profile->maps[i].field, field) != 0)
-			continue;
-		if (strcmp(profile->maps[i].code, code) == 0)
-			return profile->maps[i].word;
-		if (strcmp(profile->maps[i].code, "*") == 0)
-			any = profile->maps[i].word;
-	}
-	return any;
+	const char *word = text_map_line(profile, field, code);
+	return word ? word : text_map_line(profile, field, "*");
 }
 
 /* ---- reading ---- */

@@ -212,37 +212,56 @@ static void take_verdict(const struct maker_of *making, const char *text)
 		profile_verdict_word(word, &reading->verdict);
 }
 
-/* "0.00 ug/kg 阴性": a word of the verdict's map may stand behind the unit, or be all there is. */
-static void take_rest(const struct maker_of *making, const char *rest)
+/* "0.00 ug/kg 阴性": a word of the verdict's map may stand behind the unit, or be all there is. Writes what stands
+ * before it to `before`. */
+static void split_verdict(const struct maker_of *making, const char *text, char *before, size_t size)
+{
+	const char *blank = strrchr(text, ' '), *word = blank ? blank + 1 : text;
+	text_copy(before, size, text);
+	if (!*word || !text_map_line(making->profile, "verdict", word))
+		return;
+	take_verdict(making, word);
+	if ((size_t)(word - text) < size)
+		before[word - text] = '\0';
+	before[strlen(before) - (*before && before[strlen(before) - 1] == ' ')] = '\0';
+}
+
+/* "---" and longer: drawn where there is no value. One alone may be a grade, as "+" is. */
+static bool is_drawn(const char *text)
+{
+	size_t length = strspn(text, "-");
+	return length > 1 && !text[length];
+}
+
+static void take_unit(const struct maker_of *making, const char *unit)
 {
 	struct reading *reading = making->reading;
-	char unit[64];
-	const char *blank = strrchr(rest, ' '), *word = blank ? blank + 1 : rest;
-	text_copy(unit, sizeof(unit), rest);
-	if (*word && text_map_word(making->profile, "verdict", word)) {
-		take_verdict(making, word);
-		if ((size_t)(word - rest) < sizeof(unit))
-			unit[word - rest] = '\0';
-		unit[strlen(unit) - (*unit && unit[strlen(unit) - 1] == ' ')] = '\0';
-	}
-	if (!*unit || *reading->unit || !*reading->value)
+	if (!*unit || *reading->unit)
 		return;
 	const char *mapped = text_map_word(making->profile, "unit", unit);
 	text_copy(reading->unit, sizeof(reading->unit), mapped ? mapped : unit);
 }
 
+/* Where there is no number the value is what stands there instead: the judge knows words such as 未检出, and flags what
+ * nobody knows. */
 static enum text_verdict_on_frame take_value(
 	const struct maker_of *making, const struct text_field *field, const char *text)
 {
 	struct reading *reading = making->reading;
 	struct text_quantity quantity;
+	char before[sizeof(reading->value)];
 	quantity_of(making->profile, text, &quantity);
 	text_copy(reading->value_as_sent, sizeof(reading->value_as_sent), text);
 	if (field->type == TEXT_AS_DECIMAL && (!*quantity.number || *quantity.rest))
 		return no_number(making, field, text);
-	text_copy(reading->value, sizeof(reading->value), quantity.number);
+	split_verdict(making, quantity.rest, before, sizeof(before));
 	text_copy(reading->qualifier, sizeof(reading->qualifier), quantity.qualifier);
-	take_rest(making, quantity.rest);
+	if (*quantity.number) {
+		text_copy(reading->value, sizeof(reading->value), quantity.number);
+		take_unit(making, before);
+	} else if (!is_drawn(before)) {
+		text_copy(reading->value, sizeof(reading->value), before);
+	}
 	return TEXT_RESULT;
 }
 

@@ -114,3 +114,27 @@ def test_a_ticket_that_nothing_cuts_arrives_when_the_printer_falls_silent():
         subscriber, _ = start(room, instrument("ticket-a8", printer.port))
         harness.wait_for(lambda: samples(subscriber) == ["S0001", "S0002", "S0003"], 20, "three tickets")
         printer.stop()
+
+
+def test_words_and_odd_numbers_in_a_values_place_get_the_verdict_they_deserve_and_no_other():
+    ticket = "\x1b@检测项目：{item}\n样品编号：{no}\n检测结果：{value}\n\x1dV\x00"
+    tickets = [("S0001", "孔雀石绿", "未检出"), ("S0002", "孔雀石绿", "ND"), ("S0003", "克百威", "1.5E-3 mg/kg"),
+               ("S0004", "克百威", "1,234.5 mg/kg"), ("S0005", "克百威", "0.05±0.01 mg/kg"), ("S0006", "克百威", "---")]
+
+    def prints(connection):
+        for no, item, value in tickets:
+            connection.sendall(ticket.format(no=no, item=item, value=value).encode("gb18030"))
+        time.sleep(60)
+
+    with harness.Room() as room:
+        printer = Instrument(prints)
+        subscriber, _ = start(room, instrument("ticket-a8", printer.port))
+        harness.wait_for(lambda: samples(subscriber) == [no for no, _, _ in tickets], 20, "all tickets")
+        records = {record["sample"]["no"]: record for record, _ in subscriber.records()}
+        told = {no: (record["verdict"], record.get("value"), record.get("unit"), "unmapped_value" in record["flags"])
+                for no, record in records.items()}
+        assert told == {"S0001": ("negative", None, None, False), "S0002": ("negative", None, None, False),
+                        "S0003": ("negative", "0.0015", "mg/kg", False), "S0004": ("none", None, None, True),
+                        "S0005": ("none", None, None, True), "S0006": ("invalid", None, None, False)}
+        assert {no: record["value_as_sent"] for no, record in records.items()} == {no: value for no, _, value in tickets}
+        printer.stop()

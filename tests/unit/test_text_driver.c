@@ -194,6 +194,16 @@ static void a_block_with_a_wrong_sum_or_end_is_none(void **state)
 
 /* ---- tickets ---- */
 
+static void text_in_gb18030(char *out, size_t size, const char *utf8)
+{
+	iconv_t converter = iconv_open("GB18030", "UTF-8");
+	char *from = (char *)(uintptr_t)utf8;
+	size_t left = strlen(utf8);
+	assert_int_equal(iconv(converter, &from, &left, &out, &size), 0);
+	*out = '\0';
+	iconv_close(converter);
+}
+
 #define VALUE "\xBC\xEC\xB2\xE2\xBD\xE1\xB9\xFB\xA3\xBA" /* 检测结果： */
 
 static void a_ticket_ends_with_silence_or_where_the_next_begins(void **state)
@@ -235,6 +245,42 @@ static void a_ticket_longer_than_any_is_read_all_the_same(void **state)
 	paper_hear(paper, text, sizeof(text), false);
 	assert_int_equal(paper->readings.count, 1);
 	assert_string_equal(paper->list[0].value, "1.5");
+	paper_free(paper);
+}
+
+/* The value is the words where there is no number, and invalid only a ticket that says nothing. */
+static void a_ticket_says_words_in_the_place_of_a_number(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *sent, *value, *unit;
+		enum verdict verdict;
+	} results[] = {
+		{ "未检出", "未检出", "", VERDICT_NONE },
+		{ "ND", "ND", "", VERDICT_NONE },
+		{ "未检出 阴性", "未检出", "", VERDICT_NEGATIVE },
+		{ "阳性", "", "", VERDICT_POSITIVE },
+		{ "0.00 μg/kg 阴性", "0.00", "μg/kg", VERDICT_NEGATIVE },
+		{ "5-10 μg/kg", "5-10 μg/kg", "", VERDICT_NONE },
+		{ "5-10 μg/kg 可疑", "5-10 μg/kg", "", VERDICT_SUSPECT },
+		{ "1,234.5 mg/kg", "1,234.5 mg/kg", "", VERDICT_NONE },
+		{ "+", "+", "", VERDICT_NONE },
+		{ "-", "-", "", VERDICT_NONE },
+		{ "---", "", "", VERDICT_INVALID },   /* drawn where nothing was measured */
+		{ "-----", "", "", VERDICT_INVALID }, /* what the profile says is missing */
+		{ "", "", "", VERDICT_INVALID },
+	};
+	struct paper *paper = paper_new(TICKET, "");
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		char ticket[128], text[128];
+		snprintf(ticket, sizeof(ticket), "\x1B@检测结果：%s\n\x1DV", results[i].sent);
+		text_in_gb18030(text, sizeof(text), ticket);
+		paper_hear(paper, text, strlen(text) + 1, true);
+		assert_int_equal(paper->readings.count, 1);
+		assert_string_equal(paper->list[0].value, results[i].value);
+		assert_string_equal(paper->list[0].unit, results[i].unit);
+		assert_int_equal(paper->list[0].verdict, results[i].verdict);
+	}
 	paper_free(paper);
 }
 
@@ -294,7 +340,20 @@ static void numbers_keep_their_decimals_and_lose_only_what_says_nothing(void **s
 		{ "-0000.04", "", "-0.04", "" },
 		{ "+000000", "", "0", "" },
 		{ ".5", "", "0.5", "" },
-		{ "5.", "", "5", "." },
+		{ "1.5E-3", "", "0.0015", "" },
+		{ "<1.50e+2mg/kg", "<", "150", "mg/kg" },
+		{ "-2e3 mg/kg", "", "-2000", "mg/kg" },
+		{ "5EU/mL", "", "5", "EU/mL" },
+		{ "5 E", "", "5", "E" },
+		{ "0.05％", "", "0.05", "％" },
+		{ "25℃", "", "25", "℃" },
+		{ "3µg/L", "", "3", "µg/L" },
+		{ "5㎎/㎏", "", "5", "㎎/㎏" },
+		{ "5千克", "", "5", "千克" },
+		{ "0.5毫克/100克", "", "0.5", "毫克/100克" },
+		{ "60 mL/min/1.73m2", "", "60", "mL/min/1.73m2" },
+		{ "7mg·kg-1", "", "7", "mg·kg-1" },
+		{ "120/mL", "", "120", "/mL" },
 		{ "<0.5", "<", "0.5", "" },
 		{ "< 0.5 mg/kg", "<", "0.5", "mg/kg" },
 		{ "≤1.0μg/kg", "<=", "1.0", "μg/kg" },
@@ -315,6 +374,31 @@ static void numbers_keep_their_decimals_and_lose_only_what_says_nothing(void **s
 		assert_string_equal(quantity.number, quantities[i].number);
 		assert_string_equal(quantity.rest, quantities[i].rest);
 	}
+}
+
+/* The first digits of such a text are not its number, and what follows them is no unit. */
+static void what_is_more_than_a_number_is_none(void **state)
+{
+	(void)state;
+	static const char *const texts[] = { "0,05", "1,234.5 mg/kg", "1.234.567", "1.234,5", "1 234.5 mg/kg", "5.",
+		"5-10", "5 - 10 mg/kg", "5~10", "5～10", "5–10", "5−10", "5mg-10mg", "5 to 10", "5至10",
+		"5 mg/kg~10 mg/kg", "1:80", "1：80", "<1:80", "1/80", "12/20", "0.05±0.01", "0.05 ± 0.01 mg/kg",
+		"5mg±1", "3+", "3 +", "1.5×10-3", "1.5x10^3", "1.5 x 10^3", "1.5*10^3", "10²", "1.5 E-3", "1.5E-",
+		"1.5E-3.2", "1E5000", "1E40", "1.2万", "3千", "5点3", "12，5", "0．05", "0。05", "1'234", "2026-03-05",
+		"12:30", "12.3(mg/kg)", "5#", "5 <10" };
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct text_quantity quantity;
+		text_quantity_read(texts[i], '.', &quantity);
+		assert_string_equal(quantity.number, "");
+		assert_string_equal(quantity.qualifier, "");
+		assert_string_equal(quantity.rest, texts[i]);
+	}
+	struct text_quantity quantity;
+	text_quantity_read("1.234,5", ',', &quantity);
+	assert_string_equal(quantity.number, "");
+	text_quantity_read("0,05E1 mg/kg", ',', &quantity);
+	assert_string_equal(quantity.number, "0.5");
+	assert_string_equal(quantity.rest, "mg/kg");
 }
 
 static void times_follow_their_pattern_or_are_none(void **state)
@@ -388,16 +472,6 @@ static void a_time_without_a_year_says_so(void **state)
 
 #define CSV           "config/profiles/files-csv.conf"
 #define ROW(no, time) no ",S1,\"a \"\"b\"\", c\",x,<1.50,mg/kg,\xD2\xF5\xD0\xD4," time
-
-static void text_in_gb18030(char *out, size_t size, const char *utf8)
-{
-	iconv_t converter = iconv_open("GB18030", "UTF-8");
-	char *from = (char *)(uintptr_t)utf8;
-	size_t left = strlen(utf8);
-	assert_int_equal(iconv(converter, &from, &left, &out, &size), 0);
-	*out = '\0';
-	iconv_close(converter);
-}
 
 static void begin_file(struct paper *paper, const char *name)
 {
@@ -581,8 +655,10 @@ int main(void)
 		cmocka_unit_test(a_ticket_ends_with_silence_or_where_the_next_begins),
 		cmocka_unit_test(a_damaged_command_hides_nothing_behind_it),
 		cmocka_unit_test(a_ticket_longer_than_any_is_read_all_the_same),
+		cmocka_unit_test(a_ticket_says_words_in_the_place_of_a_number),
 		cmocka_unit_test(printer_commands_have_their_lengths),
 		cmocka_unit_test(numbers_keep_their_decimals_and_lose_only_what_says_nothing),
+		cmocka_unit_test(what_is_more_than_a_number_is_none),
 		cmocka_unit_test(a_time_without_a_year_says_so),
 		cmocka_unit_test(times_follow_their_pattern_or_are_none),
 		cmocka_unit_test(a_character_is_never_taken_apart),
