@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "clock.h"
 #include "publisher_parts.h"
 
 static void old_close(struct publisher *publisher)
@@ -15,13 +16,15 @@ static void old_close(struct publisher *publisher)
 	publisher->old.reader = NULL;
 }
 
-static uint64_t old_has(const struct publisher *publisher)
+/* What is sent again goes back behind what the broker took before. */
+static uint64_t old_has(struct publisher *publisher)
 {
-	const struct old_journal *old = &publisher->old;
+	struct old_journal *old = &publisher->old;
 	uint64_t through = publisher->streams[STREAM_OLD].window.through;
-	if (publisher->target->receipts == TARGET_RECEIPTS_REQUIRED && old->covered < through)
-		through = old->covered;
-	return through;
+	if (through > old->sent)
+		old->sent = through;
+	return publisher->target->receipts == TARGET_RECEIPTS_REQUIRED && old->covered < old->sent ? old->covered
+	                                                                                           : old->sent;
 }
 
 /* Of the journal that was just opened. False: the target has all of it, or it cannot be read; then it is closed. */
@@ -36,7 +39,8 @@ static bool old_take(struct publisher *publisher)
 		journal_reader_target(old->reader, publisher->target->name, &had, &fault) != 0 ||
 		proof_prepare_old(publisher, &fault) != 0)
 		goto unreadable;
-	old->covered = old->reported = has > had ? has : had;
+	old->covered = old->reported = old->sent = has > had ? has : had;
+	old->waiting_since_ms = old->patience_ms = 0;
 	if (old->reported < old->last) {
 		stream_begin(&publisher->streams[STREAM_OLD], old->reported, old->last);
 		log_notice(_("target %s: entries %llu to %llu of the salvaged journal %.8s are sent now"),
@@ -116,18 +120,94 @@ static uint64_t covered_by(struct publisher *publisher, const struct platform_re
 	return receipt->through;
 }
 
+/* For a journal that is not at hand: what it names is sent again when that one, or a replay, is done with. */
+static void note_missing(struct old_journal *old, const struct platform_receipt *receipt, long now_ms)
+{
+	bool pause = strcmp(old->missing.epoch, receipt->epoch) == 0 && old->missing_since_ms &&
+	             now_ms - old->missing_since_ms <= MISSING_PAUSE_MS;
+	if (receipt->missing_count == 0 || pause || old->missing_at < old->missing.missing_count)
+		return;
+	old->missing = *receipt;
+	old->missing_at = 0;
+	old->missing_since_ms = now_ms;
+}
+
 void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt)
 {
 	struct old_journal *old = &publisher->old;
 	struct stream *stream = &publisher->streams[STREAM_OLD];
-	if (!old->reader || old->replay || strcmp(receipt->epoch, journal_reader_epoch(old->reader, NULL)) != 0)
-		return; /* for a journal of which nothing can be sent again */
-	uint64_t covered = covered_by(publisher, receipt);
 	publisher->stats.receipts++;
-	if (covered > old->covered)
+	if (!old->reader || old->replay || strcmp(receipt->epoch, journal_reader_epoch(old->reader, NULL)) != 0) {
+		note_missing(old, receipt, clock_ms());
+		return;
+	}
+	uint64_t covered = covered_by(publisher, receipt);
+	if (covered > old->covered) {
 		old->covered = covered < old->last ? covered : old->last;
+		old->waiting_since_ms = old->patience_ms = 0;
+		complaint_over(&old->uncovered);
+	}
 	if (covered < receipt->through && stream_done(stream)) /* a gap that can be filled */
 		stream_begin(stream, covered, old->last);
+}
+
+/* What no receipt covers is sent again, a part at a time and with growing pauses, as of the present journal. */
+static void watch_covered(struct publisher *publisher, long now_ms)
+{
+	struct old_journal *old = &publisher->old;
+	struct stream *stream = &publisher->streams[STREAM_OLD];
+	if (!stream_done(stream) || old->covered >= old->last) {
+		old->waiting_since_ms = 0;
+		return;
+	}
+	if (old->patience_ms == 0)
+		old->patience_ms = RECEIPT_PATIENCE_MS;
+	if (old->waiting_since_ms == 0)
+		old->waiting_since_ms = now_ms;
+	if (now_ms - old->waiting_since_ms < old->patience_ms)
+		return;
+	uint64_t left = old->last - old->covered;
+	stream_begin(stream, old->covered, old->covered + (left > RECEIPT_RESEND ? RECEIPT_RESEND : left));
+	old->waiting_since_ms = now_ms;
+	old->patience_ms *= old->patience_ms < RECEIPT_LONGEST_MS ? 2 : 1;
+	if (complaint_due(&old->uncovered))
+		log_warning(
+			_("target %s: the platform gave no receipt for entries %llu to %llu of the salvaged journal "
+			  "%.8s; sending again"),
+			publisher->target->name, (unsigned long long)old->covered + 1, (unsigned long long)old->last,
+			journal_reader_epoch(old->reader, NULL));
+}
+
+/* The next range that a receipt named as missing of a journal that was settled. */
+static void fill_settled(struct publisher *publisher)
+{
+	struct old_journal *old = &publisher->old;
+	struct journal_reader *reader = old_reader(publisher, old->missing.epoch);
+	uint64_t first, last = 0, lacking = 0;
+	struct platform_range range = old->missing.missing[old->missing_at++];
+	if (!reader || journal_reader_head(reader, &first, &last, NULL) != 0) {
+		old->missing.missing_count = 0; /* of a journal of which nothing can be sent again */
+		journal_reader_close(reader);
+		return;
+	}
+	if (range.last > last)
+		range.last = last;
+	journal_place(old->place, publisher->target->name, reader);
+	if (range.first <= range.last)
+		lacking = refusal_lacking(publisher, reader, old->place, &range);
+	if (!lacking || !old_replay(publisher, reader, lacking, range.last))
+		journal_reader_close(reader);
+}
+
+void old_watch_receipts(struct publisher *publisher, long now_ms)
+{
+	struct old_journal *old = &publisher->old;
+	if (!old->reader) {
+		if (old->missing_at < old->missing.missing_count)
+			fill_settled(publisher);
+	} else if (!old->replay && publisher->target->receipts == TARGET_RECEIPTS_REQUIRED) {
+		watch_covered(publisher, now_ms);
+	}
 }
 
 /* ---- sending a part of one again ---- */

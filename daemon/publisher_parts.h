@@ -28,6 +28,11 @@
 #define OUTBOX_MAX  16
 #define ANSWER_RATE 10 /* answers to the platform a second */
 
+#define RECEIPT_PATIENCE_MS 60000
+#define RECEIPT_LONGEST_MS  3600000
+#define RECEIPT_RESEND      1000  /* entries sent again at once when no receipt covers them */
+#define MISSING_PAUSE_MS    30000 /* the same gap is not filled twice while the platform catches up */
+
 struct outgoing { /* a status or an answer to the platform, waiting for its turn */
 	char *topic, *payload;
 	void *correlation;
@@ -102,8 +107,15 @@ struct old_journal {                   /* one at a time, until the target has it
 	size_t taken;                  /* of the files that are there */
 	char place[JOURNAL_PLACE_MAX]; /* under which progress is kept */
 	uint64_t last, reported, covered;
-	bool replay; /* the platform has it, and asked for a part of it again */
+	uint64_t sent;         /* the broker took everything up to here */
+	long waiting_since_ms; /* since when nothing new was covered although all was sent; 0: not waiting */
+	long patience_ms;      /* how long until the next resend */
+	bool replay;           /* the platform has it, and asked for a part of it again */
 	struct proof_stream seals, manifests;
+	struct platform_receipt missing; /* of a journal that was settled: ranges still to be sent again */
+	size_t missing_at;
+	long missing_since_ms;
+	struct complaint uncovered;
 };
 
 struct publisher {
@@ -238,6 +250,7 @@ void old_open(struct publisher *publisher); /* the first salvaged journal that t
 void old_free(struct publisher *publisher);
 void old_report(struct publisher *publisher); /* progress; the next one when the target has this one */
 void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt); /* for an older epoch */
+void old_watch_receipts(struct publisher *publisher, long now_ms);
 /* One after the other of those that can be read: `*at` begins with 0; NULL: there are no more. Close it. */
 struct journal_reader *old_next(const struct publisher *publisher, size_t *at);
 /* What was salvaged of an epoch; NULL: nothing. Close it. */

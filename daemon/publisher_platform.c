@@ -8,16 +8,12 @@
 #include "json.h"
 #include "publisher_parts.h"
 
-#define STATUS_EVERY_MS     30000
-#define STATUS_PAUSE_MS     1000 /* changes that come together are told together */
-#define STATUS_SOON_MS      3000 /* a link lost later than that after the status was sent has other reasons */
-#define STATUS_LOSSES       3    /* links in a row, before an abridged status is tried */
-#define STATUS_ABRIDGED_MS  3600000
-#define RECEIPT_PATIENCE_MS 60000
-#define RECEIPT_LONGEST_MS  3600000
-#define RECEIPT_RESEND      1000  /* entries sent again at once when no receipt covers them */
-#define MANIFESTS_ANSWERED  32    /* of one day: there is one, unless the clock was set on it */
-#define MISSING_PAUSE_MS    30000 /* the same gap is not filled twice while the platform catches up */
+#define STATUS_EVERY_MS    30000
+#define STATUS_PAUSE_MS    1000 /* changes that come together are told together */
+#define STATUS_SOON_MS     3000 /* a link lost later than that after the status was sent has other reasons */
+#define STATUS_LOSSES      3    /* links in a row, before an abridged status is tried */
+#define STATUS_ABRIDGED_MS 3600000
+#define MANIFESTS_ANSWERED 32 /* of one day: there is one, unless the clock was set on it */
 
 /* ---- the outbox ---- */
 
@@ -359,6 +355,7 @@ void platform_watch_receipts(struct publisher *publisher, long now_ms)
 	struct receipts *receipts = &publisher->receipts;
 	uint64_t sent = publisher->streams[STREAM_ORDERED].window.through;
 	fill_gaps(publisher);
+	old_watch_receipts(publisher, now_ms);
 	if (publisher->target->receipts != TARGET_RECEIPTS_REQUIRED || receipts->covered >= sent) {
 		receipts->waiting_since_ms = 0;
 		return;

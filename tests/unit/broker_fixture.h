@@ -285,4 +285,43 @@ static inline void append(struct stage *stage, unsigned from, unsigned to, bool 
 	}
 }
 
+static inline void write_old_entries(struct journal *journal, unsigned last)
+{
+	struct entry entry = { .kind = ENTRY_RESULT };
+	char body[64];
+	struct fault fault;
+	for (unsigned number = 1; number <= last; number++) {
+		snprintf(entry.id, sizeof(entry.id), "0195a3c4-0000-7000-8000-1%011x", number);
+		snprintf(body, sizeof(body), "\"kind\":\"sample\",\"number\":%u}", number);
+		entry.body = body;
+		if (journal_append(journal, &entry, 1, NULL, NULL, &fault) != 0)
+			abort();
+	}
+}
+
+/* What a salvage would leave of a journal of `last` entries, of which the target had `has`, and those that `lost`
+ * selects could not be read. */
+static inline void add_salvaged(
+	struct stage *stage, unsigned last, unsigned has, const char *lost, char epoch[static 40])
+{
+	char directory[96], command[600];
+	struct journal *journal;
+	snprintf(directory, sizeof(directory), "%s/old", stage->directory);
+	struct journal_options options = { .directory = directory, .station = "330421103-01" };
+	if (journal_open(&options, &journal, NULL, &stage->fault) != 0)
+		abort();
+	write_old_entries(journal, last);
+	if (has)
+		journal_progress(journal, "county", has);
+	snprintf(epoch, 40, "%s", journal_epoch(journal));
+	journal_close(journal);
+	snprintf(command, sizeof(command),
+		"/usr/bin/python3 -c 'import sqlite3; db = sqlite3.connect(\"%s/journal.db\");"
+		"db.execute(\"DELETE FROM entry WHERE %s\"); db.commit();"
+		"db.execute(\"PRAGMA journal_mode = DELETE\")' && mv %s/journal.db %s/salvaged-%s.db",
+		directory, lost, directory, stage->directory, epoch);
+	if (system(command) != 0)
+		abort();
+}
+
 #endif

@@ -1,0 +1,143 @@
+/* What the platform's receipts cover, and what is sent again when they do not come. Minutes pass at once here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "broker_fixture.h"
+
+#define PATIENCE_MS 60000 /* until what no receipt covers is sent again: doubled each time */
+
+long __real_clock_ms(void);
+long __wrap_clock_ms(void);
+
+static _Atomic long forward_ms;
+static unsigned wanted;
+static char epoch[40], place[JOURNAL_PLACE_MAX];
+
+long __wrap_clock_ms(void)
+{
+	return __real_clock_ms() + forward_ms;
+}
+
+static bool all_heard(struct stage *stage)
+{
+	return count_of(stage, "\\\"number\\\":") >= wanted;
+}
+
+static bool is_settled(struct stage *stage)
+{
+	uint64_t through = 0;
+	assert_int_equal(journal_target(stage->journal, place, &through, &stage->fault), 0);
+	return through >= wanted;
+}
+
+static void receipt(struct stage *stage, const char *of, const char *rest)
+{
+	char text[200];
+	snprintf(text, sizeof(text), "{\"epoch\":\"%s\",%s}", of, rest);
+	say(stage, ROOT_TOPIC "/receipt", text, NULL);
+}
+
+static void assert_heard(struct stage *stage, unsigned count)
+{
+	wanted = count;
+	assert_true(eventually(all_heard, stage, 5000));
+}
+
+static void assert_settled(struct stage *stage, unsigned through)
+{
+	wanted = through;
+	assert_true(eventually(is_settled, stage, 5000));
+}
+
+/* A turn lasts half a second at most. */
+static void assert_silent(struct stage *stage, unsigned count)
+{
+	usleep(600000);
+	assert_int_equal(count_of(stage, "\\\"number\\\":"), count);
+}
+
+static struct stage *stage_for_receipts(void)
+{
+	struct stage *stage = stage_new("");
+	forward_ms = 0;
+	stage->target.receipts = TARGET_RECEIPTS_REQUIRED;
+	stage->target.ack_timeout_ms = 100 * PATIENCE_MS;
+	return stage;
+}
+
+/* Twenty entries of a salvaged journal, which the broker took. */
+static struct stage *stage_with_old_entries(void)
+{
+	struct stage *stage = stage_for_receipts();
+	add_salvaged(stage, 20, 0, "0", epoch);
+	snprintf(place, sizeof(place), "county/%.8s", epoch);
+	assert_true(broker_start(stage) && ear_start(stage));
+	assert_true(stage_publish(stage));
+	assert_heard(stage, 20);
+	return stage;
+}
+
+/* The broker acknowledged them and forgot them: the platform cannot know that they were there. */
+static void the_lost_end_of_an_old_epoch_is_sent_again(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_with_old_entries();
+	receipt(stage, epoch, "\"through\":18");
+	assert_settled(stage, 18);
+	assert_silent(stage, 20);
+	forward_ms += PATIENCE_MS;
+	assert_heard(stage, 22);
+	assert_silent(stage, 22);
+	forward_ms += PATIENCE_MS;
+	assert_silent(stage, 22);
+	forward_ms += PATIENCE_MS;
+	assert_heard(stage, 24);
+	receipt(stage, epoch, "\"through\":20");
+	assert_settled(stage, 20);
+	stage_free(stage);
+}
+
+static void an_old_epoch_whose_receipt_was_lost_is_sent_again(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_with_old_entries();
+	assert_silent(stage, 20);
+	forward_ms += PATIENCE_MS;
+	assert_heard(stage, 40);
+	receipt(stage, epoch, "\"through\":20");
+	assert_settled(stage, 20);
+	stage_free(stage);
+}
+
+static void what_is_missing_of_a_settled_old_epoch_is_sent_again(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_with_old_entries();
+	receipt(stage, epoch, "\"through\":20");
+	assert_settled(stage, 20);
+	receipt(stage, epoch, "\"through\":20,\"missing\":[[3,4],[9,9]]");
+	assert_heard(stage, 23);
+	receipt(stage, epoch, "\"through\":20,\"missing\":[[3,4],[9,9]]"); /* on their way just now */
+	receipt(stage, "00000000000000000000000000000000", "\"through\":20,\"missing\":[[1,20]]");
+	assert_silent(stage, 23);
+	forward_ms += PATIENCE_MS;
+	receipt(stage, epoch, "\"through\":90,\"missing\":[[20,90]]");
+	assert_heard(stage, 24);
+	assert_silent(stage, 24);
+	stage_free(stage);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_lost_end_of_an_old_epoch_is_sent_again),
+		cmocka_unit_test(an_old_epoch_whose_receipt_was_lost_is_sent_again),
+		cmocka_unit_test(what_is_missing_of_a_settled_old_epoch_is_sent_again),
+	};
+	cmocka_set_test_filter(getenv("TEST")); /* one of them alone */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
