@@ -61,29 +61,6 @@ static void judge_item(const struct config *config, const struct instrument_conf
 		to->basis = to->item->basis;
 }
 
-/* Words in a value's place that say whether anything was found. */
-static enum word word_of(const char *value)
-{
-	static const struct {
-		const char *spelling;
-		enum word word;
-	} words[] = {
-		{ "未检出", WORD_NOT_DETECTED },
-		{ "未檢出", WORD_NOT_DETECTED },
-		{ "低于检出限", WORD_NOT_DETECTED },
-		{ "not detected", WORD_NOT_DETECTED },
-		{ "ND", WORD_NOT_DETECTED },
-		{ "N.D.", WORD_NOT_DETECTED },
-		{ "检出", WORD_DETECTED },
-		{ "檢出", WORD_DETECTED },
-		{ "detected", WORD_DETECTED },
-	};
-	for (size_t i = 0; *value && i < sizeof(words) / sizeof(*words); i++)
-		if (spelling_same(words[i].spelling, value))
-			return words[i].word;
-	return WORD_NONE;
-}
-
 static void judge_value(const struct reading *reading, struct judgement *to)
 {
 	const char *ucum = units_ucum(reading->unit);
@@ -95,8 +72,8 @@ static void judge_value(const struct reading *reading, struct judgement *to)
 		to->value = reading->value + (*reading->value == '+');
 		to->qualifier = sign ? sign : "";
 	} else if (*reading->value || *reading->qualifier) {
-		to->word = *reading->qualifier ? WORD_NONE : word_of(reading->value);
-		if (to->word == WORD_NONE)
+		to->finding = *reading->qualifier ? FINDING_NONE : reading_finding(reading->value);
+		if (to->finding == FINDING_NONE)
 			flag(to, "unmapped_value");
 	}
 }
@@ -136,12 +113,12 @@ static const char *rule_unit(const struct item *item, const struct limit *limit)
 }
 
 /* Not detected keeps every limit; detected, without a number, breaks only a ban. */
-static enum verdict word_verdict(enum word word, enum rule_kind kind)
+static enum verdict finding_verdict(enum finding finding, enum rule_kind kind)
 {
 	bool about_finding = kind == RULE_NOT_DETECTED || kind == RULE_DETECTED;
-	if (word == WORD_NOT_DETECTED && (about_finding || kind == RULE_LIMIT))
+	if (finding == FINDING_NOT_DETECTED && (about_finding || kind == RULE_LIMIT))
 		return VERDICT_NEGATIVE;
-	return word == WORD_DETECTED && about_finding ? VERDICT_POSITIVE : VERDICT_NONE;
+	return finding == FINDING_DETECTED && about_finding ? VERDICT_POSITIVE : VERDICT_NONE;
 }
 
 /* What the rule is applied to, and in which unit: the value, or the inhibition that the signals make where the
@@ -168,8 +145,8 @@ static enum verdict value_verdict(
 	const char *value, *unit, *wanted = rule_unit(to->item, limit);
 	if ((reading->marks & READING_OUT_OF_RANGE) && !*to->qualifier)
 		return VERDICT_NONE;
-	if (to->word != WORD_NONE)
-		return word_verdict(to->word, rule->kind);
+	if (to->finding != FINDING_NONE)
+		return finding_verdict(to->finding, rule->kind);
 	if (!subject(reading, to, &value, &unit))
 		return VERDICT_NONE;
 	if (!*unit) {

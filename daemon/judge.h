@@ -73,8 +73,6 @@
 
 #define JUDGE_FLAGS_MAX 32
 
-enum word { WORD_NONE, WORD_NOT_DETECTED, WORD_DETECTED }; /* in a value's place */
-
 #define JUDGE_LOTS_MAX (LOT_KINDS + 1) /* and the one the instrument says */
 
 struct lot_used {
@@ -93,7 +91,7 @@ struct judgement {                         /* pointers are into the configuratio
 	const char *unit;      /* UCUM, or as sent when unknown */
 	const char *value;     /* a decimal, or "" when there is none or it cannot be read */
 	const char *qualifier; /* "<", ">", "<=", ">=" or "" */
-	enum word word;
+	enum finding finding;
 	/* the value in the rule's unit, where that is another; "" where it is the same or no rule was applied */
 	char judged_value[DECIMAL_MAX], judged_unit[24];
 	struct limit limit; /* op and value "" for none */

@@ -1,7 +1,7 @@
 /* Spellings: how people and instruments write the same name, and what each spelling stands for.
  *
- * Two spellings are the same when they are equal after folding: full-width forms become half-width, capital letters
- * small, blanks go. Loaded once and then constant; any thread may look up.
+ * Two spellings are the same when they are equal after folding (drivers/spelling.h). Loaded once and then constant; any
+ * thread may look up.
  */
 #ifndef ASSAYD_SPELLINGS_H
 #define ASSAYD_SPELLINGS_H
@@ -10,8 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Folds `text` into `out`, which has room for strlen(text) + 1 bytes (folding never lengthens). Returns `out`. */
-char *spelling_fold(char *out, const char *text);
+#include "../drivers/spelling.h"
 
 /* True when both fold to the same text. */
 bool spelling_same(const char *a, const char *b);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "spelling.h"
 #include "text.h"
 
 const char *kind_name(enum kind kind)
@@ -150,4 +151,30 @@ const char *reading_has_said(const struct reading *reading, const char *name)
 		if (strcmp(reading->said[i].name, name) == 0)
 			return reading->said[i].value;
 	return "";
+}
+
+enum finding reading_finding(const char *value)
+{
+	static const struct {
+		const char *folded;
+		enum finding finding;
+	} words[] = {
+		{ "未检出", FINDING_NOT_DETECTED },
+		{ "未檢出", FINDING_NOT_DETECTED },
+		{ "低于检出限", FINDING_NOT_DETECTED },
+		{ "notdetected", FINDING_NOT_DETECTED },
+		{ "nd", FINDING_NOT_DETECTED },
+		{ "n.d.", FINDING_NOT_DETECTED },
+		{ "检出", FINDING_DETECTED },
+		{ "檢出", FINDING_DETECTED },
+		{ "detected", FINDING_DETECTED },
+	};
+	char folded[sizeof(((struct reading *)NULL)->value)];
+	if (strlen(value) >= sizeof(folded))
+		return FINDING_NONE;
+	spelling_fold(folded, value);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(words[i].folded, folded) == 0)
+			return words[i].finding;
+	return FINDING_NONE;
 }

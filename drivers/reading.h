@@ -190,4 +190,9 @@ void reading_said(struct reading *reading, const char *name, const char *value);
 /* What was said by that name; "" when nothing was, or there is no reading. */
 const char *reading_has_said(const struct reading *reading, const char *name);
 
+/* Words in a value's place that say whether anything was found: 未检出, ND, 检出, "not detected", however written. */
+enum finding { FINDING_NONE, FINDING_NOT_DETECTED, FINDING_DETECTED };
+
+enum finding reading_finding(const char *value);
+
 #endif

@@ -51,7 +51,7 @@ enum text_source {
 
 enum text_type {
 	TEXT_AS_WORD,
-	TEXT_AS_DECIMAL,  /* a number, with "<" or ">" perhaps, and nothing else */
+	TEXT_AS_DECIMAL,  /* a number, with "<" or ">" perhaps, and nothing else; of a value also reading_finding()'s */
 	TEXT_AS_QUANTITY, /* a number with its unit perhaps, or a word */
 	TEXT_AS_TIME,
 	TEXT_AS_U8,

@@ -252,8 +252,10 @@ static enum text_verdict_on_frame take_value(
 	char before[sizeof(reading->value)];
 	quantity_of(making->profile, text, &quantity);
 	text_copy(reading->value_as_sent, sizeof(reading->value_as_sent), text);
-	if (field->type == TEXT_AS_DECIMAL && (!*quantity.number || *quantity.rest))
-		return no_number(making, field, text);
+	bool decimal = *quantity.number && !*quantity.rest;
+	if (field->type == TEXT_AS_DECIMAL && !decimal && reading_finding(text) == FINDING_NONE &&
+		no_number(making, field, text) != TEXT_RESULT)
+		return TEXT_FAULTY;
 	split_verdict(making, quantity.rest, before, sizeof(before));
 	text_copy(reading->qualifier, sizeof(reading->qualifier), quantity.qualifier);
 	if (*quantity.number) {

@@ -138,3 +138,19 @@ def test_words_and_odd_numbers_in_a_values_place_get_the_verdict_they_deserve_an
                         "S0005": ("none", None, None, True), "S0006": ("invalid", None, None, False)}
         assert {no: record["value_as_sent"] for no, record in records.items()} == {no: value for no, _, value in tickets}
         printer.stop()
+
+
+def test_a_word_in_a_decimals_place_is_a_record_with_the_verdict_of_the_word():
+    with harness.Room() as room:
+        reader = Reader()
+        now = str(datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8))).date())
+        line = LINE.replace("合格", "-")  # the reader says no verdict
+        reader.lines += [(now, line.format(no=f"S000{at}", well=at, value=value, day=now))
+                         for at, value in enumerate(("未检出", "ND", "检出", "失败"), start=1)]
+        subscriber, daemon = start(room, instrument("reader-a9", reader.port, poll="200ms", timeout="500ms"))
+        harness.wait_for(lambda: len(samples(subscriber)) >= 3, 20, "three words")
+        told = {record["sample"]["no"]: (record["verdict"], record["value_as_sent"], record["flags"].count("unmapped_value"))
+                for record, _ in subscriber.records()}
+        assert told == {"S0001": ("negative", "未检出", 0), "S0002": ("negative", "ND", 0), "S0003": ("positive", "检出", 0)}
+        harness.wait_for(lambda: any(entry.get("event") == "undecodable" for entry in daemon.entries()), 20, "the fourth told")
+        reader.stop()

@@ -284,6 +284,46 @@ static void a_ticket_says_words_in_the_place_of_a_number(void **state)
 	paper_free(paper);
 }
 
+/* A word the judge knows is a result; what is neither a number nor such a word may be another column. */
+static void a_line_whose_value_is_a_word_of_the_judge_is_a_result(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *sent;
+		bool result;
+	} values[] = {
+		{ "未检出", true },
+		{ "未 检 出", true },
+		{ "检出", true },
+		{ "ND", true },
+		{ "n.d.", true },
+		{ "Not Detected", true },
+		{ "ＮＤ", true },
+		{ "失败", false },
+		{ "未检出 阴性", false },
+		{ "1.5.6", false },
+		{ "5-10", false },
+		{ "---", false },
+	};
+	struct paper *paper = paper_new(A9, "");
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		char line[160], text[160];
+		snprintf(line, sizeof(line), "R,S0017,A01,甲醛,0.123,%s,mg/kg,-,2026-03-05 09:41:20,5AFINISH",
+			values[i].sent);
+		text_in_gb18030(text, sizeof(text), line);
+		paper_ask(paper);
+		paper_hear_text(paper, text);
+		assert_int_equal(paper->readings.count, values[i].result);
+		assert_int_equal(paper->readings.notice_count, !values[i].result);
+		if (!values[i].result)
+			continue;
+		assert_string_equal(paper->list[0].value, values[i].sent);
+		assert_string_equal(paper->list[0].unit, "mg/kg");
+		assert_int_equal(paper->list[0].verdict, VERDICT_NONE);
+	}
+	paper_free(paper);
+}
+
 /* Each command of a row has the length the printers' references give it; one byte less is not all of it. */
 static void printer_commands_have_their_lengths(void **state)
 {
@@ -656,6 +696,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_command_hides_nothing_behind_it),
 		cmocka_unit_test(a_ticket_longer_than_any_is_read_all_the_same),
 		cmocka_unit_test(a_ticket_says_words_in_the_place_of_a_number),
+		cmocka_unit_test(a_line_whose_value_is_a_word_of_the_judge_is_a_result),
 		cmocka_unit_test(printer_commands_have_their_lengths),
 		cmocka_unit_test(numbers_keep_their_decimals_and_lose_only_what_says_nothing),
 		cmocka_unit_test(what_is_more_than_a_number_is_none),
