@@ -49,7 +49,8 @@
  * without a time.
  *
  * Model and layout do not always agree (the published ten-item reader 11 sends the layout 8): `layout = auto` begins
- * with the model's and takes another one when only that makes a possible time and possible numbers.
+ * with the model's and takes another one when only that makes a possible time and possible numbers, or a better time:
+ * at 09:12 on the 5th a group of layout 8 also reads as one of layout multi, tested in 2001.
  *
  * Everything that can be checked is: a time that exists, numbers that are zero, none, or from 1E-7 to 1E7, and no stray
  * byte since the frame before. A group that fails is told with its bytes (event undecodable), not released, and the
@@ -155,8 +156,11 @@ static enum dump8_layout wanted_layout(const struct instrument *instrument)
 static enum dump8_layout layout_of(const struct instrument *instrument, const uint8_t *data, size_t length)
 {
 	const struct dump8_options *options = instrument->options;
-	enum dump8_layout layout = dump8_group_layout(wanted_layout(instrument), data, length);
-	return options->layout == DUMP8_AUTO || layout == (enum dump8_layout)options->layout ? layout : DUMP8_AUTO;
+	const struct state *state = instrument->state;
+	enum dump8_layout layout = (enum dump8_layout)options->layout;
+	if (layout == DUMP8_AUTO)
+		return dump8_group_layout(state->model_layout, data, length);
+	return dump8_group_possible(layout, data, length) ? layout : DUMP8_AUTO;
 }
 
 /* 1B and a word or a model, or B1 FF. */
@@ -392,8 +396,7 @@ static void take_raw(struct instrument *instrument, const struct reading *before
 	enum dump8_layout layout = (enum dump8_layout)options->layout;
 	if (layout == DUMP8_AUTO)
 		layout = dump8_group_said(before);
-	if (layout == DUMP8_AUTO || length != dump8_group_size(layout) ||
-		dump8_group_layout(layout, raw, length) != layout)
+	if (layout == DUMP8_AUTO || length != dump8_group_size(layout) || !dump8_group_possible(layout, raw, length))
 		readings->rejected++;
 	else
 		dump8_group_take(options, layout, 0, raw, length, readings);
@@ -411,7 +414,7 @@ const struct driver dump8_driver = {
 	.title = N_("Enzyme readers that dump their memory in groups of eight wells and then clear it"),
 	.line = "9600/8n1",
 	.item = "PR-OPCB", /* of the layouts without an item: inhibition of cholinesterase */
-	.version = 1,
+	.version = 2,
 	.links = LINK_SERIAL | LINK_TCP,
 	.manner = MANNER_ASKS,
 	.options = options_table,

@@ -18,10 +18,11 @@ struct dump8_options {
 #define DUMP8_Z24_GROUP 501
 #define DUMP8_WELLS     8 /* of one group */
 
-/* The layout in which these bytes make sense as a group, `wanted` before all others (DUMP8_AUTO: none is wanted);
- * DUMP8_AUTO when there is none. Fewer bytes than a group has are looked at as far as they go: then the answer is a
- * layout that is still possible. */
-enum dump8_layout dump8_group_layout(enum dump8_layout wanted, const uint8_t *data, size_t length);
+/* Whether these bytes can be a group of this layout. Fewer than a group has are looked at as far as they go. */
+bool dump8_group_possible(enum dump8_layout layout, const uint8_t *data, size_t length);
+/* The layout in which these bytes make sense as a group, the model's before others (DUMP8_AUTO: the model is not known);
+ * DUMP8_AUTO when there is none. */
+enum dump8_layout dump8_group_layout(enum dump8_layout model, const uint8_t *data, size_t length);
 
 size_t dump8_group_size(enum dump8_layout layout);
 

@@ -142,7 +142,7 @@ static bool z24_possible(const uint8_t *data, size_t length)
 	return true;
 }
 
-static bool group_possible(enum dump8_layout layout, const uint8_t *data, size_t length)
+bool dump8_group_possible(enum dump8_layout layout, const uint8_t *data, size_t length)
 {
 	if (layout == DUMP8_Z24)
 		return z24_possible(data, length);
@@ -152,22 +152,34 @@ static bool group_possible(enum dump8_layout layout, const uint8_t *data, size_t
 	       numbers_plausible(bytes_of(data + INFO_LENGTH, length - INFO_LENGTH), (size_t)2 * DUMP8_WELLS);
 }
 
-/* Where nobody named the layout, a clock that began at 2000 is no proof of one. */
+/* A clock that began at 2000 is no proof of a layout, nor is a year in which nobody tests any more. */
 static bool likely(enum dump8_layout layout, const uint8_t *data, size_t length)
 {
 	size_t year = places_of(layout)->year;
-	return group_possible(layout, data, length) && (length <= year || data[year] >= 10);
+	return dump8_group_possible(layout, data, length) && (length <= year || (data[year] >= 10 && data[year] < 70));
 }
 
-enum dump8_layout dump8_group_layout(enum dump8_layout wanted, const uint8_t *data, size_t length)
+/* Models of several items are known to send the layout 8 (1B 11 does). Its first minutes and days pass for a time of
+ * the layout multi and its year for a mask, but its kind not for a year: no kind above 9 was seen (?). */
+static bool model_fits(enum dump8_layout model, const uint8_t *data, size_t length)
 {
-	if (wanted != DUMP8_AUTO && group_possible(wanted, data, length))
-		return wanted;
+	if (!dump8_group_possible(model, data, length))
+		return false;
+	return model != DUMP8_MULTI || length < DUMP8_GROUP || likely(DUMP8_MULTI, data, length) ||
+	       !likely(DUMP8_8, data, length) || (data[7] != 0 && mask_fits(data));
+}
+
+enum dump8_layout dump8_group_layout(enum dump8_layout model, const uint8_t *data, size_t length)
+{
+	if (model != DUMP8_AUTO && model_fits(model, data, length))
+		return model;
 	if (likely(DUMP8_16, data, length))
 		return length >= DUMP8_GROUP && data[7] != 0 && mask_fits(data) ? DUMP8_MULTI : DUMP8_16;
 	if (likely(DUMP8_8, data, length))
 		return DUMP8_8;
-	return group_possible(DUMP8_Z24, data, length) ? DUMP8_Z24 : DUMP8_AUTO;
+	if (model != DUMP8_AUTO && dump8_group_possible(model, data, length))
+		return model;
+	return dump8_group_possible(DUMP8_Z24, data, length) ? DUMP8_Z24 : DUMP8_AUTO;
 }
 
 /* ---- what a group says ---- */

@@ -198,6 +198,25 @@ static void poll(void)
 
 /* ---- what is said ---- */
 
+/* A model of several items sends the layout 8: at no minute of a day may it pass for the layout multi, nor that for it.
+ */
+static void at_every_minute_the_layout_is_the_one_that_was_sent(void **state)
+{
+	uint8_t eight[DUMP8_GROUP], multi[DUMP8_GROUP];
+	(void)state;
+	memcpy(eight, add_eight(1), sizeof(eight));
+	memcpy(multi, add_multi(0x80), sizeof(multi));
+	for (int minute = 0; minute < 24 * 60; minute++)
+		for (uint8_t day = 1; day <= 28; day++) {
+			eight[0] = (uint8_t)(minute % 251);
+			memcpy(eight + 2, (const uint8_t[]){ (uint8_t)(minute % 60), (uint8_t)(minute / 60), day }, 3);
+			memcpy(multi + 1, (const uint8_t[]){ (uint8_t)(minute % 60), (uint8_t)(minute / 60), day }, 3);
+			eight[6] = multi[5] = (uint8_t)(minute % 10);
+			assert_int_equal(dump8_group_layout(DUMP8_MULTI, eight, DUMP8_GROUP), DUMP8_8);
+			assert_int_equal(dump8_group_layout(DUMP8_MULTI, multi, DUMP8_GROUP), DUMP8_MULTI);
+		}
+}
+
 static void the_published_groups_say_what_the_ticket_says(void **state)
 {
 	(void)state;
@@ -612,6 +631,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, start)
 	const struct CMUnitTest tests[] = {
 		TEST(the_published_groups_say_what_the_ticket_says),
+		TEST(at_every_minute_the_layout_is_the_one_that_was_sent),
 		TEST(layout_16_counts_in_the_last_two_bytes),
 		TEST(either_order_of_the_mask_is_found_by_the_filled_wells),
 		TEST(the_second_number_is_what_the_option_says),
