@@ -15,11 +15,13 @@
  *
  * Reading is harmless: nothing is erased, and what is read again has the same record id (bytes 1 to 17 and the meter's
  * serial number). Memory is listed when the count changed, and every `reconcile`: a full memory may keep its count
- * while the oldest results give way.
+ * while the oldest results give way. When it was cleared numbers begin anew; where a clock that was never set does not
+ * tell old from new, how often that was does: it stands in the cursor.
  *
  * The last byte is not documented. In our examples it is the sum of bytes 1 to 17; where three results of a meter end
  * with that sum and none does not, it is taken for a checksum from then on. Otherwise a result is believed when its
- * time is made of possible numbers and its limits stand in order. Frames that are not lead to the whole listing again.
+ * time is made of possible numbers, its limits stand in order, and the weekday fits the day. Frames that are not lead
+ * to the whole listing again; cheap clocks have wrong weekdays, so the third listing does without.
  *
  * A result within the lower limit passes, one over the upper limit fails, between them is caution: both limits go into
  * the record as sent, the verdict is the gateway's (rule two-limits).
@@ -62,9 +64,11 @@ struct state {
 	enum phase phase;
 	bool asking;      /* a dialogue, not a capture */
 	bool listing;     /* behind 'g': results follow */
-	bool any_weekday; /* a listing was refused as a whole: this meter's weekdays are wrong */
+	bool any_weekday; /* listings stay incomplete: this meter's weekdays are wrong */
 	bool known;       /* the memory was listed as `known_count` results */
 	unsigned count, known_count, received, tries;
+	unsigned rounds, stored_count;      /* of the cursor: how often its memory was cleared; what it held */
+	unsigned told_received, told_count; /* the missing results that were told last */
 	unsigned sums_right, sums_wrong;
 	int64_t listed_s; /* by the station's clock */
 };
@@ -85,7 +89,7 @@ static bool weekday_fits(const struct date_time *time, unsigned weekday)
 }
 
 /* A clock that was never set stands at 2000-00-00. */
-static bool time_possible(const struct state *state, struct bytes *bytes)
+static bool time_possible(bool any_weekday, struct bytes *bytes)
 {
 	struct date_time time = { 0 };
 	time.second = bytes_u8(bytes);
@@ -99,7 +103,7 @@ static bool time_possible(const struct state *state, struct bytes *bytes)
 	bool unset = time.day == 0 && time.month == 0 && year == 0;
 	if (unset)
 		time.day = time.month = 1;
-	return year <= 99 && calendar_valid(&time) && (unset || state->any_weekday || weekday_fits(&time, weekday));
+	return year <= 99 && calendar_valid(&time) && (unset || any_weekday || weekday_fits(&time, weekday));
 }
 
 static bool is_result(const struct state *state, const uint8_t *data)
@@ -109,7 +113,7 @@ static bool is_result(const struct state *state, const uint8_t *data)
 	unsigned low = bytes_u16le(&bytes), up = bytes_u16le(&bytes);
 	bytes_take(&bytes, 2);
 	bool sure = state->sums_right >= SUMS_ENOUGH && state->sums_wrong == 0;
-	return low <= up && time_possible(state, &bytes) && (!sure || sum_right(data));
+	return low <= up && time_possible(sure || state->any_weekday, &bytes) && (!sure || sum_right(data));
 }
 
 static int frame(const struct instrument *instrument, const uint8_t *data, size_t length)
@@ -181,9 +185,27 @@ static void take_result(struct state *state, const struct reply *reply, struct r
 	say_number(reading, "group", bytes_u8(&bytes));
 	say_number(reading, "point", bytes_u8(&bytes));
 	say_time(reading, &bytes);
+	if (!*reading->tested_at)
+		reading->repeat = state->rounds;
 }
 
 /* ---- the dialogue ---- */
+
+static void read_cursor(struct state *state, const char *cursor)
+{
+	unsigned rounds, count;
+	char rest;
+	if (sscanf(cursor, "rounds=%9u count=%5u%c", &rounds, &count, &rest) != 2)
+		return;
+	state->rounds = rounds;
+	state->stored_count = count;
+}
+
+static void write_cursor(struct state *state, struct readings *readings)
+{
+	state->stored_count = state->count;
+	snprintf(readings->cursor, sizeof(readings->cursor), "rounds=%u count=%u", state->rounds, state->count);
+}
 
 static int64_t seconds_of(const struct date_time *now)
 {
@@ -199,9 +221,11 @@ static bool list_due(const struct instrument *instrument)
 	       (now_s - state->listed_s) * 1000 >= options->reconcile_ms;
 }
 
-static void listed(struct instrument *instrument)
+static void listed(struct instrument *instrument, struct readings *readings)
 {
 	struct state *state = instrument->state;
+	if (state->count != state->stored_count)
+		write_cursor(state, readings);
 	state->known = true;
 	state->known_count = state->count;
 	state->listed_s = seconds_of(&instrument->now);
@@ -212,18 +236,22 @@ static void listed(struct instrument *instrument)
 static enum next take_count(struct instrument *instrument, struct readings *readings)
 {
 	struct state *state = instrument->state;
-	if (state->known && state->count < state->known_count) {
+	unsigned held = state->stored_count;
+	if (state->count < held) {
 		struct notice *notice = readings_notice(readings, NOTICE_COUNTER_RESTARTED);
 		if (notice) {
-			notice->first = state->known_count;
+			notice->first = held;
 			notice->last = state->count;
 			snprintf(notice->reason, sizeof(notice->reason),
 				_("the meter holds %u results where it held %u: its memory was cleared"), state->count,
-				state->known_count);
+				held);
 		}
+		state->rounds++;
+		state->known = false;
+		write_cursor(state, readings);
 	}
 	if (state->count == 0)
-		listed(instrument);
+		listed(instrument, readings);
 	if (state->count == 0 || !list_due(instrument))
 		return NEXT_IDLE;
 	state->phase = PHASE_LIST;
@@ -247,19 +275,32 @@ static enum next take_answer(struct instrument *instrument, const struct reply *
 	return reply->offline ? NEXT_WAIT : take_count(instrument, readings);
 }
 
+/* Told once: they may never come. */
+static void tell_missing(struct state *state, struct readings *readings)
+{
+	if (state->received == state->told_received && state->count == state->told_count)
+		return;
+	struct notice *notice = readings_notice(readings, NOTICE_MISSED_RESULTS);
+	if (!notice)
+		return;
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("%u readings gave only %u of %u results; the rest is asked for again later"), state->tries,
+		state->received, state->count);
+	state->told_received = state->received;
+	state->told_count = state->count;
+}
+
 static enum next take_silence(struct instrument *instrument, struct readings *readings)
 {
 	struct state *state = instrument->state;
-	if (state->phase == PHASE_LIST && state->listing && state->received == 0)
-		state->any_weekday = true;
-	if (state->phase == PHASE_LIST && ++state->tries >= TRIES_MAX) {
-		unsigned tries = state->tries;
-		struct notice *notice = readings_notice(readings, NOTICE_MISSED_RESULTS);
-		if (notice)
-			snprintf(notice->reason, sizeof(notice->reason),
-				_("%u readings gave only %u of %u results; the rest is asked for again later"), tries,
-				state->received, state->count);
-		listed(instrument);
+	if (state->phase == PHASE_LIST) {
+		state->tries++;
+		if (state->listing && (state->received == 0 || state->tries == TRIES_MAX - 1))
+			state->any_weekday = true;
+		if (state->tries >= TRIES_MAX) {
+			tell_missing(state, readings);
+			listed(instrument, readings);
+		}
 	}
 	state->listing = false;
 	state->phase = PHASE_COUNT;
@@ -281,7 +322,7 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 	state->listing = false;
 	if (reply->offline)
 		return NEXT_WAIT;
-	listed(instrument);
+	listed(instrument, readings);
 	state->phase = PHASE_END;
 	return NEXT_ASK;
 }
@@ -303,6 +344,7 @@ static int setup(struct instrument *instrument, struct fault *fault)
 {
 	(void)fault;
 	*(struct state *)instrument->state = (struct state){ .phase = PHASE_COUNT };
+	read_cursor(instrument->state, instrument->cursor);
 	return 0;
 }
 
@@ -323,7 +365,7 @@ const struct driver atp_driver = {
 	.title = N_("ATP luminometers that list what they hold"),
 	.line = "9600/8e1",
 	.item = "HYG-ATP",
-	.version = 1,
+	.version = 2,
 	.links = LINK_SERIAL | LINK_TCP,
 	.manner = MANNER_ASKS,
 	.options = options_table,

@@ -25,6 +25,7 @@ static struct {
 	char ids[32][ENTRY_ID_MAX];
 	size_t id_count, doubles;
 	struct notice notice;
+	char cursor[CURSOR_MAX]; /* stored last */
 	size_t notices, lists;
 	char asked;
 } paper;
@@ -66,6 +67,8 @@ static enum next take(struct reply reply)
 		if (!known)
 			memcpy(paper.ids[paper.id_count++], id, sizeof(id));
 	}
+	if (*paper.readings.cursor)
+		memcpy(paper.cursor, paper.readings.cursor, sizeof(paper.cursor));
 	if (paper.readings.notice_count > 0)
 		paper.notice = paper.readings.notices[0];
 	paper.notices += paper.readings.notice_count;
@@ -241,12 +244,63 @@ static void weekdays_that_are_wrong_throughout_hide_no_result(void **state)
 	poll();
 	assert_int_equal(paper.id_count, 2);
 
-	start(NULL); /* of some only: they are out of step, or it was the line */
+	start(NULL); /* of some only: they are out of step, or it was the line; and if it stays so, it was neither */
 	add(1, 8)[14] = 0;
 	add(2, 8)[14] = 5; /* Sunday is 1 */
 	poll();
 	poll();
 	assert_int_equal(paper.id_count, 1);
+	poll();
+	assert_int_equal(paper.id_count, 2);
+	assert_int_equal(paper.notices, 0);
+
+	start(NULL); /* a sum that is known to be one says more */
+	for (uint8_t i = 1; i <= 3; i++)
+		add(i, 8);
+	poll();
+	uint8_t *wrong = add(4, 99);
+	wrong[14] = 2;
+	wrong[18] = checksum_sum8(wrong + 1, 17);
+	poll();
+	assert_int_equal(paper.id_count, 4);
+}
+
+static void what_is_missing_for_good_is_told_once(void **state)
+{
+	(void)state;
+	add(1, 8);
+	add(2, 8)[12] = 77; /* no minute */
+	for (int hours = 0; hours < 5; hours++) {
+		for (int i = 0; i < 3; i++)
+			poll();
+		paper.instrument.now.hour++;
+	}
+	assert_int_equal(paper.id_count, 1);
+	assert_int_equal(paper.notices, 1);
+}
+
+/* Without a time only that tells a new test from one before the memory was cleared, also when the gateway was off. */
+static void without_a_clock_new_tests_after_clearing_are_new(void **state)
+{
+	(void)state;
+	for (int off = 0; off < 2; off++) {
+		start(NULL);
+		for (uint8_t i = 1; i <= 3; i++)
+			memset(add(i, 0) + 11, 0, 7);
+		poll();
+		assert_int_equal(paper.id_count, 3);
+		paper.count = 2;
+		if (off) {
+			memcpy(paper.instrument.cursor, paper.cursor, sizeof(paper.cursor));
+			assert_int_equal(paper.instrument.driver->setup(&paper.instrument, NULL), 0);
+		}
+		poll();
+		assert_int_equal(paper.notice.kind, NOTICE_COUNTER_RESTARTED);
+		assert_int_equal(paper.id_count, 5);
+		paper.instrument.now.hour++;
+		poll(); /* and is known when it is read again */
+		assert_int_equal(paper.id_count, 5);
+	}
 }
 
 static void silence_begins_the_dialogue_anew(void **state)
@@ -288,6 +342,8 @@ int main(void)
 		TEST(a_checksum_that_always_fitted_is_held_to),
 		TEST(a_clock_that_was_never_set_hides_no_result),
 		TEST(weekdays_that_are_wrong_throughout_hide_no_result),
+		TEST(what_is_missing_for_good_is_told_once),
+		TEST(without_a_clock_new_tests_after_clearing_are_new),
 		TEST(silence_begins_the_dialogue_anew),
 		TEST(echoes_and_late_answers_are_nothing),
 	};
