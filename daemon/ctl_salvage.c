@@ -27,7 +27,8 @@ static void print_found(const struct ctl *ctl, const struct salvage *found, cons
 		js_put_text_if(answer, "epoch", found->epoch);
 		js_put_integer(answer, "first", (int64_t)found->first);
 		js_put_integer(answer, "last", (int64_t)found->last);
-		js_put_integer(answer, "lost", (int64_t)found->lost.total);
+		if (found->end_known)
+			js_put_integer(answer, "lost", (int64_t)found->lost.total);
 		js_put_integer(answer, "unverified", (int64_t)found->unverified.total);
 		js_put_integer(answer, "seals", (int64_t)found->seals);
 		js_put_integer(answer, "manifests", (int64_t)found->manifests);
@@ -47,6 +48,10 @@ static void print_found(const struct ctl *ctl, const struct salvage *found, cons
 	printf(_("%llu entries, %llu to %llu, of journal %s\n"), (unsigned long long)found->count,
 		(unsigned long long)found->first, (unsigned long long)found->last, found->epoch);
 	print_ranges(_("lost"), &found->lost);
+	if (!found->end_known) {
+		printf(_("nothing tells how many entries came after %llu"), (unsigned long long)found->last);
+		puts("");
+	}
 	print_ranges(_("not to be verified"), &found->unverified);
 	printf(_("kept with them: %llu seals, %llu manifests; %llu entries are covered by no seal that is left\n"),
 		(unsigned long long)found->seals, (unsigned long long)found->manifests,

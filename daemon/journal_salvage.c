@@ -295,6 +295,7 @@ static int take_all(struct work *work, struct fault *fault)
 		work->next.seq = 0; /* a damaged number */
 	else
 		work->expected = carve->head.seq;
+	work->result->end_known = work->expected > 0;
 	for (size_t from = 0, to; from < carve->entries.count; from = to) {
 		uint64_t seq = carve->entries.places[from].seq;
 		struct carved_entry entry;

@@ -44,7 +44,8 @@ static int announce(struct room *room, const char *name, const struct salvage *f
 	if (found->count) {
 		js_put_integer(details, "first", (int64_t)found->first);
 		js_put_integer(details, "last", (int64_t)found->last);
-		js_put_integer(details, "lost", (int64_t)found->lost.total);
+		if (found->end_known)
+			js_put_integer(details, "lost", (int64_t)found->lost.total);
 		js_put_integer(details, "unverified", (int64_t)found->unverified.total);
 		js_put_integer(details, "seals", (int64_t)found->seals);
 		js_put_integer(details, "manifests", (int64_t)found->manifests);
@@ -72,7 +73,7 @@ static int salvage_into(struct room *room, const char *path, const struct signat
 {
 	const char *directory = room->config->journal.directory;
 	const struct salvage_hints hints = { room->config->station.code, key };
-	char out[PATH_ROOM], kept[PATH_ROOM];
+	char out[PATH_ROOM], kept[PATH_ROOM], known[PATH_ROOM + 8];
 	struct stat about;
 	if (stat(path, &about) == 0 && about.st_size > SIZE_MOST)
 		return fault_set(fault, EFBIG, _("%s: takes long to salvage; run assayctl salvage %s"), path, path);
@@ -82,9 +83,15 @@ static int salvage_into(struct room *room, const char *path, const struct signat
 	if (error || found->count == 0)
 		return error;
 	snprintf(kept, sizeof(kept), "%s/salvaged-%s.db", directory, found->epoch);
-	if (rename(out, kept) != 0)
-		return fault_set(fault, errno, "%s: %s", kept, strerror(errno));
-	return 0;
+	snprintf(known, sizeof(known), "%s.known", kept);
+	unlink(known); /* there is more to know */
+	uint64_t differing;
+	error = salvage_merge(kept, out, &differing, fault);
+	if (!error && differing)
+		log_error(_("%llu entries of it are not sent: %s has others under their numbers; assayctl salvage %s "
+			    "shows them"),
+			(unsigned long long)differing, kept, path);
+	return error;
 }
 
 static void salvage_one(struct room *room, const char *path, const struct signature_key *key)
@@ -105,6 +112,8 @@ static void salvage_one(struct room *room, const char *path, const struct signat
 			  "could not be verified"),
 			(unsigned long long)found.count, (unsigned long long)found.lost.total,
 			(unsigned long long)found.unverified.total);
+	if (!error && found.count && !found.end_known)
+		log_warning(_("nothing tells how many entries came after %llu"), (unsigned long long)found.last);
 	const char *slash = strrchr(path, '/');
 	/* for want of room or of a working disk the next start tries again; whatever else is final */
 	bool final = !error || error == -EFBIG || error == -EUCLEAN;
@@ -112,7 +121,7 @@ static void salvage_one(struct room *room, const char *path, const struct signat
 		mark_done(done);
 }
 
-void room_salvage(struct room *room, const struct signature_key *key)
+static void salvage_all(struct room *room, const struct signature_key *key)
 {
 	char pattern[PATH_ROOM];
 	glob_t found = { 0 };
@@ -125,5 +134,11 @@ void room_salvage(struct room *room, const struct signature_key *key)
 			salvage_one(room, found.gl_pathv[i], key);
 	}
 	globfree(&found);
+}
+
+void room_salvage(struct room *room, const struct signature_key *key)
+{
+	salvage_all(room, key);
+	salvage_all(room, key); /* a restored backup that was to take some in was damaged as well */
 	room_know_old(room);
 }

@@ -9,6 +9,7 @@
 #ifndef ASSAYD_SALVAGE_H
 #define ASSAYD_SALVAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct salvage {
 	char epoch[40];       /* "" when nothing tells it: then nothing could be salvaged */
 	uint64_t first, last; /* that were salvaged */
 	uint64_t count;
+	bool end_known; /* whether the number of the last entry was read; else more than `last` may be lost */
 	struct salvage_ranges unverified, lost;
 	uint64_t seals, manifests; /* that were kept */
 	uint64_t unsealed;         /* salvaged entries that no seal proves: it is lost, or there was none */
@@ -46,5 +48,10 @@ struct salvage_hints {                   /* used where the file no longer tells 
  * `out`. */
 int salvage_journal(
 	const char *path, const struct salvage_hints *hints, const char *out, struct salvage *ret, struct fault *fault);
+
+/* Puts the salvaged journal `more` to `path`, or into the one of the same epoch that is there, such as a restored
+ * backup; then there is no `more` any more. `ret_differing` of its entries are not in `path`, which has others under
+ * their numbers. A file at `path` that is damaged itself becomes a journal.db.corrupt-... beside it. */
+int salvage_merge(const char *path, const char *more, uint64_t *ret_differing, struct fault *fault);
 
 #endif

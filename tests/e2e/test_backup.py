@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import harness
-from test_salvage import start, of_event
+from test_salvage import of_event, start, store_without_broker
 
 
 def sqlite(path, statement):
@@ -63,6 +63,35 @@ def test_a_restored_older_journal_gives_no_number_twice():
             known = numbers.setdefault((entry["epoch"], entry["seq"]), message.payload)
             assert known == message.payload, "one number, two entries"
         assert of_event(subscriber, "gateway_started")[-1]["epoch"] != epoch
+
+
+def test_a_restored_backup_takes_in_what_is_salvaged_of_the_damaged_journal():
+    """What the backup has and what is left of the damaged file come under one epoch: neither replaces the other."""
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon = start(room)
+        epoch = store_without_broker(broker, subscriber, sim, daemon)
+        stored = daemon.ctl("--json", "list", "--from", "1").stdout.splitlines()
+        assert daemon.ctl("backup", room.path("backup.db")).returncode == 0
+        assert daemon.stop() == 0
+        sim.stop()  # it will not tell its results a second time
+        path = os.path.join(daemon.state, "journal.db")
+        size = os.path.getsize(path)
+        with open(path, "r+b") as file:  # a few entries are left, and no head
+            file.write(bytes(600))
+            file.seek(size // 10)
+            file.write(bytes(size - size // 10))
+        done = daemon.ctl("restore", room.path("backup.db"))
+        assert done.returncode == 0, done.stderr
+        broker.start()
+        daemon.start()
+        told = harness.wait_for(lambda: of_event(subscriber, "journal_set_aside"), 15, "the event")[0]
+        assert 0 < told["salvaged"] < len(stored) and "lost" not in told and told["old_epoch"] == epoch
+        def arrived():
+            payloads = {message.payload.decode() for message in subscriber.of("result", "qc")}
+            return {line for line in stored if '"event"' not in line} <= payloads
+        harness.wait_for(arrived, 20, "every result of the backup")
+        assert {harness.key_of_truth(line) for line in sim.truth()} <= {
+            harness.key_of_record(record) for record, _ in subscriber.records()}
 
 
 def test_what_is_no_journal_or_damaged_is_not_restored():
