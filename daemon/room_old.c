@@ -6,7 +6,8 @@
  * - samples: what was registered is still known by its number; what it was bound to is not: whether its results came
  * the damaged file no longer tells for sure, and a wrong sample is worse than none
  * - controls: samples of the same day or series were measured under them
- * - refusals: stay listed, under TARGET/EPOCH, those of journals that were salvaged before as well
+ * - refusals: stay listed, under TARGET/EPOCH, those of journals that were salvaged before as well. What was sent since
+ * may be listed and sent once more, under the same id: left out, a test might never come
  */
 #include <errno.h>
 #include <glob.h>
@@ -170,8 +171,7 @@ static int take_refusal(void *context, const struct parked *parked)
 	return old->error != 0;
 }
 
-/* `again`: another epoch did so before, and what was refused is salvaged with that one, without what was sent since. */
-static int take_over(struct old *old, const char *path, bool again)
+static int take_over(struct old *old, const char *path)
 {
 	int error = journal_reader_open(path, &old->reader, old->fault);
 	if (!error)
@@ -180,7 +180,7 @@ static int take_over(struct old *old, const char *path, bool again)
 		error = take_entries(old);
 	int kept = keep_controls(old);
 	error = error ? error : kept;
-	if (!error && !again && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)
+	if (!error && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)
 		error = -EIO;
 	journal_reader_close(old->reader);
 	journal_reader_close(old->again);
@@ -188,16 +188,13 @@ static int take_over(struct old *old, const char *path, bool again)
 }
 
 /* The epoch that took it over last; "" when none did, or one of before such files said it. */
-static bool read_mark(const char *path, char epoch[static ENTRY_ID_MAX])
+static void read_mark(const char *path, char epoch[static ENTRY_ID_MAX])
 {
 	FILE *file = fopen(path, "re");
-	*epoch = '\0';
-	if (!file)
-		return false;
-	if (!fgets(epoch, ENTRY_ID_MAX, file))
+	if (!file || !fgets(epoch, ENTRY_ID_MAX, file))
 		*epoch = '\0';
-	fclose(file);
-	return true;
+	if (file)
+		fclose(file);
 }
 
 /* Where it cannot be written all is taken over once more: that changes nothing. */
@@ -215,7 +212,7 @@ static void know(struct room *room, const char *path)
 	char mark[PATH_ROOM], epoch[ENTRY_ID_MAX];
 	struct fault fault;
 	snprintf(mark, sizeof(mark), "%s.known", path);
-	bool again = read_mark(mark, epoch);
+	read_mark(mark, epoch);
 	if (strcmp(epoch, journal_epoch(room->journal)) == 0)
 		return;
 	struct old *old = calloc(1, sizeof(*old));
@@ -223,7 +220,7 @@ static void know(struct room *room, const char *path)
 		abort();
 	old->room = room;
 	old->fault = &fault;
-	if (take_over(old, path, again) != 0)
+	if (take_over(old, path) != 0)
 		log_error("%s", fault.text);
 	else
 		write_mark(mark, journal_epoch(room->journal));

@@ -332,6 +332,30 @@ def test_what_was_refused_is_still_known_when_the_next_journal_is_damaged_too():
         assert len(subscriber.of("result", "qc", "event")) >= again + 2
 
 
+def test_what_was_refused_is_still_known_when_nothing_is_left_of_the_next_journal():
+    """The third journal knows it from the first: the second, which had it from there, is gone."""
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon, stored, epoch = denied_before_and_after_the_damage(room, "none")
+        place = "county/" + epoch[:8]
+        daemon.kill()
+        refused = sqlite3.connect(os.path.join(daemon.state, f"salvaged-{epoch}.db")).execute(
+            "SELECT seq FROM parked WHERE target = 'county'").fetchall()
+        for name in ("journal.db", "journal.db-wal"):
+            path = os.path.join(daemon.state, name)
+            if os.path.exists(path):
+                with open(path, "r+b") as file:
+                    file.write(bytes(os.path.getsize(path)))
+        daemon.start()
+        listed = harness.wait_for(lambda: {line["seq"] for line in parked(daemon, place)}, 10, "refusals of the first epoch")
+        assert refused and {seq for seq, in refused} <= listed
+        allow_all(room, broker)
+        def all_arrived():
+            daemon.ctl("retry", "all")
+            return set(stored) <= {message.payload.decode() for message in subscriber.of("result", "qc", "event")}
+        harness.wait_for(all_arrived, 20, "the first epoch as it was stored")
+        assert harness.settle([sim], subscriber).lost == []
+
+
 def test_a_person_can_salvage_a_file():
     with harness.Room() as room:
         broker, subscriber, sim, daemon = start(room)
