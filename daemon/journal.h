@@ -154,6 +154,10 @@ void journal_reader_close(struct journal_reader *reader);
 /* The salvaged journals beside the one at `path`, one after the other: `*at` begins with 0. 1: opened, close it; 0:
  * there are no more; -errno: this one cannot be read, go on. */
 int journal_next_old(const char *path, size_t *at, struct journal_reader **ret, struct fault *fault);
+/* The next ids of results that the journal of a reader knows without holding them, behind `after` ("": the first).
+ * Returns how many, at most `room`. */
+long journal_known(
+	struct journal_reader *reader, const char *after, char (*ids)[ENTRY_ID_MAX], size_t room, struct fault *fault);
 /* Under which the journal keeps what concerns a target and a salvaged epoch: TARGET/ and the epoch's beginning. */
 #define JOURNAL_PLACE_MAX 64
 void journal_place(char out[static JOURNAL_PLACE_MAX], const char *target, const struct journal_reader *reader);

@@ -14,8 +14,10 @@ enum {
 	FRAME_HEADER = 24,
 	FRAME = FRAME_HEADER + JOURNAL_PAGE,
 	LEAF_HEADER = 8,
+	INNER_HEADER = 12,
 	TABLE_LEAF = 0x0d,
 	INDEX_LEAF = 0x0a,
+	INDEX_INNER = 0x02,
 	LOCAL_MOST_TABLE = JOURNAL_PAGE - 35,
 	LOCAL_MOST_INDEX = (JOURNAL_PAGE - 12) * 64 / 255 - 23,
 	LOCAL_LEAST = (JOURNAL_PAGE - 12) * 32 / 255 - 23,
@@ -324,6 +326,26 @@ static void take_parked(struct carve *carve, const struct column columns[static 
 	grown[carve->parked_count++] = parked;
 }
 
+/* A row of `known`, id and number, or of the index of the entries' ids: what can be read again has a UUIDv8. */
+static void take_known(struct carve *carve, const struct column columns[static 2])
+{
+	int64_t seq;
+	if (columns[0].type != 12 + 2 * UUID_SIZE || !columns[0].at || columns[0].at[6] >> 4 != 8 ||
+		!take_integer(&columns[1], &seq) || seq < 0 || (seq == 0 && columns[1].type != 8))
+		return;
+	if (carve->known_count == carve->known_room) {
+		size_t room = carve->known_room ? carve->known_room * 2 : 1024;
+		struct carved_known *grown = realloc(carve->known, room * sizeof(*grown));
+		if (!grown)
+			abort();
+		carve->known = grown;
+		carve->known_room = room;
+	}
+	struct carved_known *known = &carve->known[carve->known_count++];
+	memcpy(known->id, columns[0].at, UUID_SIZE);
+	known->seq = (uint64_t)seq;
+}
+
 static void take_table_cell(struct carve *carve, const uint8_t *page, size_t cell, bool in_log, uint32_t index)
 {
 	struct bytes bytes = bytes_of(page + cell, JOURNAL_PAGE - cell);
@@ -349,6 +371,8 @@ static void take_index_cell(struct carve *carve, const uint8_t *page, size_t cel
 	size_t local = local_part(payload, LOCAL_MOST_INDEX); /* what lies elsewhere of a long reason is left there */
 	const uint8_t *data = payload <= PAYLOAD_MAX ? bytes_take(&bytes, local) : NULL;
 	struct column columns[4];
+	if (data && take_columns(data, local, columns, 2))
+		take_known(carve, columns);
 	if (!data || !take_columns(data, local, columns, 4) || !is_text(&columns[0]))
 		return;
 	if (is_text(&columns[1]))
@@ -359,21 +383,22 @@ static void take_index_cell(struct carve *carve, const uint8_t *page, size_t cel
 
 static void take_page(struct carve *carve, const uint8_t *page, bool in_log, uint32_t index)
 {
-	if (page[0] != TABLE_LEAF && page[0] != INDEX_LEAF)
+	if (page[0] != TABLE_LEAF && page[0] != INDEX_LEAF && page[0] != INDEX_INNER)
 		return;
+	size_t header = page[0] == INDEX_INNER ? INNER_HEADER : LEAF_HEADER, child = header - LEAF_HEADER;
 	struct bytes pointers = bytes_of(page + 3, JOURNAL_PAGE - 3);
 	unsigned cells = bytes_u16be(&pointers);
-	bytes_take(&pointers, LEAF_HEADER - 5);
+	bytes_take(&pointers, header - 5);
 	for (unsigned i = 0; i < cells; i++) {
 		size_t cell = bytes_u16be(&pointers);
 		if (pointers.failed)
 			return;
-		if (cell < LEAF_HEADER || cell >= JOURNAL_PAGE)
+		if (cell < header || cell + child >= JOURNAL_PAGE)
 			continue;
 		if (page[0] == TABLE_LEAF)
 			take_table_cell(carve, page, cell, in_log, index);
 		else
-			take_index_cell(carve, page, cell);
+			take_index_cell(carve, page, cell + child);
 	}
 }
 
@@ -394,6 +419,12 @@ static int by_seq_descending(const void *a, const void *b)
 static int by_parked_descending(const void *a, const void *b)
 {
 	const struct carved_parked *one = a, *other = b;
+	return one->seq == other->seq ? 0 : one->seq < other->seq ? 1 : -1;
+}
+
+static int by_known_descending(const void *a, const void *b)
+{
+	const struct carved_known *one = a, *other = b;
 	return one->seq == other->seq ? 0 : one->seq < other->seq ? 1 : -1;
 }
 
@@ -424,6 +455,8 @@ int carve_open(struct carve *carve, const char *path, struct fault *fault)
 	sort(&carve->entries);
 	if (carve->parked_count)
 		qsort(carve->parked, carve->parked_count, sizeof(*carve->parked), by_parked_descending);
+	if (carve->known_count)
+		qsort(carve->known, carve->known_count, sizeof(*carve->known), by_known_descending);
 	for (int table = 0; table < CARVED_TABLES; table++)
 		sort(&carve->rows[table]);
 	return 0;
@@ -440,6 +473,7 @@ void carve_close(struct carve *carve)
 	for (int table = 0; table < CARVED_TABLES; table++)
 		free(carve->rows[table].places);
 	free(carve->parked);
+	free(carve->known);
 	free(carve->payload);
 }
 

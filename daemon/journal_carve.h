@@ -5,9 +5,9 @@
  *
  *   leaf     type u8, first free block u16, cells u16, content u16, fragments u8, then a u16 for each cell: its place
  *   0d cell  payload length varint, rowid varint, payload, and where it does not fit u32: the first overflow page
- *   0a cell  payload length varint, payload, ...
- *   payload  header length varint, a type varint for each column, then their values
- *   overflow u32: the next page or 0, then 508 bytes
+ *   0a cell  payload length varint, payload, ...; 02, an inner page of such a table: header of 12 bytes, u32 before
+ * each payload  header length varint, a type varint for each column, then their values overflow u32: the next page or
+ * 0, then 508 bytes
  *
  * Big-endian. In the write-ahead log a frame of 24 bytes stands before each page: its number, and salts that tell which
  * frames belong together. An entry is never changed, so wherever one is found whole it is the entry: a page that is in
@@ -54,6 +54,11 @@ struct carved_parked {
 	int64_t at_ms;
 };
 
+struct carved_known { /* the id of a result that is known, and the number it had; 0: in another journal */
+	uint8_t id[UUID_SIZE];
+	uint64_t seq;
+};
+
 struct carved_frame { /* which page a frame has */
 	uint32_t page, frame;
 	bool present; /* not of an earlier round of the log */
@@ -70,6 +75,9 @@ struct carve {
 	struct carved_list rows[CARVED_TABLES]; /* `seq` is the row's own number */
 	struct carved_parked *parked;           /* the highest first, no row twice; some may be gone since */
 	size_t parked_count;
+	struct carved_known
+		*known; /* the highest first, some twice; entries' ids among them, whose numbers tell them */
+	size_t known_count, known_room;
 	struct chain head; /* the highest that was read; 0: none */
 	uint64_t pruned;
 	uint8_t *payload; /* of the row read last */

@@ -34,3 +34,35 @@ bool journal_place_of(const char *place, const char *target)
 	size_t length = strlen(target);
 	return strncmp(place, target, length) == 0 && (place[length] == '\0' || place[length] == '/');
 }
+
+static long read_ids(struct db_query *next, char (*ids)[ENTRY_ID_MAX], struct fault *fault)
+{
+	long count = 0;
+	int row;
+	while ((row = db_step(next, fault)) == 1) {
+		const uint8_t *id = db_bytes(next, 0, UUID_SIZE);
+		if (id)
+			uuid_text(id, ids[count++]);
+	}
+	return row < 0 ? row : count;
+}
+
+long journal_known(
+	struct journal_reader *reader, const char *after, char (*ids)[ENTRY_ID_MAX], size_t room, struct fault *fault)
+{
+	struct db_query *next;
+	uint8_t uuid[UUID_SIZE];
+	int64_t there;
+	int error =
+		db_number(reader_db(reader), "SELECT count(*) FROM sqlite_schema WHERE name = 'known'", &there, fault);
+	if (error || !there) /* a backup of before schema 2 */
+		return error;
+	error = db_prepare(reader_db(reader), "SELECT id FROM known WHERE id > ?1 ORDER BY id LIMIT ?2", &next, fault);
+	if (error)
+		return error;
+	db_put_bytes(next, 1, uuid, uuid_parse(after, uuid) ? sizeof(uuid) : 0);
+	db_put_integer(next, 2, (int64_t)room);
+	long count = read_ids(next, ids, fault);
+	db_finish(next);
+	return count;
+}

@@ -218,6 +218,12 @@ bool proofs_hold(struct proofs *proofs, uint64_t seq)
 	return seq <= proofs->held_to;
 }
 
+void proofs_hold_anew(struct proofs *proofs)
+{
+	proofs->parked_at = 0;
+	proofs->held_to = 0;
+}
+
 /* Also what was refused of journals that were salvaged before, TARGET/EPOCH: those are still there, and nothing else
  * tells of it. */
 static int keep_parked(struct proofs *proofs, struct fault *fault)

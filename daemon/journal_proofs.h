@@ -53,6 +53,7 @@ void proofs_end(struct proofs *proofs);
 /* Whether a target refused an entry, so that it was kept below those that were removed, or it proves such a one. Asked
  * from the highest down. */
 bool proofs_hold(struct proofs *proofs, uint64_t seq);
+void proofs_hold_anew(struct proofs *proofs); /* from the highest down again */
 /* An entry is kept, the next below the one before. What was carved last is overwritten. */
 int proofs_entry(struct proofs *proofs, const struct proof_subject *subject, struct fault *fault);
 /* When all are: manifests, keys, and what was refused. */

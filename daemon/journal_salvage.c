@@ -21,6 +21,7 @@ struct next {         /* the entry above the one at hand */
 struct work {
 	struct carve carve;
 	const struct signature_key *key; /* may be NULL */
+	void (*goes_on)(void);           /* may be NULL */
 	struct proofs proofs;
 	const char *epochs[EPOCHS_MAX], *stations[STATIONS_MAX];
 	size_t epoch_count, station_count;
@@ -250,6 +251,8 @@ static int write_entry(struct work *work, const struct carved_entry *entry, cons
 	work->station_written = work->station;
 	if (!error && ++work->uncommitted % AT_ONCE == 0)
 		error = db_run(work->db, "COMMIT; BEGIN", fault);
+	if (work->goes_on && work->uncommitted % AT_ONCE == 0)
+		work->goes_on();
 	return error;
 }
 
@@ -325,6 +328,25 @@ static int take_all(struct work *work, struct fault *fault)
 	return 0;
 }
 
+/* Ids of results that were removed after their time, or stand in another journal. The index of the entries has rows of
+ * the same form: what an entry that is lost had there is not known, its instrument may give it once more. */
+static int keep_known(struct work *work, struct fault *fault)
+{
+	const struct carve *carve = &work->carve;
+	struct db_query *put;
+	int error = db_prepare(work->db, "INSERT OR IGNORE INTO known(id, seq) VALUES(?1, ?2)", &put, fault);
+	proofs_hold_anew(&work->proofs);
+	for (size_t i = 0; i < carve->known_count && !error; i++) {
+		const struct carved_known *known = &carve->known[i];
+		if (known->seq > carve->pruned || (known->seq && proofs_hold(&work->proofs, known->seq)))
+			continue;
+		db_put_bytes(put, 1, known->id, UUID_SIZE);
+		db_put_integer(put, 2, (int64_t)known->seq);
+		error = db_step(put, fault);
+	}
+	return error;
+}
+
 static int finish_out(struct work *work, struct fault *fault)
 {
 	struct db_query *epoch, *head, *target, *pruned;
@@ -373,6 +395,8 @@ static int make_out(struct work *work, const char *out, struct fault *fault)
 	if (!error && work->result->count)
 		error = proofs_finish(&work->proofs, fault);
 	if (!error && work->result->count)
+		error = keep_known(work, fault);
+	if (!error && work->result->count)
 		error = finish_out(work, fault);
 	proofs_end(&work->proofs);
 	db_close(work->db);
@@ -392,6 +416,7 @@ int salvage_journal(
 	*ret = (struct salvage){ 0 };
 	work->result = ret;
 	work->key = hints->key;
+	work->goes_on = hints->goes_on;
 	int error = carve_open(&work->carve, path, fault);
 	if (!error) {
 		gather_words(work, path, hints->station);

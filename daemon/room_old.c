@@ -2,7 +2,8 @@
  * taken over once by each epoch; a file NAME.known says by which it was last. What one took over is not salvaged with
  * it: when it is damaged in its turn the next takes all of them over anew.
  *
- * - results: an instrument that still holds one must not give a second record
+ * - results: an instrument that still holds one must not give a second record, also of those that were removed after
+ * their time
  * - samples: what was registered is still known by its number; what it was bound to is not: whether its results came
  * the damaged file no longer tells for sure, and a wrong sample is worse than none
  * - controls: samples of the same day or series were measured under them
@@ -155,8 +156,23 @@ static int take_entries(struct old *old)
 		!old->error) {
 		old->error = journal_know(old->room->journal, old->ids, old->count, old->fault);
 		old->count = 0;
+		room_starting();
 	}
 	return given < 0 ? (int)given : old->error;
+}
+
+static int take_known(struct old *old)
+{
+	char after[ENTRY_ID_MAX] = "";
+	long count;
+	while ((count = journal_known(old->reader, after, old->ids, IDS_AT_ONCE, old->fault)) > 0) {
+		memcpy(after, old->ids[count - 1], sizeof(after));
+		int error = journal_know(old->room->journal, old->ids, (size_t)count, old->fault);
+		if (error)
+			return error;
+		room_starting();
+	}
+	return (int)count;
 }
 
 static int take_refusal(void *context, const struct parked *parked)
@@ -178,6 +194,8 @@ static int take_over(struct old *old, const char *path)
 		error = journal_reader_open(path, &old->again, old->fault);
 	if (!error)
 		error = take_entries(old);
+	if (!error)
+		error = take_known(old);
 	int kept = keep_controls(old);
 	error = error ? error : kept;
 	if (!error && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)

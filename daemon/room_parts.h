@@ -43,6 +43,8 @@ struct room {
 
 /* room_salvage.c: before lines and publishers start */
 void room_salvage(struct room *room, const struct signature_key *key);
+/* The manager waits on, for a start that takes long; see room_salvage.c. */
+void room_starting(void);
 /* room_old.c: what of older journals still matters */
 void room_know_old(struct room *room);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "notify.h"
 #include "room_parts.h"
 #include "salvage.h"
 
@@ -19,6 +20,14 @@ enum { PATH_ROOM = CONFIG_PATH_MAX + 128 };
 
 /* More takes longer than a start may: then it is left to `assayctl salvage`. */
 #define SIZE_MOST (1LL << 30)
+
+/* systemd ends a start of more than a minute, and the next would begin anew: each step says that it goes on. */
+#define STEP_SECONDS 300
+
+void room_starting(void)
+{
+	notify_send("EXTEND_TIMEOUT_USEC=%lld", STEP_SECONDS * 1000000LL);
+}
 
 static void put_ranges(struct json *details, const char *key, const struct salvage_ranges *ranges)
 {
@@ -72,13 +81,16 @@ static int salvage_into(struct room *room, const char *path, const struct signat
 	struct fault *fault)
 {
 	const char *directory = room->config->journal.directory;
-	const struct salvage_hints hints = { room->config->station.code, key };
+	const struct salvage_hints hints = {
+		.station = room->config->station.code, .key = key, .goes_on = room_starting
+	};
 	char out[PATH_ROOM], kept[PATH_ROOM], known[PATH_ROOM + 8];
 	struct stat about;
 	if (stat(path, &about) == 0 && about.st_size > SIZE_MOST)
 		return fault_set(fault, EFBIG, _("%s: takes long to salvage; run assayctl salvage %s"), path, path);
 	snprintf(out, sizeof(out), "%s/salvaging.db", directory);
 	unlink(out); /* of a start that was cut short */
+	room_starting();
 	int error = salvage_journal(path, &hints, out, found, fault);
 	if (error || found->count == 0)
 		return error;
@@ -86,6 +98,7 @@ static int salvage_into(struct room *room, const char *path, const struct signat
 	snprintf(known, sizeof(known), "%s.known", kept);
 	unlink(known); /* there is more to know */
 	uint64_t differing;
+	room_starting();
 	error = salvage_merge(kept, out, &differing, fault);
 	if (!error && differing)
 		log_error(_("%llu entries of it are not sent: %s has others under their numbers; assayctl salvage %s "

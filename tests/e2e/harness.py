@@ -207,6 +207,7 @@ class Daemon(Process):
         super().__init__([*wrapper, os.path.join(BUILD, "assayd"), "-c", self.conf], os.path.join(directory, "assayd.log"),
                          env=environment)
         self.ready_seconds = []
+        self.extended = 0  # how often it asked for more time at the last start
 
     def write_config(self, instruments, target=None, station=""):
         with open(os.path.join(self.conf, "assayd.conf"), "w", encoding="utf-8") as conf:
@@ -225,12 +226,15 @@ class Daemon(Process):
             notify.bind(self.notify_path)
             notify.settimeout(0.2)
             started = time.monotonic()
+            self.extended = 0
             super().start()
             while True:
                 assert self.alive(), f"assayd ended with {self.child.returncode}:\n{self.log()[-3000:]}"
                 assert time.monotonic() - started < seconds, f"assayd was not ready within {seconds} s:\n{self.log()[-3000:]}"
                 try:
-                    if b"READY=1" in notify.recv(4096):
+                    told = notify.recv(4096)
+                    self.extended += b"EXTEND_TIMEOUT_USEC=" in told
+                    if b"READY=1" in told:
                         break
                 except socket.timeout:
                     continue

@@ -91,7 +91,9 @@ def test_what_waited_in_a_damaged_journal_is_delivered_under_its_own_epoch(kille
         else:
             assert daemon.stop() == 0
         damage_head(os.path.join(daemon.state, "journal.db"))
+        assert daemon.extended == 0
         daemon.start()
+        assert daemon.extended >= 3  # the manager waits on while it salvages, merges and takes over
         broker.start()
         verdict = harness.settle([sim], subscriber, 30)
         assert verdict.lost == [] and verdict.doubled == [] and verdict.invented == [] and verdict.finished == 120, verdict
@@ -181,6 +183,39 @@ def test_what_is_known_outlives_the_next_damage_too():
         assert verdict.doubled == [] and verdict.finished == 120, verdict
         samples = [json.loads(line) for line in daemon.ctl("--json", "samples").stdout.splitlines()]
         assert [line["name"] for line in samples if line["no"] == "20260305-018"][-1] == "小白菜"
+
+
+@pytest.mark.parametrize("restored", [True, False])
+def test_results_that_were_removed_after_their_time_stay_known(restored):
+    """The reader still holds them: a restore or a salvage gives them no second record."""
+    with harness.Room() as room:
+        _, subscriber, _, daemon = start(room, results="40")
+        daemon.start()
+        harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["stored"] >= 40
+                         and daemon.status()["targets"]["county"]["backlog"] == 0, 20, "all results delivered")
+        assert daemon.stop() == 0
+        path = os.path.join(daemon.state, "journal.db")
+        with sqlite3.connect(path) as journal:  # as the journal leaves them
+            journal.executescript("INSERT OR IGNORE INTO known SELECT id, seq FROM entry WHERE seq <= 20 AND kind <> 2;"
+                                  "DELETE FROM entry WHERE seq <= 20; DELETE FROM seal WHERE seq <= 20;"
+                                  "REPLACE INTO state VALUES('pruned', '', 20, '20')")
+        journal.close()
+        if restored:
+            assert daemon.ctl("backup", room.path("backup.db")).returncode == 0
+            for name in os.listdir(daemon.state):
+                if name.startswith("journal.db"):
+                    os.unlink(os.path.join(daemon.state, name))
+            assert daemon.ctl("restore", room.path("backup.db")).returncode == 0
+        else:
+            damage_head(path)
+        daemon.start()
+        reader = harness.wait_for(lambda: (now := daemon.status()["instruments"]["reader-1"])["known"] + now["stored"] >= 40
+                                  and now, 20, "all read again")
+        assert reader["stored"] == 0, reader
+        numbers = {}
+        for record, _ in subscriber.records():
+            numbers.setdefault(record["id"], set()).add((record["epoch"], record["seq"]))
+        assert len(numbers) == 40 and all(len(where) == 1 for where in numbers.values())
 
 
 @pytest.mark.parametrize("table", ["binding", "sqlite_autoindex_sample_1", "retest", "known"])

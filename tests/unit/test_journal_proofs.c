@@ -156,7 +156,7 @@ static struct salvage salvage(struct fixture *fixture, const struct signature_ke
 {
 	char out[128];
 	struct salvage found;
-	const struct salvage_hints hints = { "330421103-01", hint };
+	const struct salvage_hints hints = { .station = "330421103-01", .key = hint };
 	snprintf(out, sizeof(out), "%s/out.db", fixture->directory);
 	unlink(out);
 	if (salvage_journal(fixture->file, &hints, out, &found, &fixture->fault) != 0)

@@ -374,6 +374,49 @@ static void without_any_word_of_its_epoch_nothing_can_be_given(void **state)
 	assert_int_equal(access(out, F_OK), -1);
 }
 
+/* Zeros where the entry stands, but not where its id stands in the index. */
+static void wipe(const char *path, unsigned number)
+{
+	load(path, &file);
+	for (size_t from = 0; from + PAGE <= file.length; from += PAGE)
+		if (holds(file.bytes + from, number))
+			memset(file.bytes + from, 0, PAGE);
+	save(path, &file);
+}
+
+static int64_t count_of(const char *path, const char *statement)
+{
+	struct db *db;
+	struct fault fault;
+	int64_t count = -1;
+	assert_int_equal(db_open(path, DB_READ, &db, &fault), 0);
+	assert_int_equal(db_number(db, statement, &count, &fault), 0);
+	db_close(db);
+	return count;
+}
+
+static void what_is_known_is_salvaged_and_no_id_of_an_entry_that_is_lost(void **state)
+{
+	struct fixture *fixture = *state;
+	char out[128];
+	struct salvage found;
+	make_journal(fixture, false);
+	edit(fixture->file, /* 20 that were removed after their time, and 300 of other journals */
+		"INSERT INTO known SELECT id, seq FROM entry WHERE seq <= 20; DELETE FROM entry WHERE seq <= 20;"
+		"INSERT INTO state VALUES('pruned', '', 20, '20'); WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL"
+		" SELECT i + 1 FROM n WHERE i < 300) INSERT INTO known"
+		" SELECT CAST(randomblob(6) || x'80' || randomblob(9) AS BLOB), 0 FROM n;"
+		"INSERT INTO parked SELECT 'county', seq, 1, 'refused' FROM entry WHERE seq > 60");
+	wipe(fixture->file, 50);
+	snprintf(out, sizeof(out), "%s/out.db", fixture->directory);
+	assert_int_equal(salvage_journal(fixture->file, &nothing, out, &found, &fixture->fault), 0);
+	assert_true(found.lost.total >= 1 && found.lost.total < 10);
+	assert_int_equal(found.refused, ENTRIES - 60);
+	assert_int_equal(count_of(out, "SELECT count(*) FROM known WHERE seq = 0"), 300);
+	assert_int_equal(count_of(out, "SELECT count(*) FROM known WHERE seq BETWEEN 1 AND 20"), 20);
+	assert_int_equal(count_of(out, "SELECT count(*) FROM known"), 320);
+}
+
 static int only_a_directory(void **state)
 {
 	*state = fixture_directory();
@@ -390,6 +433,7 @@ int main(void)
 		IN_A_DIRECTORY(every_readable_entry_of_file_and_log_is_given_and_no_other),
 		IN_A_DIRECTORY(an_entry_that_its_successor_disproves_is_lost_and_said_so),
 		IN_A_DIRECTORY(a_number_that_was_not_stored_twice_is_not_believed),
+		IN_A_DIRECTORY(what_is_known_is_salvaged_and_no_id_of_an_entry_that_is_lost),
 		IN_A_DIRECTORY(without_any_word_of_its_epoch_nothing_can_be_given),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
