@@ -15,7 +15,9 @@
  * checksum; no ENQ; frame numbers that stand still or skip; no frames at all, only records that end with CR, LF or
  * both. So a frame number refuses nothing. A frame equal in every byte to the one before it is that frame, sent again
  * because our ACK was lost: it is acknowledged and otherwise nothing. A wrong checksum loses that frame alone; where it
- * cut a record, that record is lost too, unless the frame comes again. A checksum that is right when LF stands for CR
+ * cut a record, that record is lost too, unless the frame comes again. Where the lost frame may have held an order, or
+ * a number is missing from an instrument that counts, the order before it is forgotten: what follows up to the next
+ * has no sample, rather than that of another (astm_loss.c). A checksum that is right when LF stands for CR
  * is taken for right: files and terminal servers turn line ends around (`checksum = strict` does not).
  *
  * The records (LIS02), fields from 1, delimiters from the header:
@@ -141,7 +143,7 @@ static void begin_session(struct astm_state *state)
 	state->inside = state->bad = state->skip = state->result_before = false;
 	state->number = state->bad_number = -1;
 	state->last = 0;
-	state->refused = 0;
+	state->refused = state->bad_frames = 0;
 }
 
 static void add_part(struct astm_state *state, const uint8_t *data, size_t length)
@@ -183,6 +185,7 @@ static void take_text(struct instrument *instrument, const struct astm_text *tex
 		end_record(instrument, text->bytes + start, text->length - start, readings);
 	else
 		add_part(state, text->bytes + start, text->length - start);
+	state->cuts = state->cuts || (text->complete && state->part_length > 0);
 }
 
 /* A frame that is not whole. It is asked for again; where it does not come again, what it cut is lost. */
@@ -191,13 +194,10 @@ static enum next take_bad(struct instrument *instrument, const struct reply *rep
 {
 	struct astm_state *state = instrument->state;
 	const struct astm_options *options = instrument->options;
-	uint8_t last = text->length ? text->bytes[text->length - 1] : 0;
-	state->bad = true;
-	state->bad_number = text->number;
-	state->bad_open = !text->complete || (text->open && last != '\r' && last != '\n');
 	readings->rejected++;
 	bool again = options->acknowledge && !reply->offline && ++state->refused % REFUSALS_MAX != 0;
 	struct notice *notice = again ? NULL : readings_notice(readings, NOTICE_UNDECODABLE);
+	astm_note_bad(state, reply, text, notice != NULL, readings);
 	if (notice) {
 		snprintf(notice->reason, sizeof(notice->reason), "%s", text->reason);
 		notice->raw = reply->bytes;
@@ -206,18 +206,6 @@ static enum next take_bad(struct instrument *instrument, const struct reply *rep
 	if (text->complete)
 		state->answer = ASTM_NAK;
 	return NEXT_ASK;
-}
-
-/* A good frame behind a bad one: that one again, or the next, and then what the bad one held is missing. */
-static void mend(struct astm_state *state, int number)
-{
-	bool again = number >= 0 &&
-	             (number == state->bad_number || (state->number >= 0 && number == (state->number + 1) % 8));
-	if (state->bad && !again) {
-		drop_part(state);
-		state->skip = state->bad_open;
-	}
-	state->bad = false;
 }
 
 /* In the middle of a message that we do not know: after a start of ours the instrument goes on where it was. It is made
@@ -253,11 +241,8 @@ static enum next take_frame(struct instrument *instrument, const struct reply *r
 		state->last = print;
 		state->session = true;
 		state->refused = 0;
-		if (!state->inside_known) {
-			mend(state, text.number);
-			state->number = text.number;
-		}
-		state->bad = false;
+		if (!state->inside_known)
+			astm_mend(state, reply, &text, readings);
 	}
 	state->inside = !text.complete;
 	if (!state->inside_known)
@@ -461,7 +446,7 @@ const struct driver astm_driver = {
 	.name = "astm",
 	.title = N_("Instruments that send ASTM E1381/E1394 (CLSI LIS01/LIS02)"),
 	.line = "9600/8n1",
-	.version = 2,
+	.version = 3,
 	.links = LINK_SERIAL | LINK_TCP,
 	.manner = MANNER_ANSWERS,
 	.options = options_table,

@@ -38,6 +38,7 @@ struct astm_options {
 #define ASTM_PIECE_ENDS  10    /* ... this many records */
 #define ASTM_KEPT_MAX    (ASTM_PIECE + ASTM_PIECE_ENDS * (ASTM_HEADER_KEPT + ASTM_ORDER_KEPT + 4) + ASTM_RECORD_MAX)
 #define ASTM_ALIKE_MAX   256
+#define ASTM_BAD_KEPT    1024 /* of a frame that is not whole, to know it again and to tell of it */
 
 struct astm_delimiters {
 	uint8_t field, repeat, component, escape; /* 0: the header names none */
@@ -73,9 +74,17 @@ struct astm_state {
 	uint8_t answer;            /* ASTM_ACK or ASTM_NAK, to be sent next; 0: nothing */
 	unsigned refused;          /* frames in a row */
 	int number, bad_number;    /* of the last good frame, and of a bad one behind it; -1: none */
+	bool cuts;                 /* frames of this instrument end inside records */
+	unsigned in_step;          /* frame numbers that followed the one before, up to ASTM_IN_STEP */
+	bool zero_missing;         /* 1 followed 7, and no 0 came since */
 	bool bad, bad_open;        /* a bad frame was the last, and it ended inside a record */
-	bool skip;                 /* the beginning of this record is lost: up to its end it is nothing */
-	uint64_t last;             /* the last good frame */
+	bool bad_doubt, bad_told;  /* it may have held an order; its bytes were announced */
+	unsigned bad_frames;       /* how many since the last good one, those sent again not counted */
+	char bad_reason[80];
+	uint8_t bad_frame[ASTM_BAD_KEPT];
+	size_t bad_length; /* the whole of it */
+	bool skip;         /* the beginning of this record is lost: up to its end it is nothing */
+	uint64_t last;     /* the last good frame */
 	uint8_t part[ASTM_RECORD_MAX];
 	size_t part_length;
 	bool part_long;      /* longer than `part` */
@@ -130,8 +139,18 @@ struct field astm_first_component(const struct astm_record *record, struct field
 /* Decoded, unescaped, trimmed, cut at a whole character. */
 void astm_text(struct astm_record *record, struct field field, char *out, size_t size);
 
+/* astm_loss.c: frames that never came whole, and what they took with them. */
+#define ASTM_IN_STEP 2 /* an instrument whose frame numbers did so often what they should is believed to count */
+void astm_note_bad(struct astm_state *state, const struct reply *reply, const struct astm_text *text, bool told,
+	struct readings *readings);
+/* Before the text of a good frame is taken: what was between it and the last good one is not joined, and an order that
+ * may not be the last is forgotten. */
+void astm_mend(
+	struct astm_state *state, const struct reply *reply, const struct astm_text *text, struct readings *readings);
+
 /* astm_records.c: what the records say. */
 void astm_message_reset(struct astm_message *message);
+void astm_forget_order(struct astm_message *message);
 void astm_take_record(
 	struct instrument *instrument, const uint8_t *data, size_t length, bool bare, struct readings *readings);
 

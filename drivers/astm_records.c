@@ -106,7 +106,7 @@ static void take_header(struct instrument *instrument, const uint8_t *data, size
 
 /* ---- O ---- */
 
-static void forget_order(struct astm_message *message)
+void astm_forget_order(struct astm_message *message)
 {
 	message->ordered = message->order_qc = message->order_timed = false;
 	message->order_length = 0;
@@ -156,7 +156,7 @@ static void take_order(
 {
 	struct astm_record record = astm_record_of(&message->delimiters, options->encoding, data, length);
 	struct date_time reported;
-	forget_order(message);
+	astm_forget_order(message);
 	message->ordered = true;
 	keep(message->order, sizeof(message->order), &message->order_length, data, length);
 	take_sample(&record, options->sample, message);
@@ -415,7 +415,7 @@ void astm_take_record(
 		take_header(instrument, data, length);
 		break;
 	case 'P': /* whose sample it is stays with the instrument */
-		forget_order(message);
+		astm_forget_order(message);
 		break;
 	case 'O':
 		take_order(message, options, data, length);
@@ -430,7 +430,7 @@ void astm_take_record(
 		message->asked = true;
 		break;
 	case 'L':
-		forget_order(message);
+		astm_forget_order(message);
 		message->open = false;
 		message->ended = true;
 		break;

@@ -353,6 +353,206 @@ static void a_frame_that_never_comes_right_loses_what_it_cut_and_nothing_else(vo
 	paper_free(paper);
 }
 
+#define ORDER2 "O|2|S2||^^^A\r"
+
+/* Results of S1, then `lost` in the place of the second order, then results of S2. */
+static void lose_order(struct paper *paper, void (*lose)(struct paper *paper, int number))
+{
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER, ASTM_ETX);
+	hear_frame(paper, 2, ORDER, ASTM_ETX);
+	hear_frame(paper, 3, RESULT1, ASTM_ETX);
+	lose(paper, 4);
+	hear_frame(paper, 5, RESULT2, ASTM_ETX);
+	hear_frame(paper, 6, "O|3|S3||^^^A\r", ASTM_ETX);
+	hear_frame(paper, 7, "R|1|^^^A|0.3|mg/kg\r", ASTM_ETX);
+	hear_frame(paper, 0, END, ASTM_ETX);
+	hear_text(paper, EOT);
+	assert_int_equal(paper->count, 3);
+	assert_string_equal(paper->stored[0].line, "S1 A 0.1 mg/kg 2026-03-05T09:40:01");
+	assert_string_equal(paper->stored[1].line, " B 0.2 mg/kg 2026-03-05T09:40:02");
+	assert_string_equal(paper->stored[2].line, "S3 A 0.3 mg/kg ");
+	assert_int_equal(paper->notices, 1);
+}
+
+static void bad_checksum(struct paper *paper, int number)
+{
+	hear_bad(paper, number, ORDER2, ASTM_ETX);
+}
+
+static void person_and_order(struct paper *paper, int number)
+{
+	hear_bad(paper, number, "P|2\r" ORDER2, ASTM_ETB);
+}
+
+static void behind_a_result(struct paper *paper, int number)
+{
+	hear_bad(paper, number, "R|9|^^^A|9\r" ORDER2, ASTM_ETB);
+}
+
+static void line_end_damaged(struct paper *paper, int number)
+{
+	hear_bad(paper, number, "C|1|I|ok\x8d" ORDER2, ASTM_ETX);
+}
+
+static void start_lost(struct paper *paper, int number)
+{
+	uint8_t bytes[128];
+	size_t length = make_frame(bytes, number, ORDER2, ASTM_ETX);
+	hear(paper, bytes + 1, length - 1);
+}
+
+static void broken_off(struct paper *paper, int number)
+{
+	uint8_t bytes[128];
+	make_frame(bytes, number, "R|9|^^^A|9\r" ORDER2, ASTM_ETX);
+	hear(paper, bytes, 9);
+}
+
+static void nothing_came(struct paper *paper, int number)
+{
+	(void)paper;
+	(void)number;
+}
+
+static void results_behind_a_lost_order_have_no_sample_rather_than_the_one_before(void **state)
+{
+	(void)state;
+	static void (*const ways[])(struct paper *, int) = { bad_checksum, person_and_order, behind_a_result,
+		line_end_damaged, start_lost, broken_off, nothing_came };
+	for (size_t i = 0; i < 2 * sizeof(ways) / sizeof(ways[0]); i++) {
+		struct paper *paper = paper_new();
+		set(paper, "acknowledge", i % 2 ? "no" : "yes"); /* yes: one that ignores our NAK */
+		start(paper);
+		lose_order(paper, ways[i / 2]);
+		paper_free(paper);
+	}
+}
+
+static void a_lost_result_or_comment_leaves_the_others_their_sample(void **state)
+{
+	(void)state;
+	static const char *const lost[] = { RESULT1, "C|1|I|low\r", "M|1|x\r", RESULT1 "C|1|I|low\rS|1\r", "R" };
+	for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+		struct paper *paper = paper_new();
+		uint8_t bytes[512];
+		set(paper, "acknowledge", "no");
+		start(paper);
+		hear_text(paper, ENQ);
+		hear_frame(paper, 1, HEADER, ASTM_ETX);
+		hear_frame(paper, 2, ORDER, ASTM_ETX);
+		size_t length = make_frame(bytes, 3, lost[i], ASTM_ETX);
+		bytes[length - 3] = bytes[length - 3] == '0' ? '1' : '0';
+		hear(paper, bytes, length);
+		hear_frame(paper, 4, RESULT2, ASTM_ETX);
+		assert_int_equal(paper->count, 1);
+		assert_string_equal(paper->stored[0].line, "S1 B 0.2 mg/kg 2026-03-05T09:40:02");
+		assert_int_equal(paper->notices, 1);
+		paper_free(paper);
+	}
+}
+
+/* Numbers as the instrument counts: -1 for none. */
+static void count_as(const int *numbers, size_t sessions, bool bad_order)
+{
+	static const char *const records[] = { HEADER, "P|1\r", ORDER, RESULT1, RESULT2, "R|3|^^^C|3\r", "R|4|^^^D|4\r",
+		"R|5|^^^E|5\r", "R|6|^^^F|6\r", END };
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	start(paper);
+	for (size_t session = 0; session < sessions; session++) {
+		hear_text(paper, ENQ);
+		for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+			uint8_t bytes[256];
+			size_t length = make_frame(bytes, numbers[i] < 0 ? 0 : numbers[i], records[i], ASTM_ETX);
+			if (numbers[i] < 0) {
+				memmove(bytes + 1, bytes + 2, length - 2);
+				length = 2 + strlen(records[i]);
+			}
+			if (bad_order && i == 2)
+				bytes[4] ^= 1;
+			hear(paper, bytes, length);
+		}
+		hear_text(paper, EOT);
+	}
+	assert_int_equal(paper->notices, bad_order);
+	for (size_t i = 0; i < paper->count; i++)
+		assert_int_equal(strncmp(paper->stored[i].line, "S1 ", 3) == 0, !bad_order);
+	paper_free(paper);
+}
+
+static void instruments_that_do_not_count_are_not_hurt(void **state)
+{
+	(void)state;
+	static const int none[10] = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 },
+			 one[10] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, twice[10] = { 1, 1, 2, 2, 3, 3, 4, 4, 5, 5 },
+			 right[10] = { 1, 2, 3, 4, 5, 6, 7, 0, 1, 2 }, nine[10] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 0 },
+			 odd[10] = { 1, 3, 5, 7, 1, 3, 5, 7, 1, 3 };
+	count_as(none, 3, false);
+	count_as(one, 3, false);
+	count_as(twice, 3, false);
+	count_as(right, 3, false);
+	count_as(nine, 3, false);
+	count_as(odd, 3, false);
+	count_as(one, 1, true); /* and no number says that the next frame is the bad one again */
+	count_as(right, 1, true);
+}
+
+static void an_instrument_that_leaves_out_the_number_zero_is_believed_the_second_time(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	start(paper);
+	for (int session = 0; session < 3; session++) {
+		hear_text(paper, ENQ);
+		hear_frame(paper, 1, HEADER, ASTM_ETX);
+		hear_frame(paper, 2, ORDER, ASTM_ETX);
+		for (int i = 0; i < 6; i++) {
+			char record[64];
+			snprintf(record, sizeof(record), "R|%d|^^^A|%d\r", i, i);
+			hear_frame(paper, i < 5 ? i + 3 : 1, record, ASTM_ETX);
+		}
+		hear_text(paper, EOT);
+		assert_string_equal(paper->stored[paper->count - 1].line, session ? "S1 A 5  " : " A 5  ");
+		assert_int_equal(paper->notices, 1);
+	}
+	paper_free(paper);
+}
+
+static void a_missing_frame_joins_no_halves_of_different_records(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	start(paper);
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER, ASTM_ETX);
+	hear_frame(paper, 2, ORDER, ASTM_ETX);
+	hear_frame(paper, 3, "R|1|^^^A|1", ASTM_ETB);
+	hear_frame(paper, 5, "5|mg/kg\rR|3|^^^C|3\r", ASTM_ETX);
+	assert_int_equal(paper->count, 1);
+	assert_string_equal(paper->stored[0].line, " C 3  ");
+	assert_non_null(strstr(paper->reason, "frame 5 follows frame 3"));
+	paper_free(paper);
+}
+
+static void a_frame_that_does_not_come_again_is_announced_with_its_bytes(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+	hear_bad(paper, 2, RESULT1, ASTM_ETX);
+	assert_int_equal(paper->notices, 0); /* it was asked for again */
+	hear_bad(paper, 3, RESULT2, ASTM_ETX);
+	assert_int_equal(paper->notices, 1);
+	hear_frame(paper, 4, END, ASTM_ETX);
+	assert_int_equal(paper->notices, 2);
+	assert_non_null(strstr(paper->reason, "did not come again"));
+	paper_free(paper);
+}
+
 static void in_the_middle_of_an_unknown_message_the_instrument_is_made_to_begin_anew(void **state)
 {
 	(void)state;
@@ -962,6 +1162,12 @@ int main(void)
 		cmocka_unit_test(a_frame_sent_again_because_its_ack_was_lost_is_acknowledged_and_is_one),
 		cmocka_unit_test(a_wrong_checksum_is_refused_and_the_frame_sent_again_is_taken),
 		cmocka_unit_test(a_frame_that_never_comes_right_loses_what_it_cut_and_nothing_else),
+		cmocka_unit_test(results_behind_a_lost_order_have_no_sample_rather_than_the_one_before),
+		cmocka_unit_test(a_lost_result_or_comment_leaves_the_others_their_sample),
+		cmocka_unit_test(instruments_that_do_not_count_are_not_hurt),
+		cmocka_unit_test(an_instrument_that_leaves_out_the_number_zero_is_believed_the_second_time),
+		cmocka_unit_test(a_missing_frame_joins_no_halves_of_different_records),
+		cmocka_unit_test(a_frame_that_does_not_come_again_is_announced_with_its_bytes),
 		cmocka_unit_test(in_the_middle_of_an_unknown_message_the_instrument_is_made_to_begin_anew),
 		cmocka_unit_test(noise_that_looks_like_enq_takes_no_result_from_its_sample),
 		cmocka_unit_test(a_message_in_one_frame_without_enq_is_taken),

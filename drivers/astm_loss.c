@@ -1,0 +1,155 @@
+/* Frames that never came whole, and what they took with them. A result belongs to the order before it; when a frame
+ * that may have held an order is lost, whose the next results are is not known any more. */
+#include <stdio.h>
+#include <string.h>
+
+#include "astm.h"
+
+/* ---- a bad frame ---- */
+
+/* R, C, M and S stand beside the results of the order before them: it holds on when they are lost. */
+static bool is_beside(uint8_t letter)
+{
+	return letter == 'R' || letter == 'C' || letter == 'M' || letter == 'S';
+}
+
+/* An order or a person anywhere: the line end before it may be what is damaged. */
+static bool hides_order(const uint8_t *text, size_t length, uint8_t delimiter)
+{
+	for (size_t i = 0; i + 2 < length; i++)
+		if ((text[i] == 'O' || text[i] == 'P') && text[i + 1] == delimiter && text[i + 2] >= '0' &&
+			text[i + 2] <= '9')
+			return true;
+	return false;
+}
+
+/* Whether every record of the frame can only be one that leaves the order standing. */
+static bool leaves_order(const struct astm_state *state, const struct astm_text *text)
+{
+	uint8_t delimiter = state->message.delimiters.field;
+	if (!text->complete || hides_order(text->bytes, text->length, delimiter))
+		return false;
+	if (state->part_length > 0 && !is_beside(state->part[0]))
+		return false;
+	bool begins = state->part_length == 0 && !state->skip;
+	for (size_t i = 0; i < text->length; i++) {
+		bool end = text->bytes[i] == '\r' || text->bytes[i] == '\n';
+		bool cut = i + 1 == text->length; /* before its delimiter */
+		if (begins && !end && !(is_beside(text->bytes[i]) && (cut || text->bytes[i + 1] == delimiter)))
+			return false;
+		begins = end;
+	}
+	return true;
+}
+
+static void tell_bad(const struct astm_state *state, struct readings *readings, bool kept)
+{
+	struct notice *notice = state->bad_told ? NULL : readings_notice(readings, NOTICE_UNDECODABLE);
+	if (!notice)
+		return;
+	snprintf(notice->reason, sizeof(notice->reason), _("%s, and it did not come again"), state->bad_reason);
+	if (!kept)
+		return;
+	notice->raw = state->bad_frame;
+	notice->raw_length = state->bad_length < ASTM_BAD_KEPT ? state->bad_length : ASTM_BAD_KEPT;
+}
+
+void astm_note_bad(struct astm_state *state, const struct reply *reply, const struct astm_text *text, bool told,
+	struct readings *readings)
+{
+	uint8_t last = text->length ? text->bytes[text->length - 1] : 0;
+	bool other = !state->bad || text->number != state->bad_number;
+	if (state->bad && other) /* its bytes make room for these */
+		tell_bad(state, readings, false);
+	state->bad_frames += other;
+	state->bad_doubt = (state->bad && state->bad_doubt) || !leaves_order(state, text);
+	state->bad_told = told || (!other && state->bad_told);
+	state->bad = true;
+	state->bad_number = text->number;
+	state->bad_open = text->complete ? text->open && last != '\r' && last != '\n' : state->cuts;
+	state->bad_length = reply->length;
+	memcpy(state->bad_frame, reply->bytes, reply->length < ASTM_BAD_KEPT ? reply->length : ASTM_BAD_KEPT);
+	snprintf(state->bad_reason, sizeof(state->bad_reason), "%s", text->reason);
+}
+
+/* ---- the good one behind it ---- */
+
+/* As it should: 0 follows 7. Some count on to 9; some leave out the 0, which is believed the second time. */
+static bool follows(const struct astm_state *state, int number)
+{
+	int last = state->number;
+	if (last < 0 || number < 0)
+		return false;
+	return number == (last + 1) % 8 || number == (last + 1) % 10 ||
+	       (last == 7 && number == 1 && state->zero_missing);
+}
+
+/* A number is missing. Many instruments do not count, or always say 1: none is missing there. */
+static bool jumps(const struct astm_state *state, int number)
+{
+	return state->in_step >= ASTM_IN_STEP && state->number >= 0 && number >= 0 && number != state->number &&
+	       !follows(state, number);
+}
+
+static unsigned missing(const struct astm_state *state, int number)
+{
+	return (unsigned)(number - state->number - 1 + 16) % 8;
+}
+
+/* The bad frame as it should have been: of the same length, and few of its bytes differ. */
+static bool alike_to_bad(const struct astm_state *state, const struct reply *reply)
+{
+	if (!state->bad || reply->length != state->bad_length)
+		return false;
+	size_t length = reply->length < ASTM_BAD_KEPT ? reply->length : ASTM_BAD_KEPT, differ = 0;
+	for (size_t i = 0; i < length; i++)
+		differ += reply->bytes[i] != state->bad_frame[i];
+	return differ <= 2 + length / 16;
+}
+
+static void tell_missing(const struct astm_state *state, int number, struct readings *readings)
+{
+	struct notice *notice = readings_notice(readings, NOTICE_UNDECODABLE);
+	if (notice)
+		snprintf(notice->reason, sizeof(notice->reason),
+			_("frame %d follows frame %d: what stood between is lost; results have no sample until the next order"),
+			number, state->number);
+}
+
+static void count_on(struct astm_state *state, int number, bool explained)
+{
+	if (follows(state, number))
+		state->in_step += state->in_step < ASTM_IN_STEP;
+	else if (number != state->number && !explained && !jumps(state, number))
+		state->in_step = 0;
+	if (number == 0)
+		state->zero_missing = false;
+	else if (state->number == 7 && number == 1)
+		state->zero_missing = true;
+	state->number = number;
+	state->bad = false;
+	state->bad_frames = 0;
+}
+
+void astm_mend(
+	struct astm_state *state, const struct reply *reply, const struct astm_text *text, struct readings *readings)
+{
+	bool jump = jumps(state, text->number), alike = alike_to_bad(state, reply);
+	unsigned never_whole = state->bad_frames - (alike && state->bad_frames > 0);
+	bool explained = state->number >= 0 && text->number >= 0 && missing(state, text->number) <= never_whole;
+	bool lost = state->bad && !follows(state, text->number) && (jump || !alike);
+	bool header = text->length > 1 && text->bytes[0] == 'H' && text->bytes[1] == state->message.delimiters.field;
+	bool unseen = jump && !explained && !header;
+	if (lost)
+		tell_bad(state, readings, true);
+	if (unseen)
+		tell_missing(state, text->number, readings);
+	if (lost || unseen) {
+		state->part_length = 0;
+		state->part_long = false;
+		state->skip = (lost && state->bad_open) || (unseen && state->cuts);
+	}
+	if (unseen || (lost && state->bad_doubt))
+		astm_forget_order(&state->message);
+	count_on(state, text->number, explained);
+}
