@@ -184,21 +184,38 @@ bool delimited_is_number(const char *text)
 	return decimal_valid(copy);
 }
 
+/* ".5" and "173." are numbers of which a digit is left out, or a point too many: "0.5", "173". */
+static bool completed(const char *text, char out[static DECIMAL_MAX])
+{
+	size_t sign = *text == '-' || *text == '+', length = strlen(text);
+	if (length + 2 > DECIMAL_MAX || length < sign + 2)
+		return false;
+	bool bare = text[sign] == '.', open = text[length - 1] == '.';
+	if (bare == open)
+		return false;
+	snprintf(out, DECIMAL_MAX, "%.*s%s%.*s", (int)sign, text, bare ? "0" : "", (int)(length - sign - open),
+		text + sign);
+	return decimal_valid(out);
+}
+
 /* A number keeps its form, its sign of comparison apart; anything else is the value as sent. */
 void delimited_value(struct reading *reading, const char *sent)
 {
+	char whole[DECIMAL_MAX];
 	text_copy(reading->value_as_sent, sizeof(reading->value_as_sent), sent);
 	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
 		size_t length = strlen(signs[i].sign);
 		if (strncmp(sent, signs[i].sign, length) != 0)
 			continue;
 		const char *number = sent + length + strspn(sent + length, " ");
-		if (!delimited_is_number(number))
+		if (!delimited_is_number(number) && !completed(number, whole))
 			break;
 		text_copy(reading->qualifier, sizeof(reading->qualifier), signs[i].qualifier);
 		sent = number;
 		break;
 	}
+	if (completed(sent, whole))
+		sent = whole;
 	text_copy(reading->value, sizeof(reading->value), sent);
 	if (!delimited_is_number(sent))
 		reading->verdict = word_verdict(sent);
