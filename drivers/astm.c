@@ -30,6 +30,7 @@
  *     C|1|I|text    M|.. S|..                             comment; what only the maker understands
  *     Q|1|^sample||^^^ALL                                 a question to the host: what shall I test?
  *     L|1|N                                               the end
+ * Some write the letter small, or put a blank before it; bare records may keep the digit of a frame.
  * The sample is O-3, its first component that says something, else O-4 (there the third component, as racks are
  * described). The item is the fourth component of R-3, else its first that says something, else that of O-5. Makers
  * that put either elsewhere are told of by the settings `sample` and `item`. The time is R-13, R-12 or R-9. A value
@@ -143,7 +144,7 @@ static void begin_session(struct astm_state *state)
 	state->inside = state->bad = state->skip = state->result_before = false;
 	state->number = state->bad_number = -1;
 	state->last = 0;
-	state->refused = state->bad_frames = 0;
+	state->refused = state->bad_frames = state->told = 0;
 }
 
 static void add_part(struct astm_state *state, const uint8_t *data, size_t length)
@@ -215,7 +216,8 @@ static bool out_of_place(struct astm_state *state, const struct astm_options *op
 {
 	if (state->session || reply->offline || !options->acknowledge)
 		return false;
-	if (text->length && text->bytes[0] == 'H')
+	size_t at;
+	if (astm_letter(text->bytes, text->length, &at) == 'H')
 		return false;
 	return ++state->refused <= OUT_OF_PLACE_MAX;
 }
@@ -409,7 +411,7 @@ static void ask(struct instrument *instrument, struct request *request)
 
 static int frame(const struct instrument *instrument, const uint8_t *data, size_t length)
 {
-	return astm_frame(instrument->state, instrument->options, data, length);
+	return astm_frame(instrument->state, instrument->options, data, length, instrument->idle);
 }
 
 /* Whoever fell silent begins anew: what was half said is nothing. Bare records know no beginning but their header. */

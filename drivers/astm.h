@@ -89,6 +89,7 @@ struct astm_state {
 	size_t part_length;
 	bool part_long;      /* longer than `part` */
 	size_t count_before; /* readings that were there before this frame */
+	unsigned told;       /* texts of this message that are no records, announced */
 	bool result_before;  /* the record before was a result, or a comment on one */
 
 	/* the link, sending the answer to a query */
@@ -103,7 +104,8 @@ struct astm_state {
 };
 
 /* astm_frames.c: where a frame ends, and whether it is one. */
-int astm_frame(const struct astm_state *state, const struct astm_options *options, const uint8_t *data, size_t length);
+int astm_frame(const struct astm_state *state, const struct astm_options *options, const uint8_t *data, size_t length,
+	bool idle);
 
 struct astm_text { /* what a frame carries */
 	const uint8_t *bytes;
@@ -149,6 +151,8 @@ void astm_mend(
 	struct astm_state *state, const struct reply *reply, const struct astm_text *text, struct readings *readings);
 
 /* astm_records.c: what the records say. */
+/* The letter of a record, which some write small or behind blanks, and where it stands; 0: none. */
+uint8_t astm_letter(const uint8_t *data, size_t length, size_t *ret_at);
 void astm_message_reset(struct astm_message *message);
 void astm_forget_order(struct astm_message *message);
 void astm_take_record(

@@ -51,18 +51,19 @@ static size_t text_end(const uint8_t *data, size_t start, size_t length)
 	return i;
 }
 
-/* With ETX or ETB at `end`: the frame's length with its checksum. What follows (CR LF, LF, nothing) is passed over. */
-static int with_checksum(const struct astm_options *options, const uint8_t *data, size_t end, size_t length)
+/* With ETX or ETB at `end`: the frame's length with its checksum. What follows (CR LF, LF, nothing) is passed over.
+ * Where nothing more comes, there is no checksum, or half a one. */
+static int with_checksum(const struct astm_options *options, const uint8_t *data, size_t end, size_t length, bool idle)
 {
 	if (options->checksum == ASTM_CHECKSUM_NONE)
 		return (int)end + 1;
-	if (end + 1 >= length)
-		return FRAME_MORE;
-	if (hex_digit(data[end + 1]) < 0)
-		return (int)end + 1;
-	if (end + 2 >= length)
-		return FRAME_MORE;
-	return (int)(hex_digit(data[end + 2]) < 0 ? end + 2 : end + 3);
+	for (size_t at = end + 1; at <= end + 2; at++) {
+		if (at >= length)
+			return idle ? (int)length : FRAME_MORE;
+		if (hex_digit(data[at]) < 0)
+			return (int)at;
+	}
+	return (int)end + 3;
 }
 
 /* How much of a long frame is taken at once: whole records. */
@@ -79,7 +80,7 @@ static int piece_length(const uint8_t *data, size_t length)
 }
 
 static int framed_length(
-	const struct astm_options *options, const uint8_t *data, size_t length, bool inside, bool *ret_whole)
+	const struct astm_options *options, const uint8_t *data, size_t length, bool inside, bool idle, bool *ret_whole)
 {
 	size_t end = text_end(data, inside ? 0 : 1, length);
 	if (end == length && length < FRAME_MAX)
@@ -91,10 +92,11 @@ static int framed_length(
 		return (int)end;
 	}
 	*ret_whole = true;
-	return with_checksum(options, data, end, length);
+	return with_checksum(options, data, end, length, idle);
 }
 
-int astm_frame(const struct astm_state *state, const struct astm_options *options, const uint8_t *data, size_t length)
+int astm_frame(const struct astm_state *state, const struct astm_options *options, const uint8_t *data, size_t length,
+	bool idle)
 {
 	bool whole = false;
 	if (!state->inside && (data[0] != ASTM_STX || options->framing == ASTM_BARE)) {
@@ -106,7 +108,7 @@ int astm_frame(const struct astm_state *state, const struct astm_options *option
 			return FRAME_NONE;
 		return line_length(data, length);
 	}
-	int total = framed_length(options, data, length, state->inside, &whole);
+	int total = framed_length(options, data, length, state->inside, idle, &whole);
 	if (total <= 0 || !whole)
 		return total;
 	/* A long frame is believed as a whole before its first piece is taken. */

@@ -17,7 +17,7 @@ static bool is_beside(uint8_t letter)
 static bool hides_order(const uint8_t *text, size_t length, uint8_t delimiter)
 {
 	for (size_t i = 0; i + 2 < length; i++)
-		if ((text[i] == 'O' || text[i] == 'P') && text[i + 1] == delimiter && text[i + 2] >= '0' &&
+		if (strchr("OPop", text[i]) && text[i] && text[i + 1] == delimiter && text[i + 2] >= '0' &&
 			text[i + 2] <= '9')
 			return true;
 	return false;
@@ -29,14 +29,19 @@ static bool leaves_order(const struct astm_state *state, const struct astm_text 
 	uint8_t delimiter = state->message.delimiters.field;
 	if (!text->complete || hides_order(text->bytes, text->length, delimiter))
 		return false;
-	if (state->part_length > 0 && !is_beside(state->part[0]))
+	size_t first;
+	if (state->part_length > 0 && !is_beside(astm_letter(state->part, state->part_length, &first)))
 		return false;
 	bool begins = state->part_length == 0 && !state->skip;
 	for (size_t i = 0; i < text->length; i++) {
 		bool end = text->bytes[i] == '\r' || text->bytes[i] == '\n';
-		bool cut = i + 1 == text->length; /* before its delimiter */
-		if (begins && !end && !(is_beside(text->bytes[i]) && (cut || text->bytes[i + 1] == delimiter)))
-			return false;
+		size_t at = 0;
+		if (begins && !end) {
+			uint8_t letter = astm_letter(text->bytes + i, text->length - i, &at);
+			bool cut = i + at + 1 >= text->length; /* before its delimiter */
+			if (!is_beside(letter) || !(cut || text->bytes[i + at + 1] == delimiter))
+				return false;
+		}
 		begins = end;
 	}
 	return true;
@@ -138,7 +143,9 @@ void astm_mend(
 	unsigned never_whole = state->bad_frames - (alike && state->bad_frames > 0);
 	bool explained = state->number >= 0 && text->number >= 0 && missing(state, text->number) <= never_whole;
 	bool lost = state->bad && !follows(state, text->number) && (jump || !alike);
-	bool header = text->length > 1 && text->bytes[0] == 'H' && text->bytes[1] == state->message.delimiters.field;
+	size_t at;
+	bool header = astm_letter(text->bytes, text->length, &at) == 'H' && at + 1 < text->length &&
+	              text->bytes[at + 1] == state->message.delimiters.field;
 	bool unseen = jump && !explained && !header;
 	if (lost)
 		tell_bad(state, readings, true);

@@ -169,15 +169,16 @@ static void take_order(
 
 /* ---- R ---- */
 
+/* A limit is one number with its sign; what has parts is a range, whatever its first part says. */
 static void take_limit(struct astm_record *record, struct reading *reading)
 {
+	struct field field = astm_field(record, 6), alone = astm_first_component(record, field);
+	bool parted = astm_first_repeat(record, field).length != field.length || alone.length != field.length;
 	char range[64], unit[24];
-	astm_text(record, astm_first_component(record, astm_first_repeat(record, astm_field(record, 6))), range,
-		sizeof(range));
+	astm_text(record, field, range, sizeof(range));
 	struct reading limit = { 0 };
 	delimited_value(&limit, range);
-	if (!decimal_valid(limit.value)) {
-		astm_text(record, astm_field(record, 6), range, sizeof(range));
+	if (parted || !decimal_valid(limit.value)) {
 		if (*range)
 			reading_said(reading, "range", range);
 		return;
@@ -262,6 +263,8 @@ static void take_value(struct astm_record *record, struct reading *reading)
 	struct field value = astm_field(&copy, 4), alone = said_alone(&copy, value);
 	astm_text(&copy, alone, text, sizeof(text));
 	delimited_value(reading, text);
+	if (strcmp(text, "-") == 0) /* negative, of strip readers; or none at all */
+		reading->verdict = VERDICT_NONE;
 	if (alone.length != value.length)
 		astm_text(&copy, value, reading->value_as_sent, sizeof(reading->value_as_sent));
 	record->marks |= copy.marks;
@@ -388,31 +391,16 @@ static void take_comment(
 		text_copy(state->message.comment, sizeof(state->message.comment), text);
 }
 
-/* A letter and a delimiter; of a header the delimiter is not known yet. */
-static bool is_record(const struct astm_message *message, const uint8_t *data, size_t length)
-{
-	if (length < 2)
-		return false;
-	uint8_t next = data[1];
-	if (data[0] != 'H')
-		return data[0] >= 'A' && data[0] <= 'Z' && next == message->delimiters.field;
-	bool letter = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') || (next >= '0' && next <= '9');
-	return next > ' ' && next < 0x7F && !letter && (length <= 6 || memchr(data + 2, next, length - 2));
-}
-
-void astm_take_record(
-	struct instrument *instrument, const uint8_t *data, size_t length, bool bare, struct readings *readings)
+static void take_known(
+	struct instrument *instrument, uint8_t letter, const uint8_t *data, size_t length, struct readings *readings)
 {
 	struct astm_state *state = instrument->state;
 	struct astm_message *message = &state->message;
 	const struct astm_options *options = instrument->options;
-	if (!is_record(message, data, length)) {
-		readings->rejected += bare;
-		return;
-	}
-	switch (data[0]) {
+	switch (letter) {
 	case 'H':
 		take_header(instrument, data, length);
+		state->told = 0;
 		break;
 	case 'P': /* whose sample it is stays with the instrument */
 		astm_forget_order(message);
@@ -437,6 +425,96 @@ void astm_take_record(
 	default: /* M, S, and what makers invent */
 		break;
 	}
-	if (data[0] != 'C')
-		state->result_before = data[0] == 'R';
+}
+
+uint8_t astm_letter(const uint8_t *data, size_t length, size_t *ret_at)
+{
+	size_t at = 0;
+	while (at < length && data[at] == ' ')
+		at++;
+	*ret_at = at;
+	if (at == length)
+		return 0;
+	uint8_t letter = data[at] >= 'a' && data[at] <= 'z' ? (uint8_t)(data[at] - 32) : data[at];
+	return letter >= 'A' && letter <= 'Z' ? letter : 0;
+}
+
+/* A letter and a delimiter; of a header the delimiter is not known yet. */
+static bool is_record(const struct astm_message *message, uint8_t first, const uint8_t *data, size_t length)
+{
+	if (length < 2 || !first)
+		return false;
+	uint8_t next = data[1];
+	if (first != 'H')
+		return next == message->delimiters.field;
+	bool letter = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') || (next >= '0' && next <= '9');
+	return next > ' ' && next < 0x7F && !letter && (length <= 6 || memchr(data + 2, next, length - 2));
+}
+
+#define TOLD_MAX     8    /* texts of a message that are no records; more are counted */
+#define TOLD_RAW_MAX 1024 /* bytes of one */
+
+/* A frame that holds something else: acknowledged like any, but not passed over in silence. */
+static void tell_no_record(struct astm_state *state, const uint8_t *data, size_t length, struct readings *readings)
+{
+	size_t kept = length < TOLD_RAW_MAX ? length : TOLD_RAW_MAX;
+	bool room = state->told < TOLD_MAX && kept < sizeof(state->kept) - state->kept_length;
+	struct notice *notice = room ? readings_notice(readings, NOTICE_UNDECODABLE) : NULL;
+	if (!notice) {
+		readings->rejected++;
+		return;
+	}
+	state->told++;
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("%zu bytes in a frame are no record; a letter and \"%c\" would be right at their beginning"), length,
+		state->message.delimiters.field);
+	notice->raw = state->kept + state->kept_length;
+	notice->raw_length = kept;
+	put(state, data, kept);
+}
+
+/* False where it is none. Where bare records come from frames, their number may have stayed. */
+static bool find_record(
+	const struct astm_message *message, bool bare, const uint8_t **data, size_t *length, uint8_t *ret_letter)
+{
+	for (size_t digits = 0; digits <= (size_t)bare && digits < *length; digits++) {
+		size_t at;
+		uint8_t letter = astm_letter(*data + digits, *length - digits, &at);
+		at += digits;
+		if (is_record(message, letter, *data + at, *length - at)) {
+			*data += at;
+			*length -= at;
+			*ret_letter = letter;
+			return true;
+		}
+		if ((*data)[0] < '0' || (*data)[0] > '9')
+			break;
+	}
+	return false;
+}
+
+static bool is_blank(const uint8_t *data, size_t length)
+{
+	size_t at = 0;
+	while (at < length && data[at] <= ' ')
+		at++;
+	return at == length;
+}
+
+void astm_take_record(
+	struct instrument *instrument, const uint8_t *data, size_t length, bool bare, struct readings *readings)
+{
+	struct astm_state *state = instrument->state;
+	struct astm_message *message = &state->message;
+	uint8_t letter;
+	if (!find_record(message, bare, &data, &length, &letter)) {
+		if (bare)
+			readings->rejected++;
+		else if (!is_blank(data, length))
+			tell_no_record(state, data, length, readings);
+		return;
+	}
+	take_known(instrument, letter, data, length, readings);
+	if (letter != 'C')
+		state->result_before = letter == 'R';
 }

@@ -733,6 +733,87 @@ static void frames_come_with_any_trailer_or_without_checksum(void **state)
 	paper_free(paper);
 }
 
+static void idle(struct paper *paper)
+{
+	struct cut cut;
+	while (cutter_next(&paper->cutter, &paper->instrument, true, &cut) == CUT_FRAME) {
+		struct reply reply = { .kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length };
+		take(paper, &reply);
+		ask(paper);
+	}
+}
+
+static void a_frame_behind_which_nothing_comes_ends_there(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ "\x02"
+			     "1" HEADER ORDER RESULT1 END "\x03");
+	said(paper, ACK);
+	idle(paper);
+	said(paper, ACK);
+	assert_int_equal(paper->count, 1);
+	hear_text(paper, ENQ "\x02"
+			     "1" HEADER ORDER RESULT2 END "\x03"
+			     "4");
+	said(paper, ACK);
+	idle(paper); /* half a checksum */
+	said(paper, NAK);
+	assert_int_equal(paper->count, 1);
+	paper_free(paper);
+}
+
+static void records_come_small_and_behind_blanks(void **state)
+{
+	(void)state;
+	static const char *const messages[] = {
+		"h|\\^&|||X\ro|1|S1||^^^A\rr|1|^^^A|5|mg/kg\rl|1|n\r",
+		" H|\\^&|||X\r  O|1|S1||^^^A\r R|1|^^^A|5|mg/kg\r L|1|N\r",
+	};
+	for (size_t i = 0; i < 2; i++) {
+		struct paper *paper = paper_new();
+		hear_frame(paper, 1, messages[i], ASTM_ETX); /* and no ENQ before it */
+		said(paper, ACK);
+		assert_int_equal(paper->count, 1);
+		assert_string_equal(paper->stored[0].line, "S1 A 5 mg/kg ");
+		assert_int_equal(paper->notices, 0);
+		paper_free(paper);
+	}
+	struct paper *paper = paper_new();
+	hear_text(paper,
+		"1H|\\^&|||X\r2P|1\r3O|1|S1||^^^A\r4R|1|^^^A|5|mg/kg\r5L|1|N\r"); /* bare, with the frames' digits */
+	assert_int_equal(paper->count, 1);
+	assert_string_equal(paper->stored[0].line, "S1 A 5 mg/kg ");
+	assert_int_equal(paper->rejected, 0);
+	paper_free(paper);
+}
+
+static void what_is_framed_and_no_record_is_announced_with_its_bytes(void **state)
+{
+	(void)state;
+	static const char *const texts[] = { "Na 131 mmol/L\r", "R;1;***GLU;5.5;mmol/L\r", "\xff\r" };
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+	for (size_t i = 0; i < 3; i++) {
+		hear_frame(paper, (int)i + 2, texts[i], ASTM_ETX);
+		assert_int_equal(paper->notices, i + 1);
+		assert_non_null(strstr(paper->reason, "are no record"));
+	}
+	said(paper, ACK ACK ACK ACK ACK);
+	hear_frame(paper, 5, "  \r\r" RESULT1, ASTM_ETX);
+	assert_int_equal(paper->notices, 3);
+	assert_int_equal(paper->count, 1);
+	for (int i = 0; i < 100; i++) {
+		char text[32];
+		snprintf(text, sizeof(text), "line %d\r", i);
+		hear_frame(paper, (i + 6) % 8, text, ASTM_ETX);
+	}
+	assert_int_equal(paper->notices, 8);
+	assert_int_equal(paper->rejected, 95);
+	paper_free(paper);
+}
+
 static void strict_demands_a_right_checksum(void **state)
 {
 	(void)state;
@@ -935,6 +1016,8 @@ static void values_keep_their_form(void **state)
 		{ "-.05", "", "-0.05", VERDICT_NONE },
 		{ "173.", "", "173", VERDICT_NONE },
 		{ ".", "", ".", VERDICT_INVALID },
+		{ "-", "", "-", VERDICT_NONE }, /* negative, of strip readers */
+		{ "--", "", "--", VERDICT_INVALID },
 		{ "<LOD", "", "<LOD", VERDICT_NONE },
 		{ "1,2,3", "", "1,2,3", VERDICT_NONE },
 		{ "", "", "", VERDICT_INVALID },
@@ -1051,6 +1134,14 @@ static void limits_flags_times_and_operators_are_said_not_guessed(void **state)
 	assert_string_equal(reading->tested_at, "2026-03-05T11:00:00");
 	assert_string_equal(reading->operator_id, "");
 	assert_string_equal(word_of(reading, "field_11"), "20260305110001");
+	static const char *const ranges[] = { "0.270^4.20", "4.5\\4^12.5\\24", "1^", "\\2" };
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		char record[64];
+		snprintf(record, sizeof(record), "R|1|A|1|mg/kg|%s", ranges[i]);
+		reading = read_result(paper, record);
+		assert_string_equal(reading->limit_value, "");
+		assert_string_equal(word_of(reading, "range"), ranges[i]);
+	}
 	reading = read_result(paper, "R|1|A|1||||||||20260230120000|20260305");
 	assert_string_equal(reading->tested_at, "");
 	assert_string_equal(word_of(reading, "time"), "20260305");
@@ -1182,6 +1273,9 @@ int main(void)
 		cmocka_unit_test(when_both_begin_the_instrument_goes_first),
 		cmocka_unit_test(an_answer_nobody_wants_is_given_up),
 		cmocka_unit_test(frames_come_with_any_trailer_or_without_checksum),
+		cmocka_unit_test(a_frame_behind_which_nothing_comes_ends_there),
+		cmocka_unit_test(records_come_small_and_behind_blanks),
+		cmocka_unit_test(what_is_framed_and_no_record_is_announced_with_its_bytes),
 		cmocka_unit_test(strict_demands_a_right_checksum),
 		cmocka_unit_test(a_frame_broken_off_is_rejected_and_the_next_is_read),
 		cmocka_unit_test(a_message_of_64_kib_in_one_frame_gives_every_result),
