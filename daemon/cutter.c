@@ -68,7 +68,7 @@ enum cut_kind cutter_next(struct cutter *cutter, const struct instrument *instru
 	struct instrument idle;
 	if (final) { /* a frame that only silence ends may be whole now */
 		idle = *instrument;
-		idle.idle = true;
+		idle.idle = !cutter->torn;
 		instrument = &idle;
 	}
 	for (; dropped < held; dropped++) {

@@ -21,6 +21,7 @@ struct cutter { /* zeroed before the first use: { 0 } */
 	uint8_t *data;
 	size_t start, end, room; /* what is held: data[start..end) */
 	uint64_t offset;         /* of data[start] in the stream */
+	bool torn;               /* the stream broke off: no frame ends here because nothing more comes */
 };
 
 enum cut_kind { CUT_MORE, CUT_FRAME, CUT_NOISE };

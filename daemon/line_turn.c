@@ -6,6 +6,7 @@
 #include "line_parts.h"
 
 #define LISTEN_MS 60000 /* a driver that only listens is asked again this often, though nothing came */
+#define PAUSE_MS  500   /* after a pause like this it was not interrupted while it spoke */
 
 static enum turn told(enum next next)
 {
@@ -183,6 +184,37 @@ static enum turn unanswered(struct line *line, struct unit *unit, const struct r
 	return turn == TURN_SILENT && listening ? TURN_AGAIN : turn;
 }
 
+/* May a frame that only silence ends be whole? Not when we leave while it comes, nor when it is unplugged meanwhile:
+ * half a ticket is no result. But who hangs up has said all. What was asked for is asked for again, and needs no guess.
+ */
+static bool said_all(const struct line *line, const struct unit *unit, bool left, long since_ms)
+{
+	const struct instrument_config *config = unit->config;
+	if (driver_manner(config->driver, config->profile) == MANNER_ASKS)
+		return false;
+	bool hung_up = left && config->port.kind != PORT_SERIAL;
+	return cutter_held(&line->cutter) == 0 || hung_up || clock_ms() - since_ms >= PAUSE_MS;
+}
+
+/* The connection is gone, or we are: what is held is stored first, or told, as after a silence. It cannot be
+ * acknowledged; the driver is asked all the same where frames follow, as it knows no other order. */
+static enum turn last_words(struct line *line, struct unit *unit, bool left, long since_ms)
+{
+	struct cut held;
+	bool any;
+	int next;
+	line->cutter.torn = !said_all(line, unit, left, since_ms);
+	cutter_peek(&line->cutter, &held);
+	do {
+		next = take_frames(line, unit, true, &any);
+		if (next > NEXT_WAIT)
+			unit->instrument.driver->ask(&unit->instrument, &(struct request){ .kind = REQUEST_NONE });
+	} while (next > NEXT_WAIT && cutter_held(&line->cutter) > 0);
+	if (next == -ECANCELED || (next == NEXT_WAIT && held.length > 0 && silence(line, unit, &held) == TURN_STOP))
+		return TURN_STOP;
+	return left ? TURN_BROKEN : TURN_STOP;
+}
+
 static enum turn listen_for_frames(
 	struct line *line, struct unit *unit, const struct request *request, struct fault *fault)
 {
@@ -203,10 +235,8 @@ static enum turn listen_for_frames(
 			line_clock_announce(line, unit);
 		}
 		int got = hear(line, unit, patience(line, unit, owed, since_ms, answer_ms(unit, request)), fault);
-		if (got == -ECANCELED)
-			return TURN_STOP;
 		if (got < 0)
-			return TURN_BROKEN;
+			return last_words(line, unit, got != -ECANCELED, since_ms);
 		final = got == 0; /* what is held will not become whole: what stands behind its first byte may be */
 		cutter_peek(&line->cutter, &broken);
 		since_ms = clock_ms();
@@ -217,10 +247,8 @@ static enum turn converse(struct line *line, struct unit *unit, const struct req
 {
 	if (request->kind == REQUEST_BYTES) {
 		int error = link_write(line->link, request->bytes, request->length, fault);
-		if (error == -ECANCELED)
-			return TURN_STOP;
 		if (error < 0)
-			return TURN_BROKEN;
+			return last_words(line, unit, error != -ECANCELED, clock_ms());
 	}
 	return listen_for_frames(line, unit, request, fault);
 }

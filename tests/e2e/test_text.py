@@ -99,6 +99,27 @@ def test_lines_asked_by_date_arrive_once_though_they_are_read_again_and_after_a_
         reader.stop()
 
 
+def test_a_ticket_is_stored_though_its_job_is_closed_or_the_gateway_stops_before_the_silence():
+    """Print jobs over TCP end with their connection; a stop in the silence behind a ticket must not cost it either."""
+    ticket = "\x1b@检测项目：孔雀石绿\n样品编号：{no}\n检测结果：{value} μg/kg\n判定结果：阴性\n"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with harness.Room() as room:
+        text = f"[instrument text-1]\ndriver = text\nprofile = ticket-a8\nport = tcp-listen:127.0.0.1:{port}\n"
+        subscriber, daemon = start(room, text)
+        harness.wait_for(lambda: daemon.status()["instruments"]["text-1"]["health"] == "no_link", 20, "a listener")
+        with socket.create_connection(("127.0.0.1", port)) as job:
+            job.sendall(ticket.format(no="S0001", value="0.7").encode("gb18030"))
+        harness.wait_for(lambda: samples(subscriber) == ["S0001"], 20, "the ticket of a closed job")
+        with socket.create_connection(("127.0.0.1", port)) as job:
+            job.sendall(ticket.format(no="S0002", value="0.8").encode("gb18030"))
+            time.sleep(1)  # the silence that ends a ticket is 2 s
+            assert daemon.stop() == 0
+        daemon.start()
+        harness.wait_for(lambda: samples(subscriber) == ["S0001", "S0002"], 20, "the ticket before the stop")
+        assert [entry for entry in daemon.entries() if entry.get("event") == "undecodable"] == []
+
+
 def test_a_ticket_that_nothing_cuts_arrives_when_the_printer_falls_silent():
     ticket = "\x1b@检测项目：孔雀石绿\n样品编号：{no}\n检测结果：{value} μg/kg\n判定结果：阴性\n"
 

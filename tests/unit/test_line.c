@@ -129,11 +129,40 @@ static enum next ticket_take(struct instrument *instrument, const struct reply *
 static const struct driver ticket = {
 	.name = "ticket",
 	.version = 1,
-	.links = LINK_SERIAL,
+	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_LISTENS,
 	.setup = ticket_setup,
 	.ask = ticket_ask,
 	.frame = ticket_frame,
 	.take = ticket_take,
+};
+
+/* A printer whose tickets only silence ends: "#12" is result 12. */
+static int slip_frame(const struct instrument *instrument, const uint8_t *data, size_t length)
+{
+	return data[0] != '#' ? FRAME_NONE : instrument->idle ? (int)length : FRAME_MORE;
+}
+
+static enum next slip_take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	(void)instrument;
+	char number[12];
+	if (reply->kind == REPLY_FRAME) {
+		snprintf(number, sizeof(number), "%.*s", (int)reply->length - 1, (const char *)reply->bytes + 1);
+		add_result(readings, number, reply->bytes, reply->length);
+	}
+	return NEXT_WAIT;
+}
+
+static const struct driver slip = {
+	.name = "slip",
+	.version = 1,
+	.links = LINK_SERIAL | LINK_TCP,
+	.manner = MANNER_LISTENS,
+	.setup = ticket_setup,
+	.ask = ticket_ask,
+	.frame = slip_frame,
+	.take = slip_take,
 };
 
 /* ---- the instruments ---- */
@@ -492,6 +521,94 @@ static void an_instrument_that_dials_in_is_heard_each_time(void **state)
 	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 0);
 }
 
+static struct instrument_config *add_listener(struct stage *stage, const struct driver *driver)
+{
+	struct instrument_config *config = add_instrument(stage, driver, PORT_TCP_LISTEN, "");
+	config->port.number = free_port();
+	snprintf(config->port.host, sizeof(config->port.host), "127.0.0.1");
+	config->timeout_ms = 5000;
+	return config;
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+static void who_hangs_up_has_said_all(void **state)
+{
+	struct stage *stage = *state;
+	int number = add_listener(stage, &slip)->port.number;
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_NO_LINK, 2);
+	int fd = dial(number);
+	say(fd, "?!#17");
+	close(fd);
+	WAIT_FOR(stats(stage, 0)->stored == 1, 3);
+	WAIT_FOR(entries_with(stage, "\"instrument_seq\":\"17\"") == 1, 2);
+	assert_int_equal(entries_with(stage, "\"raw\":\"PyE=\""), 1);
+}
+
+static void half_a_frame_before_a_hang_up_is_told(void **state)
+{
+	struct stage *stage = *state;
+	int number = add_listener(stage, &ticket)->port.number;
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_NO_LINK, 2);
+	int fd = dial(number);
+	say(fd, "<4><5><6");
+	close(fd);
+	WAIT_FOR(entries_with(stage, "\"raw\":\"PDY=\",\"offset\":6") == 1, 3);
+	assert_int_equal(stats(stage, 0)->stored, 2);
+	assert_int_equal(stats(stage, 0)->noise_bytes, 2);
+}
+
+/* What came whole before we are stopped is stored; what was coming is kept as what it is. */
+static void what_is_held_when_the_line_stops_is_not_forgotten(void **state)
+{
+	struct stage *stage = *state;
+	int number = add_listener(stage, &slip)->port.number;
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_NO_LINK, 2);
+	int fd = dial(number);
+	say(fd, "#18");
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 2); /* it has been read */
+	usleep(700000);
+	assert_int_equal(stats(stage, 0)->stored, 0);
+	line_stop(stage->line);
+	assert_int_equal(entries_with(stage, "\"instrument_seq\":\"18\""), 1);
+	close(fd);
+
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_NO_LINK, 2);
+	fd = dial(number);
+	say(fd, "#1");
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 2);
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	assert_int_equal(entries_with(stage, "\"instrument_seq\":\"1\""), 0);
+	assert_int_equal(entries_with(stage, "\"raw\":\"IzE=\""), 1);
+}
+
+/* A serial plug is pulled at any moment: half a ticket is no result. */
+static void what_is_unplugged_while_it_speaks_has_not_said_all(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &slip, PORT_SERIAL, name)->timeout_ms = 5000;
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 2);
+	say(fd, "#1");
+	usleep(50000);
+	close(fd);
+	close(tty);
+	WAIT_FOR(entries_with(stage, "\"raw\":\"IzE=\"") == 1, 3);
+	assert_int_equal(stats(stage, 0)->stored, 0);
+}
+
 /* A noisy line: the first run is told at once with its bytes, the next are only counted, and neither costs a result. */
 static void what_is_no_frame_is_told_once_with_its_bytes_and_then_counted(void **state)
 {
@@ -675,6 +792,10 @@ int main(void)
 		STAGED(a_silent_instrument_is_announced_once_and_so_is_its_return),
 		STAGED(a_pushing_instrument_is_heard_at_once_and_found_again_after_replugging),
 		STAGED(an_instrument_that_dials_in_is_heard_each_time),
+		STAGED(who_hangs_up_has_said_all),
+		STAGED(half_a_frame_before_a_hang_up_is_told),
+		STAGED(what_is_held_when_the_line_stops_is_not_forgotten),
+		STAGED(what_is_unplugged_while_it_speaks_has_not_said_all),
 		STAGED(what_is_no_frame_is_told_once_with_its_bytes_and_then_counted),
 		STAGED(a_frame_the_driver_refuses_keeps_its_bytes),
 		STAGED(half_a_ticket_is_noise_once_its_time_is_over),
