@@ -163,6 +163,10 @@ static int serve(struct line *line, struct unit *unit)
 		unit->attended = true;
 		next_poll(unit);
 		break;
+	case TURN_RESTS:
+		unit->attended = false;
+		next_poll(unit);
+		break;
 	case TURN_AGAIN:
 		unit->due_ms = clock_ms();
 		break;

@@ -65,6 +65,7 @@ struct line {
 
 enum turn {
 	TURN_IDLE,   /* the poll is done */
+	TURN_RESTS,  /* no answer, and none was owed: it answers when its user lets it; what it has waits for that */
 	TURN_AGAIN,  /* ask again at once */
 	TURN_SILENT, /* no answer */
 	TURN_BROKEN, /* the link is gone, or must be opened afresh */

@@ -174,7 +174,7 @@ static enum turn unanswered(struct line *line, struct unit *unit, const struct r
 	bool listening = listens(request);
 	if (request->may_rest && broken->length == 0) {
 		line_listening(line, unit);
-		return take(line, unit, &(struct reply){ .kind = REPLY_SILENCE }) == TURN_STOP ? TURN_STOP : TURN_IDLE;
+		return take(line, unit, &(struct reply){ .kind = REPLY_SILENCE }) == TURN_STOP ? TURN_STOP : TURN_RESTS;
 	}
 	fault_set(fault, ETIMEDOUT,
 		_("no whole answer in time; check cable, line settings and that the instrument is on"));

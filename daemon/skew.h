@@ -15,7 +15,9 @@
  *
  * What the estimate leaves out:
  *   - Backlog. Results that a line finds when it meets an instrument anew (the start, a silence, a broken link) had
- *     waited; the line says so with each (`attended`). What is in the journal already is not new, and not given.
+ *     waited; the line says so with each (`attended`). So has all that comes at the press of a key, from a reader that
+ *     answers only then: of its clock only results from the future tell. What is in the journal already is not new, and
+ *     not given.
  *   - What came together. Results that follow each other within half a minute, and those of one and the same time
  *     of test, are one occasion, the one that waited least: a memory sent on the press of a key, or a plate of 24
  *     wells, is one witness and not 24.

@@ -336,8 +336,10 @@ static void ask(struct instrument *instrument, struct request *request)
 	request->kind = REQUEST_BYTES;
 	request->bytes[0] = (uint8_t)words[state->phase];
 	request->length = 1;
-	if (state->phase == PHASE_END)
+	if (state->phase == PHASE_END) {
 		request->timeout_ms = END_MS;
+		request->may_rest = true; /* it need not answer that */
+	}
 }
 
 static int setup(struct instrument *instrument, struct fault *fault)

@@ -383,6 +383,7 @@ static void ask(struct instrument *instrument, struct request *request)
 		break;
 	case PHASE_END:
 		send(request, UNLINK, UNLINK_MS);
+		request->may_rest = true; /* it just leaves link mode */
 		break;
 	}
 }

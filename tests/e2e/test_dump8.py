@@ -65,6 +65,10 @@ def test_a_reader_that_waits_for_its_user_is_not_lost():
         assert told["health"] == "ok" and told["timeouts"] == 0 and "fault" not in told, told
         finished(sim, 16)
         clean(harness.settle([sim], subscriber), 16)
+        polls = daemon.status()["instruments"]["pr-1"]["polls"]
+        harness.wait_for(lambda: daemon.status()["instruments"]["pr-1"]["polls"] > polls, 10, "a question after the dump")
+        told = daemon.status()["instruments"]["pr-1"]
+        assert told["health"] == "ok" and told["timeouts"] == 0 and "fault" not in told, told
         assert not [event for event in daemon.entries() if event.get("event", "").startswith("instrument_")]
 
 
