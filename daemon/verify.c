@@ -26,7 +26,7 @@ void *verify_grown(void *list, size_t count, size_t *room, size_t size)
 const char *verify_kind_name(enum verify_kind kind)
 {
 	static const char *const names[] = { "edited", "missing", "inserted", "reordered", "truncated", "unsealed",
-		"seal", "foreign", "unknown", "forked" };
+		"seal", "foreign", "unknown", "forked", "empty" };
 	return names[kind];
 }
 
@@ -215,8 +215,8 @@ static void take_line(struct verify *verify, const char *line, size_t length, st
 	bool was_over = export->end;
 	size_t whole = length;
 	if (length && line[length - 1] == '\r')
-		length--; /* a copy that went through Windows */
-	bool known = length == 0;
+		length--;                          /* a copy that went through Windows */
+	bool known = length == 0 && !export->head; /* nobody makes an export with an empty line */
 	if (!known && verify_take_entry(verify, line, length, place, &seq)) {
 		check_order(verify, seq, &place);
 		known = true;
@@ -295,8 +295,14 @@ int verify_read(struct verify *verify, int fd, const char *name, struct fault *f
 
 bool verify_judge(struct verify *verify)
 {
-	for (size_t i = 0; i < verify->group_count; i++)
+	uint64_t entries = 0;
+	for (size_t i = 0; i < verify->group_count; i++) {
 		verify_group_judge(verify, &verify->groups[i]);
+		entries += verify->groups[i].entry_count;
+	}
+	if (entries == 0)
+		verify_tell(verify, VERIFY_EMPTY, verify->file_count == 1 ? &(struct verify_place){ 0 } : NULL, 0,
+			_("there is no entry here as it was published: nothing to judge"));
 	return verify->faults == 0;
 }
 

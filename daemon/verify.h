@@ -23,6 +23,7 @@ enum verify_kind {
 	VERIFY_FOREIGN,   /* another station's */
 	VERIFY_UNKNOWN,   /* a line that is none of ours */
 	VERIFY_FORKED,    /* the station signed two histories */
+	VERIFY_EMPTY,     /* no entry at all: nothing to judge */
 };
 
 const char *verify_kind_name(enum verify_kind kind); /* "edited" ..., for machines */
@@ -55,7 +56,7 @@ void verify_trust(struct verify *verify, struct signature_key *key);
 bool verify_believes_exports(const struct verify *verify);
 
 int verify_read(struct verify *verify, int fd, const char *name, struct fault *fault);
-/* When everything is read: true when nothing is wrong and every entry is
+/* When everything is read: true when there are entries, nothing is wrong, and every entry is
  * proven. */
 bool verify_judge(struct verify *verify);
 uint64_t verify_faults(const struct verify *verify);

@@ -99,16 +99,37 @@ static void tell_hole(struct walk *walk, uint64_t seq)
 	walk->expected = NULL;
 }
 
-/* Seals above `seq` have no entry here. Those in a hole are told with it. */
+/* What was sealed or counted above the last entry here, or where there is no entry at all, is gone. A bundle's manifest
+ * may count entries behind the bundle: an export says itself where it ends. */
+static void tell_lost_end(struct walk *walk)
+{
+	const struct verify_group *group = walk->group;
+	const struct verify_seal *seal = group->seal_count ? &group->seals[group->seal_count - 1] : NULL;
+	uint64_t last = group->entry_count ? group->entries[group->entry_count - 1].seq : 0, highest = last;
+	const struct verify_place *place = NULL;
+	if (seal && seal->seq > highest) {
+		highest = seal->seq;
+		place = &seal->place;
+		walk->was_sealed = true;
+	}
+	for (size_t i = 0; i < group->manifest_count; i++)
+		if (group->manifests[i].last > highest && (last == 0 || !group->manifests[i].in_export)) {
+			highest = group->manifests[i].last;
+			place = &group->manifests[i].place;
+		}
+	if (place && last)
+		verify_tell(walk->verify, VERIFY_TRUNCATED, place, highest,
+			_("entry %llu was sealed, but the last one here is %llu"), (number)highest, (number)last);
+	else if (place)
+		verify_tell(walk->verify, VERIFY_TRUNCATED, place, highest,
+			_("entry %llu of epoch %s was sealed, but no entry of that epoch is here"), (number)highest,
+			group->epoch);
+}
+
+/* Seals above `seq` have no entry here: told as a lost end, or with the hole they are in. */
 static void pass_seals(struct walk *walk, uint64_t seq)
 {
 	struct verify_group *group = walk->group;
-	const struct verify_seal *highest = walk->seal ? &group->seals[walk->seal - 1] : NULL;
-	if (!walk->above && highest && highest->seq > seq) {
-		verify_tell(walk->verify, VERIFY_TRUNCATED, &highest->place, highest->seq,
-			_("entry %llu was sealed, but the last one here is %llu"), (number)highest->seq, (number)seq);
-		walk->was_sealed = true;
-	}
 	while (walk->seal && group->seals[walk->seal - 1].seq > seq)
 		walk->seal--;
 }
@@ -186,6 +207,7 @@ static void walk_down(struct walk *walk)
 {
 	const struct verify_entry *entries = walk->group->entries;
 	size_t end = walk->group->entry_count;
+	tell_lost_end(walk);
 	while (end > 0) {
 		size_t start = end - 1;
 		uint64_t seq = entries[start].seq;

@@ -192,7 +192,7 @@ bool verify_take_seal(struct verify *verify, const struct json *object, struct v
 
 bool verify_take_manifest(struct verify *verify, const struct json *object, struct verify_place place)
 {
-	struct verify_manifest manifest = { .place = place };
+	struct verify_manifest manifest = { .place = place, .in_export = verify->export.head };
 	char key_id[DIGEST_TEXT_MAX], epoch[EPOCH_SIZE];
 	int64_t first = js_get_integer(object, "first", 0), last = js_get_integer(object, "last", 0);
 	enum digest_kind kind;

@@ -36,6 +36,7 @@ struct verify_seal {
 struct verify_manifest {
 	struct verify_place place;
 	uint64_t first, last;
+	bool in_export;
 	enum digest_kind digest_kind;
 	uint8_t hash[DIGEST_SIZE], digest[DIGEST_SIZE];
 };

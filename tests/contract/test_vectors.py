@@ -1,5 +1,6 @@
 """The contract's test vectors, before both verifiers; and what is signed, before the openssl command."""
 import base64
+import hashlib
 import importlib.util
 import json
 import os
@@ -21,12 +22,12 @@ def path(name):
 
 
 def both(name, key):
-    """(faults by assayctl, by verify.py)"""
-    done = subprocess.run([CTL, "--json", "verify", "--key", path(f"{key}.pem"), path(f"{name}.jsonl")], capture_output=True,
-                          text=True, check=False)
+    """(faults by assayctl, by verify.py) of a vector, or of the file of an absolute path"""
+    file = name if os.path.isabs(name) else path(f"{name}.jsonl")
+    done = subprocess.run([CTL, "--json", "verify", "--key", path(f"{key}.pem"), file], capture_output=True, text=True, check=False)
     faults = [line for line in map(json.loads, done.stdout.splitlines()) if "fault" in line]
     assert done.returncode == bool(faults), done.stdout
-    return [(line["fault"], line.get("seq")) for line in faults], independent.judge(path(f"{key}.pem"), path(f"{name}.jsonl"))
+    return [(line["fault"], line.get("seq")) for line in faults], independent.judge(path(f"{key}.pem"), file)
 
 
 @pytest.mark.parametrize("name", ["ed25519-sha256", "sm2-sm3"])
@@ -46,6 +47,51 @@ def test_a_right_vector_is_right(name):
 def test_a_wrong_vector_is_wrong(name, ours, theirs):
     found, independently = both(name, "ed25519-sha256")
     assert found == ours and theirs in independently
+
+
+def judged(tmp_path, lines):
+    """(kinds of faults by assayctl, faults by verify.py) of these lines, with a last one that fits."""
+    body = b"".join(line + b"\n" for line in lines)
+    (tmp_path / "x").write_bytes(body + b'{"end":"assay/v1","digest":"sha256:%s"}\n' % hashlib.sha256(body).hexdigest().encode())
+    ours, theirs = both(str(tmp_path / "x"), "ed25519-sha256")
+    return {kind for kind, _ in ours}, theirs
+
+
+def lines_of_right():
+    with open(path("ed25519-sha256.jsonl"), "rb") as file:
+        return file.read().splitlines()[:-1]
+
+
+def test_both_verifiers_refuse_what_holds_no_entry(tmp_path):
+    proofs = [line for line in lines_of_right() if b'"sig":' in line]
+    (tmp_path / "x").write_bytes(b"")
+    ours, theirs = both(str(tmp_path / "x"), "ed25519-sha256")
+    assert ours == [("empty", None)] and theirs == ["there is no entry here: nothing to judge"]
+    (tmp_path / "x").write_bytes(b"".join(line + b"\n" for line in proofs))
+    ours, theirs = both(str(tmp_path / "x"), "ed25519-sha256")
+    assert ours == [("truncated", 8), ("empty", None)] and theirs
+    ours, theirs = judged(tmp_path, lines_of_right()[:1] + proofs)
+    assert ours == {"truncated", "empty"} and theirs
+    ours, theirs = judged(tmp_path, [lines_of_right()[0].replace(b'"first":1,"last":8', b'"first":1,"last":0')])
+    assert ours == {"unknown", "missing", "empty"} and theirs
+
+
+@pytest.mark.parametrize("put_in", [b"", b"[]", b'"sig"', b"null", b'{"v":1}', b'{"sig":null,"day":{}}'])
+def test_both_verifiers_refuse_a_line_that_is_none(tmp_path, put_in):
+    lines = lines_of_right()
+    ours, theirs = judged(tmp_path, [*lines[:3], put_in, *lines[3:]])
+    assert "unknown" in ours and theirs
+
+
+@pytest.mark.parametrize("old,new", [
+    (b'{"v":1,"station"', b'{"v":1,"seq":99,"station"'), (b'"sig":', b'"seq":99,"sig":'), (b'"hash":', b'"sig":"","hash":')])
+def test_both_verifiers_refuse_a_name_that_stands_twice(tmp_path, old, new):
+    lines = lines_of_right()
+    index = next(i for i, line in enumerate(lines) if b'"sig":' in line and b'"day":' not in line)
+    assert old in lines[index]
+    lines[index] = lines[index].replace(old, new, 1)
+    ours, theirs = judged(tmp_path, lines)
+    assert "unknown" in ours and any("twice" in fault for fault in theirs)
 
 
 def test_the_other_key_proves_nothing():

@@ -168,6 +168,35 @@ def edit_manifest(chance, lines, _):
     return lines
 
 
+def delete_all(_chance, lines, _):
+    """All entries of the epoch; what was signed stays."""
+    return [line for line in lines if not is_entry(line)]
+
+
+def empty(_chance, _lines, _):
+    return []
+
+
+def shorten(chance, lines, _):
+    """The entries behind an earlier seal gone, with the first line made to fit; their seals and manifests stay."""
+    proofs = [i for i, line in enumerate(lines) if b'"sig":' in line and b'"day":' not in line][:-1]
+    if not proofs:
+        return delete_all(chance, lines, _)
+    end = chance.choice(proofs)
+    last = json.loads(lines[end])["seq"]
+    head = re.sub(rb'"last":\d+', b'"last":%d' % last, lines[0], count=1) if b'"export":' in lines[0] else lines[0]
+    return [head, *lines[1:end + 1], *(line for line in lines[end + 1:] if not is_entry(line))]
+
+
+def say_twice(chance, lines, _):
+    """A seal or manifest with a number twice, the false one first or last: readers of JSON differ on which counts."""
+    index = chance.choice([i for i, line in enumerate(lines) if b'"sig":' in line])
+    key = b"last" if b'"day":' in lines[index] else b"seq"
+    false = b'"%s":%d' % (key, chance.randint(1, 10 ** 6))
+    lines[index] = b'{%s,%s' % (false, lines[index][1:]) if chance.random() < 0.5 else b'%s,%s}' % (lines[index][:-1], false)
+    return lines
+
+
 def rechain(chance, lines, _):
     """A forger who knows how: an edit, and every digest after it made to fit. Only the seals are left to tell."""
     where = places(lines)
@@ -181,11 +210,11 @@ def rechain(chance, lines, _):
 
 
 WAYS = (edit, edit_value, delete, delete_several, insert, insert_again, reorder, renumber, truncate, replay, replay_all, swap_raw,
-        edit_seal, edit_manifest, rechain)
+        edit_seal, edit_manifest, rechain, delete_all, empty, shorten, say_twice)
 
 # A copy may be in any order, with repetitions, and may end anywhere behind a seal.
 WAYS_OF_COPIES = (edit, edit_value, delete, delete_several, insert, renumber, replay, replay_all, swap_raw, edit_seal, edit_manifest,
-                  rechain)
+                  rechain, delete_all, empty, shorten, say_twice)
 
 
 def copy_of(data):

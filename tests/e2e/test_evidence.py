@@ -17,7 +17,7 @@ import tamper
 
 # The long form has its own make target (tamper-test); these numbers keep `make test` short and still bite.
 TAMPERINGS = int(os.environ.get("TAMPERINGS", "280"))
-TAMPERINGS_INDEPENDENT = int(os.environ.get("TAMPERINGS_INDEPENDENT", "42"))
+TAMPERINGS_INDEPENDENT = int(os.environ.get("TAMPERINGS_INDEPENDENT", "57"))
 HONEST = int(os.environ.get("HONEST", "40"))
 
 CONTRACT = os.path.join(harness.ROOT, "config/contract")
@@ -131,7 +131,7 @@ def test_tamperings_are_found_by_both_verifiers(stations, tmp_path):
     missed = []
     bundles = station.bundles(4)
     assert len(bundles) == 4 and b'"day":' in station.all + bundles[0]
-    for seed in range(TAMPERINGS):  # 15 ways: every third lot of them done to evidence of one record
+    for seed in range(TAMPERINGS):  # 19 ways: every third lot of them done to evidence of one record
         lot = seed // len(tamper.WAYS)
         whole = bundles[lot // 3 % 4] if lot % 3 == 2 else station.all
         what, data = tamper.tampered(seed, whole, other.all)
@@ -171,7 +171,8 @@ def test_honest_exports_are_found_honest(stations, tmp_path):
 
 @pytest.mark.parametrize("way,kind", [
     ("edit_value", "edited"), ("delete", "missing"), ("insert", "inserted"), ("reorder", "reordered"), ("truncate", "truncated"),
-    ("replay", "foreign"), ("swap_raw", "edited"), ("edit_seal", "seal"), ("edit_manifest", "seal"), ("rechain", "edited")])
+    ("replay", "foreign"), ("swap_raw", "edited"), ("edit_seal", "seal"), ("edit_manifest", "seal"), ("rechain", "edited"),
+    ("delete_all", "truncated"), ("empty", "empty"), ("shorten", "truncated"), ("say_twice", "unknown")])
 def test_verify_says_what_was_done(stations, tmp_path, way, kind):
     station, other = stations
     kinds = set()
@@ -252,6 +253,20 @@ def test_a_platform_s_copy_is_proven_in_any_order_and_with_repetitions(stations,
     with_hole = [line for line in copy if not (tamper.is_entry(line) and json.loads(line)["seq"] == gone)]
     code, faults, _ = verify(write(tmp_path / "copy", b"\n".join(with_hole)), station.key)
     assert code == 1 and [fault["seq"] for fault in faults if fault["fault"] == "missing"] == [gone]
+
+
+def test_of_a_copy_of_two_epochs_a_whole_one_cannot_be_lost_unseen(stations, tmp_path):
+    station, other = stations
+    mine, others = (tamper.lines_of(tamper.copy_of(each.all)) for each in stations)
+    keys = station.key, other.key
+    assert verify(write(tmp_path / "copy", tamper.whole(mine + others)), *keys)[:2] == (0, [])
+    for left in (lambda line: not tamper.is_entry(line), lambda line: b'"day":' in line):  # all that was signed, or the manifest alone
+        kept = [line for line in others if left(line)]
+        assert kept
+        code, faults, epochs = verify(write(tmp_path / "copy", tamper.whole(mine + kept)), *keys)
+        assert code == 1 and [fault["fault"] for fault in faults] == ["truncated"], faults
+        last = max(json.loads(line).get("seq") or json.loads(line)["last"] for line in kept)
+        assert faults[0]["seq"] == last and [epoch["entries"] for epoch in epochs] == [len(set(filter(tamper.is_entry, mine))), 0]
 
 
 def test_a_bundle_proves_one_record(stations, tmp_path):

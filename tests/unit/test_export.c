@@ -103,20 +103,68 @@ static void take_epoch(void *context, const struct verify_epoch *epoch)
 	((struct judged *)context)->proven = epoch->sealed;
 }
 
-static struct judged judge(const char *text, size_t length)
+static struct verify *verifier(struct judged *judged, bool with_key)
+{
+	struct verify *verify = verify_new(NULL, take_fault, take_epoch, judged);
+	struct signature_key *public;
+	if (!with_key)
+		return verify; /* believes what an export brings */
+	char *pem = signature_key_pem(key, false);
+	assert_int_equal(signature_key_read(pem, strlen(pem), false, &public, NULL), 0);
+	verify_trust(verify, public);
+	free(pem);
+	return verify;
+}
+
+static struct judged judge_by(const char *text, size_t length, bool with_key)
 {
 	struct judged judged = { 0 };
 	struct fault fault;
 	int fd = memfd_create("export", MFD_CLOEXEC);
 	assert_int_equal(write(fd, text, length), length);
 	lseek(fd, 0, SEEK_SET);
-	struct verify *verify = verify_new(NULL, take_fault, take_epoch, &judged);
+	struct verify *verify = verifier(&judged, with_key);
 	assert_int_equal(verify_read(verify, fd, "x", &fault), 0);
 	bool fine = verify_judge(verify);
 	assert_int_equal(fine, judged.faults == 0);
 	verify_free(verify);
 	close(fd);
 	return judged;
+}
+
+static struct judged judge(const char *text, size_t length)
+{
+	return judge_by(text, length, false);
+}
+
+/* Of an export's lines those that `kept` lets through, as a platform keeps them: without the first and the last. */
+static struct judged judge_copy(const struct exported *exported, bool (*kept)(const char *line))
+{
+	char copy[sizeof(exported->text)];
+	size_t length = 0, number = 0;
+	for (const char *line = exported->text, *end; number < exported->lines; line = end + 1, number++) {
+		end = memchr(line, '\n', exported->length - (size_t)(line - exported->text));
+		if (number == 0 || number == exported->lines - 1 || !kept(line))
+			continue;
+		memcpy(copy + length, line, (size_t)(end - line) + 1);
+		length += (size_t)(end - line) + 1;
+	}
+	return judge_by(copy, length, true);
+}
+
+static bool is_proof(const char *line)
+{
+	return strncmp(line, "{\"v\":1,\"id\":", 12) != 0;
+}
+
+static bool is_anything(const char *line)
+{
+	return line[0] == '{';
+}
+
+static bool is_nothing(const char *line)
+{
+	return line[0] == '\0';
 }
 
 static void an_export_goes_on_to_the_next_seal_and_proves_itself(void **state)
@@ -168,9 +216,37 @@ static void each_byte_of_an_export_counts(void **state)
 		exported->text[at] = kept;
 	}
 	for (size_t length = 0; length < exported->length; length += 101)
-		if (length && judge(exported->text, length).faults == 0)
+		if (judge(exported->text, length).faults == 0)
 			fail_msg("cut at byte %zu unseen", length);
 	assert_int_equal(judge(exported->text, exported->length).faults, 0);
+}
+
+/* Seals without what they sealed prove that it was taken away, and nothing proves nothing. */
+static void a_copy_without_entries_is_not_complete(void **state)
+{
+	struct export_run run;
+	struct exported *exported = export(*state, 1, 7, &run);
+	assert_int_equal(judge_copy(exported, is_anything).faults, 0);
+	struct judged judged = judge_copy(exported, is_proof);
+	assert_int_equal(judged.kinds, 1u << VERIFY_TRUNCATED | 1u << VERIFY_EMPTY);
+	assert_int_equal(judged.faults, 2);
+	assert_int_equal(judged.proven, 0);
+	judged = judge_copy(exported, is_nothing);
+	assert_int_equal(judged.kinds, 1u << VERIFY_EMPTY);
+	assert_int_equal(judged.faults, 1);
+}
+
+static void an_export_has_no_empty_lines(void **state)
+{
+	struct export_run run;
+	struct exported *exported = export(*state, 1, 7, &run);
+	const char *second = strchr(exported->text, '\n') + 1;
+	char put_in[sizeof(exported->text)];
+	size_t before = (size_t)(second - exported->text);
+	memcpy(put_in, exported->text, before);
+	put_in[before] = '\n';
+	memcpy(put_in + before + 1, second, exported->length - before);
+	assert_true(judge(put_in, exported->length + 1).kinds & 1u << VERIFY_UNKNOWN);
 }
 
 /* ---- rows ---- */
@@ -215,6 +291,8 @@ int main(void)
 		SEALED(what_no_seal_covers_is_exported_and_said),
 		SEALED(nothing_there_is_said),
 		SEALED(each_byte_of_an_export_counts),
+		SEALED(a_copy_without_entries_is_not_complete),
+		SEALED(an_export_has_no_empty_lines),
 		cmocka_unit_test(a_spreadsheet_computes_and_rounds_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
