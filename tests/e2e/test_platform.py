@@ -140,6 +140,103 @@ def verified(room, station_key, database):
     return done.returncode, {line["fault"] for line in map(json.loads, done.stdout.splitlines()) if "fault" in line}
 
 
+def write_key(room, daemon):
+    with open(room.path("station.pem"), "w", encoding="utf-8") as file:
+        file.write(json.loads(daemon.ctl("--json", "identity").stdout)["pem"])
+    return room.path("station.pem")
+
+
+def lose_journal(daemon):
+    """A new disk; the station's key was kept elsewhere."""
+    for name in os.listdir(daemon.state):
+        if not name.startswith("seal-"):
+            os.unlink(os.path.join(daemon.state, name))
+
+
+def all_sealed(daemon, platform):
+    status = daemon.status()
+    with platform.lock:
+        seals = [json.loads(payload) for (payload,) in platform.store.proofs(harness.STATION, status["epoch"])]
+    return max((seal["seq"] for seal in seals), default=0) >= status["seq"]
+
+
+def test_what_a_station_without_its_journal_reads_again_is_kept_as_evidence_and_counted_once():
+    with harness.Room() as room:
+        broker = room.broker()
+        database = room.path("platform.db")
+        platform = county.Platform("127.0.0.1", broker.port, database, receipt_every=0.2).start()
+        sim = reader(room, "--results", "30")
+        daemon = daemon_of(room, broker)
+        key = write_key(room, daemon)
+        harness.wait_for(lambda: len(sim.truth()) == 30 and not lost(sim, platform) and receipted(daemon), 30, "30 results receipted")
+        old = daemon.status()["epoch"]
+        assert daemon.stop() == 0
+        lose_journal(daemon)
+        daemon.start()
+        harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["stored"] >= 30, 30, "all of it read again")
+        harness.wait_for(lambda: receipted(daemon) and all_sealed(daemon, platform), 30, "the new epoch receipted and sealed")
+        status = daemon.status()
+        assert status["epoch"] != old and sorted(platform.store.epochs(harness.STATION)) == sorted([old, status["epoch"]])
+        assert alarms(platform) == []
+        results = [entry for entry in stored(platform) if "kind" in entry]
+        assert len(results) == 60 and len({entry["id"] for entry in results}) == 30
+        with platform.lock:
+            counted = [json.loads(payload) for (payload,) in platform.store.counted(harness.STATION)]
+        verdict = harness.compare(sim.truth(), [entry for entry in counted if "kind" in entry])
+        assert (verdict.lost, verdict.doubled, verdict.invented) == ([], [], [])
+        assert sum("kind" in entry for entry in counted) == 30 and {entry["epoch"] for entry in counted if "kind" in entry} == {old}
+        assert [platform.store.missing(harness.STATION, epoch, 1, platform.store.last(harness.STATION, epoch))
+                for epoch in (old, status["epoch"])] == [[], []]
+        assert verified(room, key, database) == (0, set())
+        for epoch, change in (("e" * 32, {"lots": []}), ("f" * 32, {"value": "0.00"})):
+            again = dict(results[0], epoch=epoch, seq=1, prev="sha256:" + "0" * 64, **change)
+            payload = json.dumps(again, ensure_ascii=False, separators=(",", ":"))
+            platform.client.publish(f"{harness.PREFIX}/result", payload, qos=1).wait_for_publish()
+            harness.wait_for(lambda: platform.store.last(harness.STATION, epoch) == 1, 10, "it stored")  # noqa: B023
+            assert ["not as it was measured" in what for (what,) in alarms(platform)] == [True] * ("value" in change)
+        daemon.stop()
+        platform.stop()
+
+
+def test_a_station_that_comes_back_gets_a_receipt_for_each_epoch():
+    """The one that was published while its link was down is gone."""
+    with harness.Room() as room:
+        broker = room.broker()
+        platform = county.Platform("127.0.0.1", broker.port, room.path("platform.db"), receipt_every=0.2).start()
+        sim = reader(room, "--results", "5")
+        daemon = daemon_of(room, broker)
+        harness.wait_for(lambda: len(sim.truth()) == 5 and not lost(sim, platform) and receipted(daemon), 30, "5 results receipted")
+        old = daemon.status()["epoch"]
+        assert daemon.stop() == 0
+        lose_journal(daemon)
+        daemon.start()
+        harness.wait_for(lambda: receipted(daemon) and daemon.status()["epoch"] != old, 30, "the new epoch receipted")
+        subscriber = room.subscriber(broker.port)
+        for _turn in range(2):
+            assert daemon.stop() == 0
+            subscriber.messages[:] = []
+            daemon.start()
+            harness.wait_for(lambda: old in {json.loads(m.payload)["epoch"] for m in subscriber.of("receipt")}, 10,
+                             "a receipt for the old epoch")
+        daemon.stop()
+        platform.stop()
+
+
+def test_a_store_by_id_of_before_becomes_one_by_place(tmp_path):
+    before = sqlite3.connect(tmp_path / "platform.db")
+    before.executescript("CREATE TABLE entry(id TEXT PRIMARY KEY, station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, "
+                         "kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL, UNIQUE(station, epoch, seq));")
+    entry = {"id": "x", "station": "s", "epoch": "e", "seq": 1, "prev": "sha256:"}
+    before.execute("INSERT INTO entry VALUES('x', 's', 'e', 1, 'result', ?, 0)", (json.dumps(entry).encode(),))
+    before.commit()
+    before.close()
+    for _again in range(2):
+        store = county.Store(tmp_path / "platform.db")
+        assert store.take_entry("s", "result", json.dumps(dict(entry, epoch="f")).encode()) == "f"
+        assert (store.epochs("s"), len(store.counted("s").fetchall())) == (["e", "f"], 1)
+        store.db.close()
+
+
 def changed(old, new):
     return f"CAST(replace(payload, '{old}', '{new}') AS BLOB)"
 
@@ -152,14 +249,8 @@ def test_what_the_platform_keeps_is_proven_and_what_is_changed_there_is_found():
         sim = reader(room, "--results", "40")
         daemon = daemon_of(room, broker)
         harness.wait_for(lambda: len(sim.truth()) == 40 and not lost(sim, platform), 30, "40 results at the platform")
-        key = room.path("station.pem")
-        with open(key, "w", encoding="utf-8") as file:
-            file.write(json.loads(daemon.ctl("--json", "identity").stdout)["pem"])
-
-        def sealed():
-            with platform.lock:
-                return max((json.loads(p)["seq"] for (p,) in platform.store.proofs(harness.STATION)), default=0) >= daemon.status()["seq"]
-        harness.wait_for(sealed, 15, "the last seal at the platform")
+        key = write_key(room, daemon)
+        harness.wait_for(lambda: all_sealed(daemon, platform), 15, "the last seal at the platform")
         platform.stop()
         assert verified(room, key, database) == (0, set())
         changes = {  # what somebody with access to the county's database may try

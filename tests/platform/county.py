@@ -6,14 +6,17 @@
     county.py --database FILE --export STATION --map MAP [--given NAME=VALUE]... [--output FILE]
                                                   the same as another platform takes it: see county_map.py
 
-It stores every entry by id, as the bytes it received, in SQLite; tells each station by receipts what it has for good and
-what it lacks; and writes down what contradicts the contract. Needs python3-paho-mqtt. What it does, and why:
+It stores every entry by station, epoch and seq, as the bytes it received, in SQLite; tells each station by receipts what it
+has for good and what it lacks; and writes down what contradicts the contract. Needs python3-paho-mqtt. What it does, and why:
 
 - The session is durable (clean start off, session expiry): a broker drops what nobody is subscribed to, and says it took it.
 - A receipt is published only after the commit. What it names as missing the station sends again at once.
 - A hole at the end shows only in the station's status: its `seq` names the newest entry there is. The retained one may be
   half a minute old, so a present one is asked for.
-- The same id always has the same bytes. Another content under a known id is kept beside the first, and is an alarm.
+- Within an epoch the same id always has the same bytes. Other bytes are kept beside the first, and are an alarm.
+- The same id in another epoch is the same test, recorded anew by a station that lost its journal: it is stored too, or that
+  epoch would never be whole, and counted once. It is an alarm only where what the instrument measured differs.
+- A receipt published while a station's link was down is gone: once it is back it gets one for each epoch there is of it.
 - `prev` of each entry must be the digest of the one before: checked where both are there.
 """
 import argparse
@@ -32,14 +35,23 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS entry(id TEXT PRIMARY KEY, station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
-  kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL, UNIQUE(station, epoch, seq));
+CREATE TABLE IF NOT EXISTS entry(id TEXT NOT NULL, station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY(station, epoch, seq));
+CREATE INDEX IF NOT EXISTS entry_id ON entry(id);
 CREATE TABLE IF NOT EXISTS proof(station TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL,
   UNIQUE(station, kind, payload));
 CREATE TABLE IF NOT EXISTS alarm(station TEXT NOT NULL, what TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL);
 """
 TOPIC = re.compile(r"assay/v1/([0-9]{6})/([^/]+)/(result|qc|event|seal|manifest|status)")
+MEASURED = ("kind", "instrument_seq", "channel", "value", "value_as_sent", "qualifier", "unit", "unit_as_sent", "signals",
+            "verdict_as_sent", "tested_at")  # and item.as_sent: what the instrument said, whoever recorded it
 MISSING_MAX = 64  # ranges in one receipt; the next names the rest
+
+
+def measured(payload):
+    entry = json.loads(payload)
+    item = entry.get("item")
+    return [entry.get(member) for member in MEASURED] + [item.get("as_sent") if isinstance(item, dict) else item]
 
 
 class Store:
@@ -49,7 +61,12 @@ class Store:
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")
+        by_id = self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'entry' AND sql LIKE '%(id TEXT PRIMARY KEY%'").fetchone()
+        if by_id:  # as this program stored before: a test recorded anew had no place
+            self.db.execute("ALTER TABLE entry RENAME TO entry_by_id")
         self.db.executescript(SCHEMA)
+        if by_id:
+            self.db.executescript("BEGIN; INSERT INTO entry SELECT * FROM entry_by_id; DROP TABLE entry_by_id; COMMIT;")
 
     def alarm(self, station, what, payload):
         print(f"ALARM {station}: {what}", file=sys.stderr, flush=True)
@@ -66,11 +83,14 @@ class Store:
         if key[1] != station:
             self.alarm(station, f"an entry of station {key[1]} under this station's topic", payload)
             return None
-        known = self.db.execute("SELECT payload FROM entry WHERE id = ? OR (station = ? AND epoch = ? AND seq = ?)", key)
-        for (before,) in known.fetchall():
-            if before != payload:
+        known = self.db.execute("SELECT payload FROM entry WHERE (id = ? OR seq = ?4) AND station = ?2 AND epoch = ?3", key).fetchall()
+        if known:
+            if known != [(payload,)]:
                 self.alarm(station, f"entry {key[3]} came with other bytes than before", payload)
             return key[2]
+        anew = self.db.execute("SELECT station, payload FROM entry WHERE id = ?", key[:1]).fetchall()
+        if any(whose != station or measured(before) != measured(payload) for whose, before in anew):
+            self.alarm(station, f"entry {key[3]} is a test that is known, but not as it was measured", payload)
         self.db.execute("INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?)", (*key, kind, payload, time.time()))
         self.check_links(station, key[2], key[3], payload)
         return key[2]
@@ -112,6 +132,15 @@ class Store:
         return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) ORDER BY epoch, seq",
                                (station, epoch, epoch))
 
+    def counted(self, station, epoch=None):
+        """Each test once: as it came first."""
+        return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) AND NOT EXISTS (SELECT 1 FROM "
+                               "entry AS earlier WHERE earlier.id = entry.id AND earlier.rowid < entry.rowid) ORDER BY epoch, seq",
+                               (station, epoch, epoch))
+
+    def epochs(self, station):
+        return [epoch for (epoch,) in self.db.execute("SELECT DISTINCT epoch FROM entry WHERE station = ?", (station,))]
+
     def proofs(self, station, epoch=None):
         """Seals and manifests; they come from outside, and whether they are right is for the verifier to say."""
         for (payload,) in self.db.execute("SELECT payload FROM proof WHERE station = ? ORDER BY at", (station,)):
@@ -124,14 +153,13 @@ class Platform:
 
     def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform", protocol="5"):
         self.store, self.lock = Store(database), threading.Lock()
-        self.arrived, self.newest, self.due, self.complete = [], {}, {}, {}
+        self.arrived, self.newest, self.due, self.complete, self.online = [], {}, {}, {}, {}
         self.receipt_every, self.county, self.ended = receipt_every, county, threading.Event()
         self.subscribed = threading.Event()
         self.version5 = protocol == "5"
         self.client = mqtt.Client(client_id, protocol=mqtt.MQTTv5) if self.version5 else mqtt.Client(
             client_id, clean_session=False, protocol=mqtt.MQTTv311)
-        self.client.on_connect = lambda client, *_: client.subscribe([(f"assay/v1/{county}/+/+", 1),
-                                                                      (f"assay/v1/{county}/+/response/status", 1)])
+        self.client.on_connect = self.connected
         self.client.on_subscribe = lambda *_: self.subscribed.set()
         self.client.on_message = self.heard
         self.client.reconnect_delay_set(0.2, 5)
@@ -155,6 +183,10 @@ class Platform:
         self.client.disconnect()
         self.client.loop_stop()
         self.store.db.close()
+
+    def connected(self, client, *_):
+        self.online = {}  # who is there, and lacks receipts, the retained status tells
+        client.subscribe([(f"assay/v1/{self.county}/+/+", 1), (f"assay/v1/{self.county}/+/response/status", 1)])
 
     def heard(self, client, _userdata, message):
         if message.retain and message.topic.endswith("/status"):  # as old as its last change: ask for the present one
@@ -195,6 +227,9 @@ class Platform:
     def take_status(self, root, station, payload):
         try:
             status = json.loads(payload)
+            is_back, self.online[station] = status["online"] and not self.online.get(station), status["online"]
+            for epoch in self.store.epochs(station) if is_back else []:
+                self.due.setdefault((root, station, epoch), time.monotonic() + self.receipt_every)
             if status["online"]:
                 # what of it is only on its way arrives before the next receipt, and is then not named as missing
                 self.newest[station, status["epoch"]] = status["seq"]
@@ -236,7 +271,7 @@ def main():
     if wanted.export:
         store = Store(wanted.database)
         if wanted.map:
-            entries = (payload for (payload,) in store.entries(wanted.export, wanted.epoch))
+            entries = (payload for (payload,) in store.counted(wanted.export, wanted.epoch))
             sys.exit(county_map.convert(wanted.map, county_map.given_of(wanted), entries, wanted.output))
         for (payload,) in itertools.chain(store.entries(wanted.export, wanted.epoch), store.proofs(wanted.export, wanted.epoch)):
             sys.stdout.buffer.write(payload + b"\n")
