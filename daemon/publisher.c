@@ -77,6 +77,7 @@ static int turn(struct publisher *publisher)
 {
 	long now = clock_ms();
 	publisher->beat++;
+	publisher->looks_left = LOOKS_A_TURN;
 	bool idle = !publisher->mqtt && !publisher->lookup;
 	if (idle && now >= publisher->retry_ms)
 		broker_begin(publisher);

@@ -41,6 +41,7 @@ static bool old_take(struct publisher *publisher)
 		goto unreadable;
 	old->covered = old->reported = old->sent = has > had ? has : had;
 	old->waiting_since_ms = old->patience_ms = 0;
+	old->scrutiny = (struct scrutiny){ 0 };
 	if (old->reported < old->last) {
 		stream_begin(&publisher->streams[STREAM_OLD], old->reported, old->last);
 		log_notice(_("target %s: entries %llu to %llu of the salvaged journal %.8s are sent now"),
@@ -108,18 +109,6 @@ void old_report(struct publisher *publisher)
 	old_open(publisher);
 }
 
-/* What the platform lacks and we cannot send counts as covered: it could not be salvaged, or was refused. */
-static uint64_t covered_by(struct publisher *publisher, const struct platform_receipt *receipt)
-{
-	const struct old_journal *old = &publisher->old;
-	for (size_t i = 0; i < receipt->missing_count; i++) {
-		uint64_t lacking = refusal_lacking(publisher, old->reader, old->place, &receipt->missing[i]);
-		if (lacking)
-			return lacking - 1;
-	}
-	return receipt->through;
-}
-
 /* For a journal that is not at hand: what it names is sent again when that one, or a replay, is done with. */
 static void note_missing(struct old_journal *old, const struct platform_receipt *receipt, long now_ms)
 {
@@ -127,6 +116,8 @@ static void note_missing(struct old_journal *old, const struct platform_receipt 
 	             now_ms - old->missing_since_ms <= MISSING_PAUSE_MS;
 	if (receipt->missing_count == 0 || pause || old->missing_at < old->missing.missing_count)
 		return;
+	if (strcmp(old->missing.epoch, receipt->epoch) != 0)
+		old->missing_cleared = (struct platform_range){ 0 };
 	old->missing = *receipt;
 	old->missing_at = 0;
 	old->missing_since_ms = now_ms;
@@ -135,19 +126,30 @@ static void note_missing(struct old_journal *old, const struct platform_receipt 
 void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt)
 {
 	struct old_journal *old = &publisher->old;
-	struct stream *stream = &publisher->streams[STREAM_OLD];
 	publisher->stats.receipts++;
 	if (!old->reader || old->replay || strcmp(receipt->epoch, journal_reader_epoch(old->reader, NULL)) != 0) {
 		note_missing(old, receipt, clock_ms());
 		return;
 	}
-	uint64_t covered = covered_by(publisher, receipt);
+	old->scrutiny.named = *receipt;
+	old->scrutiny.at = 0;
+	old->scrutiny.due = true;
+}
+
+/* What the platform lacks and we cannot send counts as covered: it could not be salvaged, or was refused. */
+static void look_through(struct publisher *publisher)
+{
+	struct old_journal *old = &publisher->old;
+	struct stream *stream = &publisher->streams[STREAM_OLD];
+	if (!old->scrutiny.due)
+		return;
+	uint64_t covered = platform_look(publisher, &old->scrutiny, old->reader, old->place, 0);
 	if (covered > old->covered) {
 		old->covered = covered < old->last ? covered : old->last;
 		old->waiting_since_ms = old->patience_ms = 0;
 		complaint_over(&old->uncovered);
 	}
-	if (covered < receipt->through && stream_done(stream)) /* a gap that can be filled */
+	if (!old->scrutiny.due && covered < old->scrutiny.named.through && stream_done(stream)) /* a gap to fill */
 		stream_begin(stream, covered, old->last);
 }
 
@@ -156,6 +158,7 @@ static void watch_covered(struct publisher *publisher, long now_ms)
 {
 	struct old_journal *old = &publisher->old;
 	struct stream *stream = &publisher->streams[STREAM_OLD];
+	platform_pass_over(publisher, &old->scrutiny, old->reader, old->place, &old->covered, old->sent);
 	if (!stream_done(stream) || old->covered >= old->last) {
 		old->waiting_since_ms = 0;
 		return;
@@ -183,19 +186,20 @@ static void fill_settled(struct publisher *publisher)
 {
 	struct old_journal *old = &publisher->old;
 	struct journal_reader *reader = old_reader(publisher, old->missing.epoch);
-	uint64_t first, last = 0, lacking = 0;
-	struct platform_range range = old->missing.missing[old->missing_at++];
+	struct platform_range *range = &old->missing.missing[old->missing_at];
+	uint64_t first, last = 0;
 	if (!reader || journal_reader_head(reader, &first, &last, NULL) != 0) {
 		old->missing.missing_count = 0; /* of a journal of which nothing can be sent again */
 		journal_reader_close(reader);
 		return;
 	}
-	if (range.last > last)
-		range.last = last;
+	if (range->last > last)
+		range->last = last;
 	journal_place(old->place, publisher->target->name, reader);
-	if (range.first <= range.last)
-		lacking = refusal_lacking(publisher, reader, old->place, &range);
-	if (!lacking || !old_replay(publisher, reader, lacking, range.last))
+	enum lacking found = refusal_lacking(publisher, reader, old->place, &old->missing_cleared, range);
+	if (found != LACKING_UNKNOWN)
+		old->missing_at++;
+	if (found != LACKING_FOUND || !old_replay(publisher, reader, range->first, range->last))
 		journal_reader_close(reader);
 }
 
@@ -203,10 +207,12 @@ void old_watch_receipts(struct publisher *publisher, long now_ms)
 {
 	struct old_journal *old = &publisher->old;
 	if (!old->reader) {
-		if (old->missing_at < old->missing.missing_count)
+		if (old->missing_at < old->missing.missing_count && publisher->looks_left > 0)
 			fill_settled(publisher);
-	} else if (!old->replay && publisher->target->receipts == TARGET_RECEIPTS_REQUIRED) {
-		watch_covered(publisher, now_ms);
+	} else if (!old->replay) {
+		look_through(publisher);
+		if (publisher->target->receipts == TARGET_RECEIPTS_REQUIRED && !old->scrutiny.due)
+			watch_covered(publisher, now_ms);
 	}
 }
 

@@ -25,8 +25,9 @@
 #include "request.h"
 #include "stream.h"
 
-#define OUTBOX_MAX  16
-#define ANSWER_RATE 10 /* answers to the platform a second */
+#define OUTBOX_MAX   16
+#define ANSWER_RATE  10 /* answers to the platform a second */
+#define LOOKS_A_TURN 1000
 
 #define RECEIPT_PATIENCE_MS 60000
 #define RECEIPT_LONGEST_MS  3600000
@@ -61,7 +62,17 @@ struct proof_stream { /* seals, or manifests */
 	bool old;               /* of a salvaged journal */
 };
 
+/* What a platform says it has of one journal, held against what it should have: a part of it each turn. */
+struct scrutiny {
+	struct platform_receipt named; /* the newest one */
+	size_t at;                     /* of what it names as missing */
+	bool due;                      /* not looked through to its end */
+	struct platform_range cleared; /* looked at before: none the platform should have */
+	uint64_t awaited;              /* the first above what is covered that the platform should have; 0: not known */
+};
+
 struct receipts {
+	struct scrutiny scrutiny;
 	uint64_t covered;      /* the platform has everything up to here for good */
 	long waiting_since_ms; /* since when nothing new was covered although something was acknowledged; 0: not waiting
 	                        */
@@ -115,6 +126,8 @@ struct old_journal {                   /* one at a time, until the target has it
 	struct platform_receipt missing; /* of a journal that was settled: ranges still to be sent again */
 	size_t missing_at;
 	long missing_since_ms;
+	struct platform_range missing_cleared; /* looked at before: none the platform should have */
+	struct scrutiny scrutiny;              /* of the one at hand */
 	struct complaint uncovered;
 };
 
@@ -164,6 +177,7 @@ struct publisher {
 	struct receipts receipts;
 	struct proof_stream seals, manifests;
 	struct pace proof_pace;
+	size_t looks_left; /* entries that may still be looked at in this turn: the thread has other things to do */
 	struct doubt doubt;
 	struct retry retry;
 	struct retry_wish retry_asked; /* by another thread; under fault_lock */
@@ -196,11 +210,18 @@ bool refusal_park(struct publisher *publisher, const struct stream *stream, uint
 bool refusal_passes_over(const struct publisher *publisher, const struct stream *stream, uint64_t seq);
 /* Passes an entry in flight over, or parks it. */
 bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int token, const char *reason);
+enum lacking {
+	LACKING_NONE,   /* nothing: sending anything again would change nothing */
+	LACKING_FOUND,  /* the range begins with it now */
+	LACKING_UNKNOWN /* what may be looked at in a turn was; the range begins with where to go on */
+};
 /* Of a range the platform lacks, the first entry it should have: neither refused nor kept from it by the target's
- * filter, nor gone for good; 0 where there is none, and sending anything again would change nothing. `reader`: of the
- * journal; `place`: under which what was refused of it is written down. */
-uint64_t refusal_lacking(struct publisher *publisher, struct journal_reader *reader, const char *place,
-	const struct platform_range *range);
+ * filter, nor gone for good. `reader`: of the journal; `place`: under which what was refused of it is written down;
+ * `cleared`: what was looked at before, kept up to date. */
+enum lacking refusal_lacking(struct publisher *publisher, struct journal_reader *reader, const char *place,
+	struct platform_range *cleared, struct platform_range *range);
+/* How many of a short range it should have. */
+uint64_t refusal_count(struct publisher *publisher, const struct platform_range *range);
 void refusal_retry(struct publisher *publisher);              /* sends the next one again that somebody wants retried */
 void refusal_over(struct publisher *publisher, uint64_t seq); /* an entry of a replay was taken */
 void refusal_free(struct publisher *publisher);
@@ -218,6 +239,13 @@ void platform_answered(struct publisher *publisher, int token);
 bool platform_link_lost(struct publisher *publisher, long now_ms);
 void platform_reset(struct publisher *publisher); /* a connection ended */
 void platform_watch_receipts(struct publisher *publisher, long now_ms);
+/* Goes on looking through the receipt at hand. Everything up to the result is with the platform, or is known never to
+ * come there. `covered`: below it nothing is looked at. */
+uint64_t platform_look(struct publisher *publisher, struct scrutiny *scrutiny, struct journal_reader *reader,
+	const char *place, uint64_t covered);
+/* Behind `covered` up to `sent`: moves it over what the platform never gets, which needs no receipt. */
+void platform_pass_over(struct publisher *publisher, struct scrutiny *scrutiny, struct journal_reader *reader,
+	const char *place, uint64_t *covered, uint64_t sent);
 void platform_goodbye(struct publisher *publisher); /* the last status */
 #define PLATFORM_OFFLINE "{\"online\":false}"
 

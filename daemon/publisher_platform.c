@@ -281,23 +281,32 @@ static void take_request(struct publisher *publisher, const char *name, const st
 
 /* ---- receipts ---- */
 
-static uint64_t lacking_of(struct publisher *publisher, const struct platform_range *range)
+uint64_t platform_look(struct publisher *publisher, struct scrutiny *scrutiny, struct journal_reader *reader,
+	const char *place, uint64_t covered)
 {
-	return refusal_lacking(publisher, publisher->reader, publisher->target->name, range);
+	struct platform_receipt *named = &scrutiny->named;
+	for (; scrutiny->at < named->missing_count; scrutiny->at++) {
+		struct platform_range *range = &named->missing[scrutiny->at];
+		if (range->first <= covered)
+			range->first = covered + 1; /* looked at before */
+		enum lacking found = refusal_lacking(publisher, reader, place, &scrutiny->cleared, range);
+		scrutiny->due = found == LACKING_UNKNOWN;
+		if (found != LACKING_NONE)
+			return range->first - 1;
+	}
+	scrutiny->due = false;
+	return named->through;
 }
 
-/* Everything up to the result is with the platform, or is known never to come there. */
-static uint64_t covered_by(struct publisher *publisher, const struct platform_receipt *receipt)
+void platform_pass_over(struct publisher *publisher, struct scrutiny *scrutiny, struct journal_reader *reader,
+	const char *place, uint64_t *covered, uint64_t sent)
 {
-	for (size_t i = 0; i < receipt->missing_count; i++) {
-		struct platform_range range = receipt->missing[i];
-		if (range.first <= publisher->receipts.covered)
-			range.first = publisher->receipts.covered + 1; /* looked at before */
-		uint64_t lacking = range.first <= range.last ? lacking_of(publisher, &range) : 0;
-		if (lacking)
-			return lacking - 1;
-	}
-	return receipt->through;
+	struct platform_range range = { *covered + 1, sent };
+	if (*covered >= sent || scrutiny->awaited == range.first)
+		return;
+	if (refusal_lacking(publisher, reader, place, &scrutiny->cleared, &range) == LACKING_FOUND)
+		scrutiny->awaited = range.first;
+	*covered = range.first - 1;
 }
 
 static void take_receipt(struct publisher *publisher, const struct mqtt_incoming *message)
@@ -318,13 +327,9 @@ static void take_receipt(struct publisher *publisher, const struct mqtt_incoming
 		return;
 	}
 	publisher->stats.receipts++;
-	uint64_t covered = covered_by(publisher, &receipt);
-	if (covered > receipts->covered) {
-		receipts->covered = covered;
-		receipts->waiting_since_ms = 0;
-		receipts->patience_ms = RECEIPT_PATIENCE_MS;
-		complaint_over(&publisher->uncovered);
-	}
+	receipts->scrutiny.named = receipt;
+	receipts->scrutiny.at = 0;
+	receipts->scrutiny.due = true;
 	long now = clock_ms();
 	if (receipt.missing_count &&
 		(!receipts->missing_since_ms || now - receipts->missing_since_ms > MISSING_PAUSE_MS)) {
@@ -334,26 +339,64 @@ static void take_receipt(struct publisher *publisher, const struct mqtt_incoming
 	}
 }
 
+static void look_through(struct publisher *publisher)
+{
+	struct receipts *receipts = &publisher->receipts;
+	if (!receipts->scrutiny.due)
+		return;
+	uint64_t covered = platform_look(
+		publisher, &receipts->scrutiny, publisher->reader, publisher->target->name, receipts->covered);
+	if (covered <= receipts->covered)
+		return;
+	receipts->covered = covered;
+	receipts->waiting_since_ms = 0;
+	receipts->patience_ms = RECEIPT_PATIENCE_MS;
+	complaint_over(&publisher->uncovered);
+}
+
 /* Fills the gaps a receipt named, one after the other. What was never sent is on its way anyhow. */
 static void fill_gaps(struct publisher *publisher)
 {
 	struct receipts *receipts = &publisher->receipts;
 	uint64_t sent = publisher->streams[STREAM_ORDERED].window.through;
-	while (receipts->missing_at < receipts->missing.missing_count) {
-		struct platform_range range = receipts->missing.missing[receipts->missing_at];
-		if (range.last > sent)
-			range.last = sent;
-		uint64_t lacking = range.first <= range.last ? lacking_of(publisher, &range) : 0;
-		if (lacking && !replay_begin(publisher, lacking, range.last))
+	for (; receipts->missing_at < receipts->missing.missing_count; receipts->missing_at++) {
+		struct platform_range *range = &receipts->missing.missing[receipts->missing_at];
+		if (!stream_done(&publisher->streams[STREAM_REPLAY]))
 			return;
-		receipts->missing_at++;
+		if (range->last > sent)
+			range->last = sent;
+		enum lacking found = refusal_lacking(
+			publisher, publisher->reader, publisher->target->name, &receipts->scrutiny.cleared, range);
+		if (found == LACKING_UNKNOWN)
+			return;
+		if (found == LACKING_FOUND)
+			replay_begin(publisher, range->first, range->last);
 	}
+}
+
+static void resend_uncovered(struct publisher *publisher, uint64_t sent, long now_ms)
+{
+	struct receipts *receipts = &publisher->receipts;
+	uint64_t last = sent - receipts->covered > RECEIPT_RESEND ? receipts->covered + RECEIPT_RESEND : sent;
+	struct platform_range range = { receipts->covered + 1, last };
+	if (!replay_begin(publisher, range.first, range.last))
+		return;
+	receipts->waiting_since_ms = now_ms;
+	receipts->patience_ms *= receipts->patience_ms < RECEIPT_LONGEST_MS ? 2 : 1;
+	if (complaint_due(&publisher->uncovered))
+		log_warning(
+			_("target %s: the platform gave no receipt for %llu entries the broker took; sending again"),
+			publisher->target->name, (unsigned long long)refusal_count(publisher, &range));
 }
 
 void platform_watch_receipts(struct publisher *publisher, long now_ms)
 {
 	struct receipts *receipts = &publisher->receipts;
 	uint64_t sent = publisher->streams[STREAM_ORDERED].window.through;
+	look_through(publisher);
+	if (publisher->target->receipts == TARGET_RECEIPTS_REQUIRED && !receipts->scrutiny.due)
+		platform_pass_over(publisher, &receipts->scrutiny, publisher->reader, publisher->target->name,
+			&receipts->covered, sent);
 	fill_gaps(publisher);
 	old_watch_receipts(publisher, now_ms);
 	if (publisher->target->receipts != TARGET_RECEIPTS_REQUIRED || receipts->covered >= sent) {
@@ -364,17 +407,8 @@ void platform_watch_receipts(struct publisher *publisher, long now_ms)
 		receipts->patience_ms = RECEIPT_PATIENCE_MS;
 	if (receipts->waiting_since_ms == 0)
 		receipts->waiting_since_ms = now_ms;
-	if (now_ms - receipts->waiting_since_ms < receipts->patience_ms)
-		return;
-	uint64_t last = sent - receipts->covered > RECEIPT_RESEND ? receipts->covered + RECEIPT_RESEND : sent;
-	if (!replay_begin(publisher, receipts->covered + 1, last))
-		return;
-	receipts->waiting_since_ms = now_ms;
-	receipts->patience_ms *= receipts->patience_ms < RECEIPT_LONGEST_MS ? 2 : 1;
-	if (complaint_due(&publisher->uncovered))
-		log_warning(
-			_("target %s: the platform gave no receipt for %llu entries the broker took; sending again"),
-			publisher->target->name, (unsigned long long)(sent - receipts->covered));
+	if (now_ms - receipts->waiting_since_ms >= receipts->patience_ms)
+		resend_uncovered(publisher, sent, now_ms);
 }
 
 void platform_message(struct publisher *publisher, const struct mqtt_incoming *message)

@@ -46,36 +46,111 @@ static uint64_t first_parked(struct publisher *publisher, const char *place, uin
 	return seq;
 }
 
+#define REFUSED_AT_ONCE 256 /* looked up */
+
 struct search {
 	struct publisher *publisher;
 	const char *place;
 	uint64_t last;
-	uint64_t parked;  /* the next one that was refused; 0: none */
+	uint64_t refused[REFUSED_AT_ONCE]; /* the next ones, in order */
+	size_t refused_count, refused_at;
 	uint64_t lacking; /* the first that the platform should have; 0: none */
+	uint64_t count;   /* of those, where all are counted */
+	uint64_t seen;    /* the last that was looked at */
 };
+
+static int keep_refused(void *context, const struct parked *parked)
+{
+	struct search *search = context;
+	search->refused[search->refused_count++] = parked->seq;
+	return search->refused_count == REFUSED_AT_ONCE;
+}
+
+static void look_up_refused(struct search *search, uint64_t from)
+{
+	struct publisher *publisher = search->publisher;
+	struct fault fault;
+	search->refused_count = search->refused_at = 0;
+	if (journal_parked(publisher->reader, search->place, from, search->last, keep_refused, search, &fault) < 0 &&
+		complaint_due(&publisher->unread))
+		log_error(_("target %s: %s"), publisher->target->name, fault.text);
+}
+
+static bool was_refused(struct search *search, uint64_t seq)
+{
+	while (search->refused_at < search->refused_count && search->refused[search->refused_at] < seq)
+		search->refused_at++;
+	if (search->refused_at == REFUSED_AT_ONCE)
+		look_up_refused(search, seq);
+	return search->refused_at < search->refused_count && search->refused[search->refused_at] == seq;
+}
+
+static bool is_for_platform(struct search *search, const struct stored *stored)
+{
+	return !was_refused(search, stored->seq) && filter_passes(&search->publisher->target->filter, stored);
+}
 
 static int look_for_lacking(void *context, const struct stored *stored)
 {
 	struct search *search = context;
-	struct publisher *publisher = search->publisher;
+	search->seen = stored->seq;
 	if (stored->seq > search->last)
 		return 1;
-	if (search->parked && search->parked < stored->seq)
-		search->parked = first_parked(publisher, search->place, stored->seq, search->last);
-	if (stored->seq == search->parked || !filter_passes(&publisher->target->filter, stored))
+	if (!is_for_platform(search, stored))
 		return 0;
 	search->lacking = stored->seq;
 	return 1;
 }
 
-uint64_t refusal_lacking(struct publisher *publisher, struct journal_reader *reader, const char *place,
-	const struct platform_range *range)
+static int count_lacking(void *context, const struct stored *stored)
 {
+	struct search *search = context;
+	if (stored->seq > search->last)
+		return 1;
+	search->count += is_for_platform(search, stored);
+	return 0;
+}
+
+/* Up to which entry none was found. */
+static uint64_t cleared_to(const struct search *search, bool more)
+{
+	if (search->lacking)
+		return search->lacking - 1;
+	return more && search->seen < search->last ? search->seen : search->last;
+}
+
+enum lacking refusal_lacking(struct publisher *publisher, struct journal_reader *reader, const char *place,
+	struct platform_range *cleared, struct platform_range *range)
+{
+	if (range->first >= cleared->first && range->first <= cleared->last)
+		range->first = cleared->last + 1;
+	if (range->first > range->last)
+		return LACKING_NONE;
+	size_t limit = publisher->looks_left;
+	if (limit == 0)
+		return LACKING_UNKNOWN;
 	struct search search = { .publisher = publisher, .place = place, .last = range->last };
-	search.parked = first_parked(publisher, place, range->first, range->last);
-	if (journal_read(reader, range->first, SIZE_MAX, look_for_lacking, &search, NULL) < 0)
-		return range->first; /* what cannot be looked up is not covered */
-	return search.lacking;
+	look_up_refused(&search, range->first);
+	long looked = journal_read(reader, range->first, limit, look_for_lacking, &search, NULL);
+	if (looked < 0)
+		return LACKING_FOUND; /* what cannot be looked up is not covered */
+	publisher->looks_left -= (size_t)looked;
+	uint64_t first = range->first;
+	range->first = cleared_to(&search, (size_t)looked == limit) + 1;
+	if (first < cleared->first || first > cleared->last + 1)
+		cleared->first = first;
+	cleared->last = range->first - 1;
+	if (search.lacking)
+		return LACKING_FOUND;
+	return range->first > range->last ? LACKING_NONE : LACKING_UNKNOWN;
+}
+
+uint64_t refusal_count(struct publisher *publisher, const struct platform_range *range)
+{
+	struct search search = { .publisher = publisher, .place = publisher->target->name, .last = range->last };
+	look_up_refused(&search, range->first);
+	journal_read(publisher->reader, range->first, range->last - range->first + 1, count_lacking, &search, NULL);
+	return search.count;
 }
 
 /* Other targets take what this one does not: the county learns that a record did not reach it. Of an event nobody is
@@ -210,6 +285,9 @@ void refusal_over(struct publisher *publisher, uint64_t seq)
 	struct fault fault;
 	if (seq != retry->seq)
 		return;
+	/* should the broker forget it, it is lacking */
+	publisher->receipts.scrutiny.cleared = publisher->old.scrutiny.cleared = publisher->old.missing_cleared =
+		(struct platform_range){ 0 };
 	if (journal_unpark(publisher->journal, retry->place, seq, &fault) != 0)
 		log_error(_("target %s: %s"), publisher->target->name, fault.text); /* it only looks refused still */
 	else

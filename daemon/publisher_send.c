@@ -247,7 +247,7 @@ int send_wait_ms(struct publisher *publisher, long now_ms, int most_ms)
 {
 	struct pace *paces[] = { &publisher->backlog_pace, &publisher->replay_pace, &publisher->proof_pace,
 		&publisher->old_pace, &publisher->answer_pace };
-	long wait = most_ms;
+	long wait = publisher->looks_left > 0 ? most_ms : 0; /* there is more to look at */
 	if (publisher->paused_until_ms > now_ms)
 		return (int)earlier(publisher->paused_until_ms - now_ms, wait);
 	for (size_t i = 0; i < sizeof(paces) / sizeof(paces[0]); i++) {

@@ -12,6 +12,8 @@
 
 long __real_clock_ms(void);
 long __wrap_clock_ms(void);
+bool __real_filter_passes(const struct filter *filter, const struct stored *stored);
+bool __wrap_filter_passes(const struct filter *filter, const struct stored *stored);
 
 static _Atomic long forward_ms;
 static unsigned wanted;
@@ -20,6 +22,34 @@ static char epoch[40], place[JOURNAL_PLACE_MAX];
 long __wrap_clock_ms(void)
 {
 	return __real_clock_ms() + forward_ms;
+}
+
+static struct publisher *watched;
+static unsigned long beat;
+static unsigned looks, in_a_row, most_in_a_row;
+
+/* How many entries are looked at, and how many of them without a sign of life. */
+bool __wrap_filter_passes(const struct filter *filter, const struct stored *stored)
+{
+	if (watched && beat != publisher_beat(watched)) {
+		beat = publisher_beat(watched);
+		in_a_row = 0;
+	}
+	looks++;
+	if (++in_a_row > most_in_a_row)
+		most_in_a_row = in_a_row;
+	return __real_filter_passes(filter, stored);
+}
+
+static bool all_delivered(struct stage *stage)
+{
+	return publisher_stats(stage->publisher)->through >= wanted;
+}
+
+static bool all_looked_at(struct stage *stage)
+{
+	(void)stage;
+	return looks >= wanted;
 }
 
 static bool all_heard(struct stage *stage)
@@ -131,11 +161,61 @@ static void what_is_missing_of_a_settled_old_epoch_is_sent_again(void **state)
 	stage_free(stage);
 }
 
+static void what_the_filter_keeps_back_needs_no_receipt(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_for_receipts();
+	strcpy(stage->target.filter.kinds, "qc");
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 11, true); /* 1, 4, 7 and 10 are QC */
+	assert_true(stage_publish(stage));
+	assert_heard(stage, 4);
+	receipt(stage, journal_epoch(stage->journal), "\"through\":7,\"missing\":[[2,3],[5,6]]");
+	wanted = 9; /* 10 is for it */
+	assert_true(eventually(all_delivered, stage, 5000));
+	receipt(stage, journal_epoch(stage->journal), "\"through\":10,\"missing\":[[2,3],[5,6],[8,9]]");
+	wanted = 11;
+	assert_true(eventually(all_delivered, stage, 5000));
+	forward_ms += PATIENCE_MS;
+	assert_silent(stage, 4);
+	stage_free(stage);
+}
+
+/* Looking through it must not stop the thread, nor be done again and again. */
+static void a_long_gap_of_a_filtered_target_is_looked_at_in_parts_and_once(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_for_receipts();
+	char rest[60];
+	stage->target.receipts = TARGET_RECEIPTS_NONE;
+	strcpy(stage->target.filter.kinds, "qc");
+	assert_true(broker_start(stage) && ear_start(stage));
+	append(stage, 1, 5000, false);
+	assert_true(stage_publish(stage));
+	wanted = 5000;
+	assert_true(eventually(all_delivered, stage, 10000));
+	looks = most_in_a_row = 0;
+	watched = stage->publisher;
+	for (int i = 0; i < 3; i++) {
+		snprintf(rest, sizeof(rest), "\"through\":5000,\"missing\":[[%d,5000]]", 1 + i);
+		receipt(stage, journal_epoch(stage->journal), rest);
+		assert_true(eventually(all_looked_at, stage, 10000));
+		usleep(600000);
+		forward_ms += PATIENCE_MS;
+	}
+	watched = NULL;
+	assert_int_equal(looks, 5000);
+	assert_in_range(most_in_a_row, 1, 1000);
+	stage_free(stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_lost_end_of_an_old_epoch_is_sent_again),
 		cmocka_unit_test(an_old_epoch_whose_receipt_was_lost_is_sent_again),
+		cmocka_unit_test(what_the_filter_keeps_back_needs_no_receipt),
+		cmocka_unit_test(a_long_gap_of_a_filtered_target_is_looked_at_in_parts_and_once),
 		cmocka_unit_test(what_is_missing_of_a_settled_old_epoch_is_sent_again),
 	};
 	cmocka_set_test_filter(getenv("TEST")); /* one of them alone */
