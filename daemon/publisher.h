@@ -35,8 +35,9 @@ const struct publisher_stats *publisher_stats(const struct publisher *publisher)
 void publisher_fault(struct publisher *publisher, struct fault *out); /* why it is down; "" when up. Any thread */
 unsigned long publisher_beat(const struct publisher *publisher);
 /* Sends again what of `first`..`last` was refused, of the present journal and of salvaged ones; of a single one of
- * those where `target` says "NAME/EPOCH" instead of the target's name or NULL. Any thread */
-void publisher_retry(struct publisher *publisher, const char *target, uint64_t first, uint64_t last);
+ * those where `target` says "NAME/EPOCH" instead of the target's name or NULL. What was asked before is done first;
+ * false: too much of that is left. Any thread */
+bool publisher_retry(struct publisher *publisher, const char *target, uint64_t first, uint64_t last);
 /* Sends the entries `first`..`last` again, some at a time, at the pace of a replay; replaces what it was asked before
  * and has not begun. Any thread */
 void publisher_resend(struct publisher *publisher, uint64_t first, uint64_t last);

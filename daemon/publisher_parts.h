@@ -28,6 +28,7 @@
 #define OUTBOX_MAX   16
 #define ANSWER_RATE  10 /* answers to the platform a second */
 #define LOOKS_A_TURN 1000
+#define WISHES_MAX   16
 
 #define RECEIPT_PATIENCE_MS 60000
 #define RECEIPT_LONGEST_MS  3600000
@@ -180,8 +181,9 @@ struct publisher {
 	size_t looks_left; /* entries that may still be looked at in this turn: the thread has other things to do */
 	struct doubt doubt;
 	struct retry retry;
-	struct retry_wish retry_asked; /* by another thread; under fault_lock */
-	struct platform_range resend;  /* not begun yet of what another thread asked for; likewise */
+	struct retry_wish wishes[WISHES_MAX]; /* of other threads, in order; under fault_lock */
+	size_t wish_count;
+	struct platform_range resend; /* not begun yet of what another thread asked for; likewise */
 
 	struct complaint down, unexamined, refused, unread, odd, flooded, uncovered;
 };
@@ -222,8 +224,9 @@ enum lacking refusal_lacking(struct publisher *publisher, struct journal_reader 
 	struct platform_range *cleared, struct platform_range *range);
 /* How many of a short range it should have. */
 uint64_t refusal_count(struct publisher *publisher, const struct platform_range *range);
-void refusal_retry(struct publisher *publisher);              /* sends the next one again that somebody wants retried */
-void refusal_over(struct publisher *publisher, uint64_t seq); /* an entry of a replay was taken */
+void refusal_retry(struct publisher *publisher); /* sends the next one again that somebody wants retried */
+/* An entry that was sent again was taken. */
+void refusal_over(struct publisher *publisher, const struct stream *stream, uint64_t seq);
 void refusal_free(struct publisher *publisher);
 void doubt_link_up(struct publisher *publisher);
 void doubt_acknowledged(struct publisher *publisher);  /* an entry was, or was refused */

@@ -213,14 +213,28 @@ bool refusal_set_aside(struct publisher *publisher, struct stream *stream, int t
 
 /* ---- trying again, when somebody who changed something at the broker says so ---- */
 
-void publisher_retry(struct publisher *publisher, const char *target, uint64_t first, uint64_t last)
+static bool is_wished(const struct publisher *publisher, const struct retry_wish *wish)
+{
+	for (size_t i = 0; i < publisher->wish_count; i++) {
+		const struct retry_wish *other = &publisher->wishes[i];
+		if (strcmp(other->target, wish->target) == 0 && other->range.first == wish->range.first &&
+			other->range.last == wish->range.last)
+			return true;
+	}
+	return false;
+}
+
+bool publisher_retry(struct publisher *publisher, const char *target, uint64_t first, uint64_t last)
 {
 	struct retry_wish wish = { .range = { first, last } };
 	snprintf(wish.target, sizeof(wish.target), "%s", target ? target : publisher->target->name);
 	pthread_mutex_lock(&publisher->fault_lock);
-	publisher->retry_asked = wish;
+	bool known = is_wished(publisher, &wish), taken = known || publisher->wish_count < WISHES_MAX;
+	if (taken && !known)
+		publisher->wishes[publisher->wish_count++] = wish;
 	pthread_mutex_unlock(&publisher->fault_lock);
 	publisher_status_changed(publisher); /* wakes it */
+	return taken;
 }
 
 void refusal_free(struct publisher *publisher)
@@ -229,16 +243,21 @@ void refusal_free(struct publisher *publisher)
 	publisher->retry = (struct retry){ 0 };
 }
 
+/* The next one, when the one before is done. */
 static void take_wish(struct publisher *publisher)
 {
 	struct retry *retry = &publisher->retry;
+	struct retry_wish wish = { 0 };
+	if (retry->wish.range.last)
+		return;
 	pthread_mutex_lock(&publisher->fault_lock);
-	struct retry_wish wish = publisher->retry_asked;
-	publisher->retry_asked = (struct retry_wish){ 0 };
+	if (publisher->wish_count > 0) {
+		wish = publisher->wishes[0];
+		memmove(publisher->wishes, publisher->wishes + 1, --publisher->wish_count * sizeof(wish));
+	}
 	pthread_mutex_unlock(&publisher->fault_lock);
 	if (!wish.range.last)
 		return;
-	refusal_free(publisher);
 	retry->wish = wish;
 	retry->left = strchr(wish.target, '/') ? (struct platform_range){ 1, 0 } : wish.range;
 	snprintf(retry->place, sizeof(retry->place), "%s", publisher->target->name);
@@ -279,19 +298,21 @@ void refusal_retry(struct publisher *publisher)
 	stream_begin(stream, retry->seq - 1, retry->seq);
 }
 
-void refusal_over(struct publisher *publisher, uint64_t seq)
+void refusal_over(struct publisher *publisher, const struct stream *stream, uint64_t seq)
 {
 	const struct retry *retry = &publisher->retry;
+	bool replay = stream == &publisher->streams[STREAM_REPLAY] && seq != retry->seq;
+	const char *place = replay ? publisher->target->name : place_of(publisher, stream);
 	struct fault fault;
-	if (seq != retry->seq)
+	if (first_parked(publisher, place, seq, seq) != seq)
 		return;
 	/* should the broker forget it, it is lacking */
 	publisher->receipts.scrutiny.cleared = publisher->old.scrutiny.cleared = publisher->old.missing_cleared =
 		(struct platform_range){ 0 };
-	if (journal_unpark(publisher->journal, retry->place, seq, &fault) != 0)
+	if (journal_unpark(publisher->journal, place, seq, &fault) != 0)
 		log_error(_("target %s: %s"), publisher->target->name, fault.text); /* it only looks refused still */
 	else
-		log_notice(_("target %s: the broker took entry %llu now"), retry->place, (unsigned long long)seq);
+		log_notice(_("target %s: the broker took entry %llu now"), place, (unsigned long long)seq);
 }
 
 void doubt_link_up(struct publisher *publisher)

@@ -226,8 +226,8 @@ void send_answered(struct publisher *publisher, const struct mqtt_event *event)
 	uint64_t seq = window_find(&stream->window, event->token);
 	window_delivered(&stream->window, event->token);
 	publisher->stats.acknowledged++;
-	if (stream == &publisher->streams[STREAM_REPLAY])
-		refusal_over(publisher, seq);
+	if (stream == &publisher->streams[STREAM_REPLAY] || stream == &publisher->streams[STREAM_OLD])
+		refusal_over(publisher, stream, seq);
 }
 
 void send_report_progress(struct publisher *publisher)

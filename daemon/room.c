@@ -456,14 +456,18 @@ static int no_target(const char *target, struct fault *fault)
 int room_retry(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault)
 {
 	size_t at = 0, asked = 0;
+	int error = 0;
 	char name[JOURNAL_PLACE_MAX] = "";
 	if (target)
 		snprintf(name, sizeof(name), "%.*s", (int)strcspn(target, "/"), target);
 	pthread_mutex_lock(&room->lock);
 	for (struct publisher *publisher; (publisher = next_of_target(room, target ? name : NULL, &at)); asked++)
-		publisher_retry(publisher, target, first, last);
+		if (!publisher_retry(publisher, target, first, last))
+			error = fault_set(fault, EBUSY,
+				_("target %s: entries are being sent again; ask again when they are"),
+				publisher_target(publisher)->name);
 	pthread_mutex_unlock(&room->lock);
-	return asked ? 0 : no_target(target, fault);
+	return error || asked ? error : no_target(target, fault);
 }
 
 int room_resend(struct room *room, const char *target, uint64_t first, uint64_t last, struct fault *fault)

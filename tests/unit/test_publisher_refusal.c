@@ -131,6 +131,25 @@ static void what_was_refused_is_delivered_when_tried_again(void **state)
 	stage_free(stage);
 }
 
+/* Two wishes at once, the second before the first is done with; and entries taken when they were asked for in another
+ * way. */
+static void no_wish_replaces_another_and_what_is_sent_again_anyhow_is_settled(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_with_three_refused();
+	wanted = 6;
+	assert_true(eventually(all_heard, stage, 5000));
+	allow_all(stage);
+	usleep(200000);
+	assert_true(publisher_retry(stage->publisher, NULL, 1, 1));
+	assert_true(publisher_retry(stage->publisher, NULL, 7, 7));
+	wanted = 8;
+	assert_true(eventually(all_heard, stage, 5000));
+	publisher_resend(stage->publisher, 4, 4);
+	assert_true(eventually(none_parked, stage, 5000));
+	stage_free(stage);
+}
+
 static void what_was_refused_needs_no_receipt(void **state)
 {
 	(void)state;
@@ -234,6 +253,7 @@ int main(void)
 		cmocka_unit_test(the_county_is_told_of_each_refusal_once),
 		cmocka_unit_test(a_refused_event_gives_no_event),
 		cmocka_unit_test(what_was_refused_is_delivered_when_tried_again),
+		cmocka_unit_test(no_wish_replaces_another_and_what_is_sent_again_anyhow_is_settled),
 		cmocka_unit_test(what_was_refused_needs_no_receipt),
 		cmocka_unit_test(a_target_gets_only_what_it_is_for),
 		cmocka_unit_test(a_status_too_large_is_abridged),
