@@ -78,15 +78,17 @@ void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const 
 	write_uuid(out, tested > 0 ? (uint64_t)tested * 1000 : 0, digest, 8);
 }
 
-void ident_of_row(char out[static ENTRY_ID_MAX], const char *station, const char *row)
+void ident_of_row(char out[static ENTRY_ID_MAX], const char *station, const char *row, const char *instead)
 {
 	uint8_t digest[DIGEST_SIZE];
-	struct message message = { .data = malloc(128 + strlen(station) + strlen(row)) };
+	struct message message = { .data = malloc(128 + strlen(station) + strlen(row) + ENTRY_ID_MAX) };
 	if (!message.data)
 		abort();
 	add_text(&message, "assayd-row-1");
 	add_text(&message, station);
 	add_text(&message, row);
+	if (*instead)
+		add_text(&message, instead);
 	digest_sha256(message.data, message.length, digest);
 	free(message.data);
 	write_uuid(out, 0, digest, 8);

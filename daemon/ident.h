@@ -43,8 +43,9 @@
 void ident_of_reading(char out[static ENTRY_ID_MAX], const char *station, const char *serial, const char *instrument,
 	const struct reading *reading);
 
-/* Of the event that registers a row of a table: the row again is the same event. */
-void ident_of_row(char out[static ENTRY_ID_MAX], const char *station, const char *row);
+/* Of the event that registers a row of a table: the row again is the same event. One that is said anew when something
+ * else holds has an id that follows from the row and from `instead`, the id of what it takes the place of; else "". */
+void ident_of_row(char out[static ENTRY_ID_MAX], const char *station, const char *row, const char *instead);
 
 void ident_of_successor(char out[static ENTRY_ID_MAX], const char id[static ENTRY_ID_MAX], unsigned index);
 

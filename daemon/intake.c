@@ -66,7 +66,7 @@ void intake_reconfigure(struct intake *intake, struct config *config)
 	config_release(old);
 }
 
-static struct config *hold(struct intake *intake)
+struct config *intake_config(struct intake *intake)
 {
 	pthread_mutex_lock(&intake->mutex);
 	struct config *config = config_hold(intake->config);
@@ -76,7 +76,7 @@ static struct config *hold(struct intake *intake)
 
 int64_t intake_retest_window(struct intake *intake)
 {
-	struct config *config = hold(intake);
+	struct config *config = intake_config(intake);
 	int64_t window_ms = config->station.retest_window_ms;
 	config_release(config);
 	return window_ms;
@@ -160,7 +160,7 @@ struct intake_batch *intake_judge(struct intake *intake, const struct instrument
 	if (!batch)
 		abort();
 	batch->intake = intake;
-	batch->config = hold(intake);
+	batch->config = intake_config(intake);
 	batch->from = config;
 	batch->instrument = instrument;
 	batch->readings = readings;

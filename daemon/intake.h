@@ -52,16 +52,27 @@ int intake_store(
 struct intake_registration { /* what somebody says of a sample, and of whose next results it is the sample */
 	const char *by;      /* "scanner", "register" */
 	struct sample_facts facts;
+	const char *source;        /* the instrument that said it; NULL: none did */
 	const char *row, *station; /* NULL, or a row: known by what it says, and by the station */
-	const char *text;          /* all that was scanned; may be NULL */
-	const char *names;         /* instruments, set apart by commas; "": by its number only */
-	long results;              /* of each; 0: any number */
+	const char *instead; /* of a row that is known: the id of the registration it takes the place of, or NULL */
+	const char *text;    /* all that was scanned; may be NULL */
+	const char *names;   /* instruments, set apart by commas; "": by its number only */
+	long results;        /* of each; 0: any number */
 	int64_t lifetime_ms;
 	bool queues; /* behind what is bound to the instruments already; else it ends that */
 };
 
 /* Registers all of them or none, durably, each as an event sample_registered. */
 int intake_register(struct intake *intake, const struct intake_registration *list, size_t count, struct fault *fault);
+
+/* A row may be known, and its number have become another sample since: 1, with the id of that one's registration; 0,
+ * or -errno. What was registered on a later day than the row is of stands. */
+int intake_row_overtaken(
+	struct intake *intake, const struct scan *row, char ret_by[static ENTRY_ID_MAX], struct fault *fault);
+/* Somebody wrote it into its table again: if it is overtaken, it is registered anew, and holds. Saying it twice
+ * registers it once. */
+int intake_register_again(
+	struct intake *intake, const struct instrument_config *from, const struct scan *row, struct fault *fault);
 
 /* From now on the next result of `group->instrument` for its item is a retest: durable, with event retest_expected.
  * -EBUSY while a result of some group is being stored. */

@@ -54,6 +54,10 @@ struct intake_batch {
 	struct entry entries[];
 };
 
+/* intake.c */
+
+struct config *intake_config(struct intake *intake); /* as it is now, held: config_release() */
+
 /* intake_samples.c */
 
 /* Makes the records of a batch, each with the sample that is registered for it. */

@@ -133,11 +133,12 @@ int intake_make_records(struct intake_batch *batch, struct fault *fault)
 /* ---- registrations ---- */
 
 /* The event under whose id the sample is registered, with everything that changes with it. */
-static void add_registration(const struct intake_registration *registration, const char *source, int64_t now_ms,
-	struct entry *entry, struct sample_changes *changes)
+static void add_registration(const struct intake_registration *registration, int64_t now_ms, struct entry *entry,
+	struct sample_changes *changes)
 {
 	struct json *details = js_new_object(), *facts = js_new_object(), *next = js_new_array();
 	char instrument[CONFIG_NAME_MAX];
+	const char *instead = registration->instead ? registration->instead : "";
 	facts_put(facts, &registration->facts);
 	js_put_text(details, "by", registration->by);
 	js_put(details, "sample", facts);
@@ -149,9 +150,10 @@ static void add_registration(const struct intake_registration *registration, con
 		js_put_integer(details, "results", registration->results);
 	if (bound)
 		js_put_integer(details, "lifetime_s", registration->lifetime_ms / 1000);
-	*entry = event_make("sample_registered", source, details, now_ms);
+	js_put_text_if(details, "instead", instead);
+	*entry = event_make("sample_registered", registration->source ? registration->source : "", details, now_ms);
 	if (registration->row)
-		ident_of_row(entry->id, registration->station, registration->row);
+		ident_of_row(entry->id, registration->station, registration->row, instead);
 
 	struct sample_change *change = samples_change(changes, SAMPLE_REGISTER, entry, entry->id);
 	snprintf(change->by, sizeof(change->by), "%s", registration->by);
@@ -166,24 +168,31 @@ static void add_registration(const struct intake_registration *registration, con
 	}
 }
 
+static struct intake_registration of_scan(
+	const struct scan *scan, const struct instrument_config *from, const char *station)
+{
+	const struct naming_config *naming = &from->naming;
+	return (struct intake_registration){
+		.by = scan->kind == SCAN_ROW ? "register" : "scanner",
+		.source = from->id,
+		.row = scan->kind == SCAN_ROW ? scan->text : NULL,
+		.station = station,
+		.facts = scan->facts,
+		.text = scan->text,
+		.names = naming->names,
+		.results = naming->results,
+		.lifetime_ms = naming->lifetime_ms,
+		.queues = naming->order == NAMING_QUEUE,
+	};
+}
+
 void intake_make_scans(struct intake_batch *batch)
 {
-	const struct naming_config *naming = &batch->from->naming;
 	for (size_t i = 0; i < batch->readings->scan_count && batch->intake->samples; i++) {
-		const struct scan *scan = &batch->readings->scans[i];
-		const struct intake_registration registration = {
-			.by = scan->kind == SCAN_ROW ? "register" : "scanner",
-			.row = scan->kind == SCAN_ROW ? scan->text : NULL,
-			.station = batch->config->station.code,
-			.facts = scan->facts,
-			.text = scan->text,
-			.names = naming->names,
-			.results = naming->results,
-			.lifetime_ms = naming->lifetime_ms,
-			.queues = naming->order == NAMING_QUEUE,
-		};
-		add_registration(&registration, batch->from->id, batch->reception.received_ms,
-			&batch->entries[batch->count++], &batch->changes);
+		const struct intake_registration registration =
+			of_scan(&batch->readings->scans[i], batch->from, batch->config->station.code);
+		add_registration(
+			&registration, batch->reception.received_ms, &batch->entries[batch->count++], &batch->changes);
 	}
 }
 
@@ -194,12 +203,57 @@ int intake_register(struct intake *intake, const struct intake_registration *lis
 	if (!entries)
 		return fault_set(fault, ENOMEM, _("out of memory"));
 	for (size_t i = 0; i < count; i++)
-		add_registration(&list[i], "", clock_wall_ms(), &entries[i], &changes);
+		add_registration(&list[i], clock_wall_ms(), &entries[i], &changes);
 	int error = samples_append(intake->samples, entries, count, NULL, NULL, &changes, fault);
 	for (size_t i = 0; i < count; i++)
 		free(entries[i].body);
 	free(entries);
 	sample_changes_free(&changes);
+	return error;
+}
+
+static bool same_facts(const struct sample_facts *a, const struct sample_facts *b)
+{
+	for (const struct fact *fact = facts_table; fact->name; fact++)
+		if (strcmp(fact_of(a, fact), fact_of(b, fact)) != 0)
+			return false;
+	return true;
+}
+
+/* A row's text begins with its day. */
+static bool of_later_day(int64_t at_ms, const char *row)
+{
+	char at[CLOCK_TEXT_MAX];
+	return strncmp(clock_text(at, at_ms), row, sizeof("2026-03-05") - 1) > 0;
+}
+
+int intake_row_overtaken(
+	struct intake *intake, const struct scan *row, char ret_by[static ENTRY_ID_MAX], struct fault *fault)
+{
+	struct registration holds;
+	struct entry entry = { 0 };
+	int found = intake->samples ? samples_by_number(intake->samples, row->facts.no, &holds, fault) : 0;
+	if (found != 1 || same_facts(&holds.facts, &row->facts) || of_later_day(holds.at_ms, row->text))
+		return found < 0 ? found : 0;
+	struct config *config = intake_config(intake);
+	ident_of_row(entry.id, config->station.code, row->text, "");
+	config_release(config);
+	memcpy(ret_by, holds.id, sizeof(holds.id));
+	return samples_entry_known(intake->samples, &entry, fault);
+}
+
+int intake_register_again(
+	struct intake *intake, const struct instrument_config *from, const struct scan *row, struct fault *fault)
+{
+	char holds[ENTRY_ID_MAX];
+	int overtaken = intake_row_overtaken(intake, row, holds, fault);
+	if (overtaken != 1)
+		return overtaken;
+	struct config *config = intake_config(intake);
+	struct intake_registration registration = of_scan(row, from, config->station.code);
+	registration.instead = holds;
+	int error = intake_register(intake, &registration, 1, fault);
+	config_release(config);
 	return error;
 }
 

@@ -251,6 +251,7 @@ static void line_free(struct line *line)
 		unit_free(&line->units[i]);
 	cutter_reset(&line->cutter);
 	line_readings_free(&line->readings);
+	line_rows_free(line);
 	if (line->stop_fd >= 0)
 		close(line->stop_fd);
 	pthread_mutex_destroy(&line->lock);

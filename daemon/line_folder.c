@@ -21,13 +21,17 @@ static int commit(struct line *line, struct unit *unit)
 	return error;
 }
 
-static int take(struct line *line, struct unit *unit, const struct link_file *file, const struct reply *reply)
+static int take(struct line *line, struct unit *unit, const struct link_file *file, const struct reply *reply,
+	struct fault *fault)
 {
 	bool known = reply->offset + reply->length <= file->known;
 	enum next next;
 	do {
 		size_t notices = line->readings.notice_count;
 		next = line_take(line, unit, reply);
+		int error = line_rows_take(line, file, fault);
+		if (error)
+			return error;
 		if (known) /* what is wrong with these bytes was told when they were new */
 			line->readings.notice_count = notices;
 		if ((next == NEXT_MORE || line_full(line)) && commit(line, unit) < 0)
@@ -36,7 +40,8 @@ static int take(struct line *line, struct unit *unit, const struct link_file *fi
 	return 0;
 }
 
-static int take_frames(struct line *line, struct unit *unit, const struct link_file *file, bool final)
+static int take_frames(
+	struct line *line, struct unit *unit, const struct link_file *file, bool final, struct fault *fault)
 {
 	struct cut cut;
 	enum cut_kind kind;
@@ -50,7 +55,7 @@ static int take_frames(struct line *line, struct unit *unit, const struct link_f
 		struct reply reply = {
 			.kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length, .offset = cut.offset
 		};
-		error = take(line, unit, file, &reply);
+		error = take(line, unit, file, &reply, fault);
 	}
 	/* Readings point into the cutter, which moves with the next bytes. The last ones are stored with the cursor. */
 	return error || final ? error : commit(line, unit);
@@ -81,6 +86,8 @@ static int read_file(struct line *line, struct unit *unit, const struct link_fil
 	static const uint8_t mark[] = { 0xEF, 0xBB, 0xBF }; /* of UTF-8, which some programs write first */
 	struct reply begins = { .kind = REPLY_FILE };
 	bool first = true;
+	if (unit->config->driver->scans)
+		line_rows_begin(line, file);
 	line_take(line, unit, &begins);
 	for (int got; (got = link_read(line->link, bytes, BLOCK, 0, fault)) != 0; first = false) {
 		if (got < 0)
@@ -94,13 +101,15 @@ static int read_file(struct line *line, struct unit *unit, const struct link_fil
 				personal(unit) ? 0 : shown);
 		if (cutter_feed(&line->cutter, bytes + skip, length - skip) < 0)
 			return fault_set(fault, ENOMEM, _("out of memory"));
-		int error = take_frames(line, unit, file, false);
+		int error = take_frames(line, unit, file, false, fault);
 		if (error)
 			return error;
 	}
 	if (!link_file_whole(line->link))
 		return 0;
-	int error = take_frames(line, unit, file, true);
+	int error = take_frames(line, unit, file, true, fault);
+	if (!error)
+		error = line_rows_end(line, unit, fault);
 	return error ? error : 1;
 }
 

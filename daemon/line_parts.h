@@ -54,6 +54,7 @@ struct line {
 	bool modbus;
 	struct cutter cutter; /* byte links */
 	struct readings readings;
+	struct rows *rows;     /* of a folder's files; NULL: none was read */
 	unsigned failures;     /* of the link, since anybody was heard */
 	long open_wait_ms;     /* before the link is looked for again */
 	long suspect_until_ms; /* an answer of a unit that was silent may still arrive and spoil another's */
@@ -77,6 +78,13 @@ enum turn line_turn(struct line *line, struct unit *unit, struct fault *fault);
 
 /* line_folder.c: the same for a folder: one file that is ready. */
 enum turn line_file(struct line *line, struct unit *unit, struct fault *fault);
+
+/* line_rows.c: rows of registrations that a file says anew. The three are called with a file's beginning, with each of
+ * its rows before they are stored, and at its end, when all of them are stored but the cursor is not: 0 or -errno. */
+void line_rows_begin(struct line *line, const struct link_file *file);
+int line_rows_take(struct line *line, const struct link_file *file, struct fault *fault);
+int line_rows_end(struct line *line, const struct unit *unit, struct fault *fault);
+void line_rows_free(struct line *line);
 
 /* line_store.c: gives replies to the driver, and stores what it made of them in one transaction. What arrived together
  * is stored together; the replies' bytes must stay where they are until then. */

@@ -28,7 +28,7 @@ static int prepare(struct samples *samples, struct fault *fault)
 			"SELECT " SAMPLE ", b.id, b.results, b.used, b.begun_ms, b.lifetime_ms, b.boot, b.boot_ms"
 			" FROM binding b JOIN sample s ON s.id = b.sample"
 			" WHERE b.instrument = ?1 AND NOT b.replaced ORDER BY b.id" },
-		{ &samples->by_number, "SELECT " SAMPLE " FROM sample s WHERE s.no = ?1 AND s.no <> ''"
+		{ &samples->by_number, "SELECT " SAMPLE ", s.at_ms FROM sample s WHERE s.no = ?1 AND s.no <> ''"
 				       " ORDER BY s.number DESC LIMIT 1" },
 		{ &samples->entry, "SELECT 1 FROM entry WHERE id = ?1 UNION ALL SELECT 1 FROM known WHERE id = ?1" },
 		{ &samples->count, "SELECT EXISTS(SELECT 1 FROM sample), EXISTS(SELECT 1 FROM binding)" },
@@ -154,8 +154,10 @@ int samples_by_number(struct samples *samples, const char *no, struct registrati
 	pthread_mutex_lock(&samples->mutex);
 	db_put_text(samples->by_number, 1, no);
 	int row = db_step(samples->by_number, fault);
-	if (row == 1)
+	if (row == 1) {
 		read_registration(samples->by_number, ret);
+		ret->at_ms = db_integer(samples->by_number, 3);
+	}
 	db_reset(samples->by_number);
 	pthread_mutex_unlock(&samples->mutex);
 	return row;

@@ -31,6 +31,7 @@ struct registration {
 	char id[ENTRY_ID_MAX]; /* of its event in the journal */
 	char by[SAMPLE_BY_MAX];
 	struct sample_facts facts;
+	int64_t at_ms; /* of samples_by_number() only: when it was registered */
 };
 
 struct binding { /* to results an instrument has still to give */

@@ -11,7 +11,8 @@
  * Numbers of identity cards are masked, refused or kept as the station says. Each row is one registration, checked as
  * `assayctl register` checks it; a row with a fault is told with file and line and registers nothing, the others go on.
  * A row is known by what it says and by the day its file was last changed: read again, from a copy or a longer file
- * too, it is the same; another day the same number may be another sample.
+ * too, it is the same; another day the same number may be another sample. What a file said before and says again after
+ * it said something else holds anew (daemon/line_rows.c).
  */
 #include <stdio.h>
 #include <string.h>

@@ -89,3 +89,56 @@ def test_half_a_file_waits_and_each_fault_is_told_with_its_line_once():
         assert len(room.events("scan_refused")) == 2
         told = room.assayd.ctl("--json", "samples")
         assert {json.loads(line)["no"] for line in told.stdout.splitlines() if line.startswith("{")} >= {"S1"} or "S1" in told.stdout
+
+
+def name_of(room, no):
+    """What the county is told of the number: its last registration."""
+    return [event["sample"].get("name") for event in room.events("sample_registered") if event["sample"]["no"] == no]
+
+
+def test_a_correction_that_is_put_back_holds():
+    with Room() as room:
+        room.open()
+        room.assayd.start()
+        said = []
+        for name in ("菠菜", "白菜", "菠菜", "白菜", "菠菜"):
+            room.write("a.csv", HEADING + row("S00001", name))
+            said.append(name)
+            harness.wait_for(lambda: name_of(room, "S00001") == said, 15, f"{said}, there are {name_of(room, 'S00001')}")
+            if len(said) in (1, 3):  # the file is read again, and nothing is said anew
+                room.assayd.kill()
+                room.assayd.start()
+                room.expect(*["S00001"] * len(said))
+        room.assayd.kill()
+        room.write("a.csv", HEADING + row("S00001", "白菜"))  # while nobody looked
+        room.assayd.start()
+        said.append("白菜")
+        harness.wait_for(lambda: name_of(room, "S00001") == said, 15, f"{said}, there are {name_of(room, 'S00001')}")
+        harness.wait_for(lambda: len(room.county.records()) == 3, 30, "the results")
+        names = {record["sample"].get("name") for record, _ in room.county.records() if record["sample"]["no"] == "S00001"}
+        assert names and names <= set(said)
+
+
+def test_files_that_contradict_each_other_do_not_fight():
+    with Room() as room:
+        room.open()
+        room.assayd.start()
+        room.write("a.csv", HEADING + row("S1", "菠菜"))
+        room.expect("S1")
+        room.write("b.csv", HEADING + row("S1", "白菜"))
+        room.expect("S1", "S1")
+        room.write("a.csv", row("S2"), mode="a")  # it grew: of S1 it says what it said
+        room.expect("S1", "S1", "S2")
+        room.write("a.csv", row("S2", "白菜"), mode="a")  # the last row of a number counts
+        room.expect("S1", "S1", "S2", "S2")
+        room.write("a.csv", row("S3"), mode="a")
+        room.expect("S1", "S1", "S2", "S2", "S3")
+        room.assayd.kill()
+        room.assayd.start()
+        room.write("c.csv", HEADING + row("S4"))  # both were read again before
+        room.expect("S1", "S1", "S2", "S2", "S3", "S4")
+        room.write("b.csv", HEADING + row("S1", "葱"))
+        room.expect("S1", "S1", "S1", "S2", "S2", "S3", "S4")
+        room.write("b.csv", HEADING + row("S1", "白菜"))
+        harness.wait_for(lambda: name_of(room, "S1") == ["菠菜", "白菜", "葱", "白菜"], 15, "the last correction")
+        assert name_of(room, "S2") == ["菠菜", "白菜"] and room.events("scan_refused") == []

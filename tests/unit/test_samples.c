@@ -1,4 +1,5 @@
 /* Scanned, registered and said: whose sample a result is. */
+#include "../../daemon/clock.h"
 #include "../../daemon/record_read.h"
 #include "../../daemon/sqlite.h"
 #include "room_fixture.h"
@@ -327,6 +328,73 @@ static void a_number_the_instrument_says_finds_what_was_registered_last(void **s
 	assert_null(js_get(entry_back(room, 0), "sample"));
 }
 
+/* A row of a table as the driver gives it: its day, and what it says. */
+static struct scan row_of(const char *text, const char *no, const char *name)
+{
+	struct scan row = { .kind = SCAN_ROW, .text = text };
+	text_copy(row.facts.no, sizeof(row.facts.no), no);
+	text_copy(row.facts.name, sizeof(row.facts.name), name);
+	return row;
+}
+
+static void store_row(struct room *room, const struct scan *row)
+{
+	clear(room);
+	*readings_scan(&room->readings, SCAN_ROW) = *row;
+	store_for(room, &room->scanner);
+}
+
+static const char *holds(struct room *room, const char *no)
+{
+	static struct registration found;
+	return samples_by_number(room->samples, no, &found, &room->fixture->fault) == 1 ? found.facts.name : "";
+}
+
+static void register_again(struct room *room, const struct scan *row)
+{
+	assert_int_equal(intake_register_again(room->intake, &room->scanner, row, &room->fixture->fault), 0);
+}
+
+static void a_row_put_back_is_registered_once_for_each_time_it_was_overtaken(void **state)
+{
+	struct room *room = *state;
+	char day[CLOCK_TEXT_MAX], one[128], other[128], before[ENTRY_ID_MAX] = "";
+	clock_text(day, clock_wall_ms());
+	snprintf(one, sizeof(one), "%.10s; no=S-1; name=spinach", day);
+	snprintf(other, sizeof(other), "%.10s; no=S-1; name=cabbage", day);
+	const struct scan spinach = row_of(one, "S-1", "spinach"), cabbage = row_of(other, "S-1", "cabbage");
+	register_again(room, &spinach); /* it was never registered: storing it does that */
+	assert_int_equal(events(room, "sample_registered"), 0);
+	store_row(room, &spinach);
+	store_row(room, &cabbage);
+	store_row(room, &spinach); /* read again, nobody put it back */
+	assert_string_equal(holds(room, "S-1"), "cabbage");
+	for (size_t times = 3; times < 7; times++) {
+		const struct scan *row = times % 2 ? &spinach : &cabbage;
+		restart(room);
+		for (int i = 0; i < 3; i++)
+			register_again(room, row);
+		assert_string_equal(holds(room, "S-1"), row->facts.name);
+		assert_int_equal(events(room, "sample_registered"), times);
+		const struct json *event = entry_back(room, 0);
+		assert_string_equal(js_get_text(event, "instrument"), "scan-1");
+		assert_non_null(js_get_text(event, "instead"));
+		assert_string_not_equal(js_get_text(event, "id"), before);
+		text_copy(before, sizeof(before), js_get_text(event, "id"));
+	}
+}
+
+static void what_was_registered_on_a_later_day_is_not_overtaken(void **state)
+{
+	struct room *room = *state;
+	const struct scan old = row_of("2026-03-04; no=S-1; name=spinach", "S-1", "spinach");
+	store_row(room, &old);
+	registered(room, "S-1", "cabbage", "");
+	register_again(room, &old);
+	assert_string_equal(holds(room, "S-1"), "cabbage");
+	assert_int_equal(events(room, "sample_registered"), 2);
+}
+
 static void expect_disagreement(struct room *room, const char *no, const char *name, const char *other_no)
 {
 	const struct json *record = entry_back(room, 0), *sample = js_get(record, "sample");
@@ -417,6 +485,8 @@ int main(void)
 		TEST(a_scan_whose_time_is_over_names_nothing_and_is_told_once),
 		TEST(nothing_is_called_unused_while_a_record_may_be_on_its_way),
 		TEST(a_number_the_instrument_says_finds_what_was_registered_last),
+		TEST(a_row_put_back_is_registered_once_for_each_time_it_was_overtaken),
+		TEST(what_was_registered_on_a_later_day_is_not_overtaken),
 		TEST(what_the_instrument_said_is_never_overwritten),
 		TEST(the_judge_knows_what_was_registered),
 		TEST(registrations_are_all_stored_or_none),
