@@ -6,7 +6,9 @@
  * The first line names the columns, as records, `assayctl register` and the labels of scanned certificates call them
  * (facts_table, scanner_labels.c), in any order; a sample number there must be. Columns are set apart by what the first
  * line has of comma, semicolon and tab, and may be quoted; lines may be UTF-8 or GB 18030, each for itself. Empty lines
- * and those that begin with # are passed over. A column nobody knows is told, and its cells are not used.
+ * and those that begin with # are passed over. No fact has a line break: a quoted cell that goes on in the next line
+ * costs its row, up to where it ends; so does a quote where none belongs. A column nobody knows is told, and its cells
+ * are not used.
  *
  * Numbers of identity cards are masked, refused or kept as the station says. Each row is one registration, checked as
  * `assayctl register` checks it; a row with a fault is told with file and line and registers nothing, the others go on.
@@ -31,6 +33,7 @@ struct state {
 	const struct fact *columns[COLUMNS_MAX]; /* NULL: not used */
 	size_t column_count;
 	bool read;           /* the first line names a sample number */
+	bool open;           /* a quoted cell of a line before has not ended */
 	char text[TEXT_MAX]; /* the row as UTF-8, then cut up */
 	char said[TEXT_MAX]; /* what the scan says */
 };
@@ -44,6 +47,43 @@ static void refuse(const struct instrument *instrument, struct readings *reading
 }
 
 /* ---- cells ---- */
+
+/* Behind the quote that ends a cell; NULL when none does. */
+static const char *end_of_quoted(const char *at)
+{
+	while ((at = strchr(at, '"')) != NULL && at[1] == '"')
+		at += 2;
+	return at ? at + 1 : NULL;
+}
+
+/* What is wrong with a line's quotes, NULL when nothing is. In and out: whether a quoted cell goes on. */
+static const char *check_quotes(const char *at, char apart, bool *open)
+{
+	const char *wrong = NULL, ends[] = { apart, '\0' };
+	for (bool more = true; more;) {
+		at += *open ? 0 : strspn(at, " ");
+		bool quoted = *open || *at == '"';
+		if (quoted && !(at = end_of_quoted(at + !*open))) {
+			*open = true;
+			return _(
+				"a quote opens here and does not close on its line; up to its end nothing is used; close it, "
+				"one line per row");
+		}
+		*open = false;
+		at += quoted ? strspn(at, " ") : 0;
+		size_t rest = strcspn(at, ends);
+		if (quoted && rest)
+			wrong = _(
+				"text follows a closing quote; put the whole field in quotes and double the quotes inside it");
+		else if (memchr(at, '"', rest))
+			wrong = _(
+				"a double quote stands inside a field that is not quoted; put the field in quotes and double "
+				"the quote");
+		at += rest;
+		more = *at++ != '\0';
+	}
+	return wrong;
+}
 
 /* Ends the cell at `at`, without its quotes and the blanks around it; the next one, or NULL. */
 static char *cut_cell(char *at, char apart, char **ret_cell)
@@ -199,6 +239,26 @@ static unsigned decode(const struct reply *reply, char *out)
 	return marks;
 }
 
+/* False for a line whose quotes will not do. What went on from the line before belongs to what was told there. */
+static bool take_quotes(struct instrument *instrument, struct readings *readings)
+{
+	struct state *state = instrument->state;
+	bool went_on = state->open;
+	char apart = state->column_count ? state->apart : separator(state->text);
+	const char *wrong = check_quotes(state->text, apart, &state->open);
+	if (!went_on && !wrong)
+		return true;
+	if (went_on)
+		readings->rejected++;
+	else
+		refuse(instrument, readings, wrong);
+	if (state->column_count == 0) { /* without its first line no row is used */
+		state->apart = apart;
+		state->column_count = 1;
+	}
+	return false;
+}
+
 static void take_line(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
 	struct state *state = instrument->state;
@@ -208,7 +268,7 @@ static void take_line(struct instrument *instrument, const struct reply *reply, 
 			_("a line that is no text, or longer than any; save it as UTF-8 or GB 18030"));
 		return;
 	}
-	if (is_empty(state->text))
+	if ((!state->open && is_empty(state->text)) || !take_quotes(instrument, readings))
 		return;
 	if (state->column_count == 0)
 		take_heading(instrument, readings);
@@ -224,7 +284,7 @@ static void begin(struct state *state)
 {
 	state->line = 0;
 	state->column_count = 0;
-	state->read = false;
+	state->read = state->open = false;
 }
 
 static int setup(struct instrument *instrument, struct fault *fault)
@@ -262,7 +322,7 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 const struct driver samples_csv_driver = {
 	.name = "samples-csv",
 	.title = N_("Registrations of samples: CSV files in a folder"),
-	.version = 1,
+	.version = 2,
 	.links = LINK_FOLDER,
 	.manner = MANNER_LISTENS,
 	.scans = true,

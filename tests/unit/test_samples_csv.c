@@ -130,6 +130,39 @@ static void each_fault_is_told_with_its_line_and_costs_its_row_only(void **state
 	assert_string_equal(paper.scans[0].facts.no, "S6");
 }
 
+static void a_quote_that_will_not_do_costs_its_row_up_to_where_it_closes(void **state)
+{
+	static const struct {
+		const char *text, *first; /* of the reasons; "" for none */
+		size_t reasons;
+		const char *numbers; /* that are registered */
+	} files[] = {
+		{ HEADING "S1,菠菜,\"甲农场\n二号棚\",\nS2,白菜,乙,\n", "today.csv:2: a quote opens here", 1, "S2 " },
+		{ HEADING "S1,\"菠\nS9,\n# x\n\n\"\"S8,a\n菜\",\"甲\r\n乙\" ,\r\nS2,a,b,\r\n",
+			"today.csv:2: a quote opens", 1, "S2 " },
+		{ HEADING "S1,a,b,\nS2,\"白菜\nS3,a,b,\nS4,a,b,\n", "today.csv:3: a quote opens here", 1, "S1 " },
+		{ HEADING "S1,\"白菜\nS2,\"韭菜\",b,\nS3,a,b,\n", "today.csv:2: a quote opens here", 1, "S3 " },
+		{ HEADING "S1,\"白\"菜,b,\nS2,a\"b,c,\nS3,\"a \"\"b\"\"\",c,\n", "today.csv:2: text follows a closing",
+			2, "S3 " },
+		{ "no,\"样品\n名称\"\nS1,a\nS2,b\n", "today.csv:1: a quote opens here", 1, "" },
+		{ HEADING "S1,\"\",\" a \",\"\"\"\"\nS2,,,\"\"\n", "today.csv:2: uscc: ", 1, "S2 " },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		char numbers[64] = "";
+		hear(files[i].text, 1 + i);
+		assert_int_equal(paper.reason_count, files[i].reasons);
+		if (strncmp(paper.reasons[0], files[i].first, strlen(files[i].first)) != 0)
+			fail_msg("'%s' is not '%s'", paper.reasons[0], files[i].first);
+		for (size_t row = 0; row < paper.scan_count; row++) {
+			strcat(numbers, paper.scans[row].facts.no);
+			strcat(numbers, " ");
+		}
+		assert_string_equal(numbers, files[i].numbers);
+		assert_true(paper.rejected >= paper.reason_count);
+	}
+}
+
 static void an_identity_number_is_masked_and_its_row_kept(void **state)
 {
 	(void)state;
@@ -173,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(each_row_is_a_registration_however_the_file_is_written, end),
 		cmocka_unit_test_teardown(each_fault_is_told_with_its_line_and_costs_its_row_only, end),
+		cmocka_unit_test_teardown(a_quote_that_will_not_do_costs_its_row_up_to_where_it_closes, end),
 		cmocka_unit_test_teardown(an_identity_number_is_masked_and_its_row_kept, end),
 		cmocka_unit_test_teardown(a_first_line_that_will_not_do_is_told_once, end),
 	};
