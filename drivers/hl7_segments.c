@@ -181,29 +181,70 @@ bool hl7_starts(struct field field, const char *text)
 
 /* ---- opening ---- */
 
-static bool contains(struct field field, const char *word)
+/* Names of HL7 table 0211 and what instruments write for them. "ASCII" says nothing: Hanzi come under that name too. */
+static const struct {
+	const char *name;
+	enum hl7_charset charset;
+} charsets[] = {
+	{ "GB18030", HL7_IS_GB18030 },
+	{ "GB 18030", HL7_IS_GB18030 },
+	{ "GB18030-2000", HL7_IS_GB18030 },
+	{ "GB 18030-2000", HL7_IS_GB18030 },
+	{ "GB18030-2005", HL7_IS_GB18030 },
+	{ "GB 18030-2005", HL7_IS_GB18030 },
+	{ "GBK", HL7_IS_GB18030 },
+	{ "GB2312", HL7_IS_GB18030 },
+	{ "GB 2312", HL7_IS_GB18030 },
+	{ "GB2312-80", HL7_IS_GB18030 },
+	{ "GB 2312-80", HL7_IS_GB18030 },
+	{ "8859/1", HL7_IS_LATIN1 },
+	{ "8859-1", HL7_IS_LATIN1 },
+	{ "ISO 8859-1", HL7_IS_LATIN1 },
+	{ "ISO-8859-1", HL7_IS_LATIN1 },
+	{ "ISO8859-1", HL7_IS_LATIN1 },
+	{ "LATIN-1", HL7_IS_LATIN1 },
+	{ "LATIN1", HL7_IS_LATIN1 },
+	{ "UNICODE UTF-8", HL7_IS_UTF8 },
+	{ "UNICODE", HL7_IS_UTF8 },
+	{ "UTF-8", HL7_IS_UTF8 },
+	{ "UTF8", HL7_IS_UTF8 },
+};
+
+/* The same word, in whatever case. */
+static bool same_word(struct field field, const char *word)
 {
 	size_t length = strlen(word);
-	for (size_t i = 0; i + length <= field.length; i++)
-		if (memcmp(field.at + i, word, length) == 0)
-			return true;
-	return false;
+	if (field.length != length)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		uint8_t byte = field.at[i] >= 'a' && field.at[i] <= 'z' ? field.at[i] - 32 : field.at[i];
+		if (byte != (uint8_t)word[i])
+			return false;
+	}
+	return true;
 }
 
-/* MSH-18; one maker's messages have it two fields earlier. "ASCII" says nothing: Hanzi come under that name too. What
- * the bytes refute is not believed. */
+static struct field trimmed(struct field field)
+{
+	while (field.length > 0 && field.at[0] == ' ')
+		field = (struct field){ field.at + 1, field.length - 1 };
+	while (field.length > 0 && field.at[field.length - 1] == ' ')
+		field.length--;
+	return field;
+}
+
+/* MSH-18, its first word that is an encoding; not MSH-17, where GBR is a country. What the bytes refute is not
+ * believed. */
 static enum hl7_charset find_charset(struct hl7_message *message, enum hl7_encoding encoding)
 {
 	struct hl7_segment header = hl7_segment_at(message, 0);
-	for (unsigned number = 18; number >= 16; number--) {
-		struct field field = hl7_field(&header, number);
-		if (contains(field, "GB"))
-			return HL7_IS_GB18030;
-		if (contains(field, "8859"))
-			return HL7_IS_LATIN1;
-		bool utf8 = contains(field, "UTF") || contains(field, "UNICODE");
-		if (utf8 && !message->not_utf8)
-			return HL7_IS_UTF8;
+	struct field named = hl7_field(&header, 18);
+	for (unsigned number = 1; number <= 4; number++) {
+		struct field word = trimmed(delimited_part(TEXT_UTF8, named, message->delimiters.repeat, number));
+		for (size_t i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
+			if (same_word(word, charsets[i].name) &&
+				!(charsets[i].charset == HL7_IS_UTF8 && message->not_utf8))
+				return charsets[i].charset;
 	}
 	if (encoding != HL7_AUTO)
 		return encoding == HL7_UTF8 ? HL7_IS_UTF8 : HL7_IS_GB18030;

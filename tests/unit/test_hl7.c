@@ -901,6 +901,11 @@ static void encodings_come_from_msh_18_the_setting_or_the_bytes(void **state)
 	assert_string_equal(decode_one(paper, NAMED("", "豆"), false).sample_no, "豆");
 	assert_string_equal(decode_one(paper, NAMED("GB 18030-2000", "\xc2\xb5"), false).sample_no, "碌");
 	assert_string_equal(decode_one(paper, NAMED("8859/1", "\xb5 \xe9"), false).sample_no, "µ é");
+	assert_string_equal(decode_one(paper, NAMED("gbk", "\xc2\xb5"), false).sample_no, "碌");
+	assert_string_equal(decode_one(paper, NAMED("ASCII~ gb2312 ", "\xc2\xb5"), false).sample_no, "碌");
+	assert_string_equal(decode_one(paper, NAMED("GBX", "\xc2\xb5"), false).sample_no, "µ");
+	static const char country[] = "MSH|^~\\&|||||||ORU|1|P|2.3.1|||||GBR\rOBR|1|\xc2\xb5\rOBX|1|NM|A||1\r";
+	assert_string_equal(decode_one(paper, country, false).sample_no, "µ");
 	set(paper, "encoding", "gb18030");
 	assert_string_equal(decode_one(paper, NAMED("", "\xc2\xb5"), false).sample_no, "碌");
 	set(paper, "encoding", "utf-8");
