@@ -40,7 +40,9 @@
  * `flags`. O-12 Q, and H-12 Q, T or D, are of kind `qc`.
  *     In GB 18030 the second byte of a character may equal any delimiter but CR and LF: fields are cut at whole
  * characters, the encoding is found for each record. A character cut in half swallows the delimiter behind it where
- * the two make a character.
+ * the two make a character. What is Latin-1 cannot be told from GB 18030: µm is a character there, too. `auto` takes it
+ * for GB 18030, but where a unit holds ° ² ³ or µ of Latin-1 before ASCII it is marked `text_bad`, and R-6 is not
+ * swallowed; everywhere else only `encoding = latin-1` helps.
  *
  * Safety. A result is stored when the record that holds it is complete; the frame that completed it is acknowledged
  * only by the ask() after that. When the acknowledgement is lost with us, the instrument sends the message again from
@@ -91,9 +93,10 @@ static const struct setting options_table[] = {
 		.name = "encoding",
 		.type = SETTING_CHOICE,
 		.offset = offsetof(struct astm_options, encoding),
-		.choices = "auto|gb18030|utf-8",
+		.choices = DELIMITED_ENCODINGS,
 		.standard = "auto",
-		.help = N_("How texts are written; auto: a record that is no UTF-8 is GB 18030"),
+		.help = N_(
+			"How texts are written; auto: a record that is no UTF-8 is GB 18030; Latin-1 (µ, °, ² in one byte) must be set"),
 	},
 	{
 		.name = "sample",

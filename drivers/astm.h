@@ -19,7 +19,6 @@ enum astm_control {
 /* In the order of the settings' choices. */
 enum astm_framing { ASTM_FRAMING_AUTO, ASTM_FRAMED, ASTM_BARE };
 enum astm_checksum { ASTM_CHECKSUM_AUTO, ASTM_CHECKSUM_STRICT, ASTM_CHECKSUM_NONE };
-enum astm_encoding { ASTM_AUTO, ASTM_GB18030, ASTM_UTF8 };
 enum astm_sample { ASTM_SAMPLE_AUTO, ASTM_SAMPLE_SPECIMEN, ASTM_SAMPLE_INSTRUMENT }; /* O-3, O-4 */
 
 #define ASTM_FLAGS_MAX 128 /* of the setting `flags` */
@@ -126,6 +125,7 @@ uint64_t astm_hash(uint64_t start, const uint8_t *data, size_t length);
 struct astm_record {
 	const struct astm_delimiters *delimiters;
 	enum text_encoding encoding;
+	unsigned unit; /* the field of a unit that may be Latin-1, where GB 18030 is a guess; 0: none */
 	struct field whole;
 	unsigned marks; /* enum reading_mark, of the texts taken from it */
 };

@@ -8,15 +8,20 @@
 struct astm_record astm_record_of(
 	const struct astm_delimiters *delimiters, int encoding, const uint8_t *data, size_t length)
 {
-	struct astm_record record = { .delimiters = delimiters, .whole = { data, length }, .encoding = TEXT_UTF8 };
-	if (encoding == ASTM_GB18030 || (encoding == ASTM_AUTO && !text_is_utf8(data, length)))
-		record.encoding = TEXT_GB18030;
+	bool utf8 = text_is_utf8(data, length);
+	struct astm_record record = { .delimiters = delimiters, .whole = { data, length } };
+	record.encoding = delimited_encoding_of((enum delimited_encoding)encoding, utf8);
+	if (encoding == DELIMITED_AUTO && !utf8 && length > 0 && (data[0] == 'R' || data[0] == 'r')) {
+		record.unit = 5;
+		if (delimited_unit_doubtful(astm_field(&record, 5)))
+			record.marks |= READING_TEXT_BAD;
+	}
 	return record;
 }
 
 struct field astm_field(const struct astm_record *record, unsigned number)
 {
-	return delimited_part(record->encoding, record->whole, record->delimiters->field, number);
+	return delimited_part_of(record->encoding, record->whole, record->delimiters->field, number, record->unit);
 }
 
 struct field astm_first_repeat(const struct astm_record *record, struct field field)

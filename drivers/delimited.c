@@ -22,24 +22,66 @@ size_t delimited_character(enum text_encoding encoding, const uint8_t *at, size_
 	return four ? 4 : 1;
 }
 
+/* ° ² ³ µ: as good as all that units have beyond ASCII. */
+static bool is_latin_sign(uint8_t byte)
+{
+	return byte == 0xB0 || byte == 0xB2 || byte == 0xB3 || byte == 0xB5;
+}
+
 /* Part `number`, from 1, of a field that `delimiter` divides; empty behind the last. */
-struct field delimited_part(enum text_encoding encoding, struct field whole, uint8_t delimiter, unsigned number)
+struct field delimited_part_of(
+	enum text_encoding encoding, struct field whole, uint8_t delimiter, unsigned number, unsigned unit)
 {
 	struct field found = { whole.at, 0 };
+	unsigned part = 1;
 	size_t i = 0;
 	while (i < whole.length) {
 		if (delimiter && whole.at[i] == delimiter) {
-			if (--number == 0)
+			if (part == number)
 				return found;
+			part++;
 			i++;
 			found = (struct field){ whole.at + i, 0 };
 			continue;
 		}
 		size_t step = delimited_character(encoding, whole.at + i, whole.length - i);
+		if (part == unit && step == 2 && whole.at[i + 1] == delimiter && is_latin_sign(whole.at[i]))
+			step = 1;
 		i += step;
 		found.length += step;
 	}
-	return number == 1 ? found : (struct field){ NULL, 0 };
+	return part == number ? found : (struct field){ NULL, 0 };
+}
+
+struct field delimited_part(enum text_encoding encoding, struct field whole, uint8_t delimiter, unsigned number)
+{
+	return delimited_part_of(encoding, whole, delimiter, number, 0);
+}
+
+bool delimited_unit_doubtful(struct field unit)
+{
+	for (size_t i = 0; i < unit.length; i++) {
+		bool alone = i + 1 == unit.length || unit.at[i + 1] < 0x80;
+		if (is_latin_sign(unit.at[i]) && alone)
+			return true;
+		i += delimited_character(TEXT_GB18030, unit.at + i, unit.length - i) - 1;
+	}
+	return false;
+}
+
+enum text_encoding delimited_encoding_of(enum delimited_encoding choice, bool utf8)
+{
+	switch (choice) {
+	case DELIMITED_GB18030:
+		return TEXT_GB18030;
+	case DELIMITED_UTF8:
+		return TEXT_UTF8;
+	case DELIMITED_LATIN1:
+		return TEXT_LATIN1;
+	case DELIMITED_AUTO:
+		break;
+	}
+	return utf8 ? TEXT_UTF8 : TEXT_GB18030;
 }
 
 bool delimited_blank(struct field field)

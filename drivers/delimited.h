@@ -11,10 +11,21 @@ struct field { /* a part of a message; empty with `at` NULL where there is none 
 	size_t length;
 };
 
+/* The setting `encoding`: its choices, in their order, and what each means for a text that is UTF-8 or is not. */
+#define DELIMITED_ENCODINGS "auto|gb18030|utf-8|latin-1"
+enum delimited_encoding { DELIMITED_AUTO, DELIMITED_GB18030, DELIMITED_UTF8, DELIMITED_LATIN1 };
+enum text_encoding delimited_encoding_of(enum delimited_encoding choice, bool utf8);
+
 /* Bytes of the character at `at`, of which `left` are there, at least 1. */
 size_t delimited_character(enum text_encoding encoding, const uint8_t *at, size_t left);
 /* Part `number`, from 1, of what `delimiter` divides; the whole where the delimiter is 0. */
 struct field delimited_part(enum text_encoding encoding, struct field whole, uint8_t delimiter, unsigned number);
+/* The same where GB 18030 is a guess: in part `unit`, where a unit stands, a byte that is ° ² ³ or µ in Latin-1 makes
+ * no character with the delimiter behind it. */
+struct field delimited_part_of(
+	enum text_encoding encoding, struct field whole, uint8_t delimiter, unsigned number, unsigned unit);
+/* ... and whether the unit may be one in Latin-1: such a byte has no byte of GB 2312 behind it. */
+bool delimited_unit_doubtful(struct field unit);
 bool delimited_blank(struct field field);
 
 /* As text_decode(), for a text that a delimiter ends: NULs at its end are padding, but one within ends nothing. It

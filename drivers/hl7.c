@@ -23,12 +23,14 @@
  *     NTE  3 comment on what stands before it      TCD  8 of the OBX before it: R, D tested again (table 0389)
  * Delimiters come from MSH. In GB 18030 the second byte of a character may equal any of them: fields are cut at whole
  * characters. The encoding is MSH-18's; else the setting's; else UTF-8 where the whole message is, else GB 18030.
- *     Every OBX is a result but these: pictures (ED, RP); what says how the run was made (hl7_about.c, `about-run`);
- * status W and D, withdrawn; N, O, I without a value, not done or not yet; a code (CE, CWE, IS) for nothing; and the
- * codes of the setting `skip`, for what else comes as OBX and is none. Status X is a result without value, `invalid`. A
- * value keeps its form, "<" and ">" are its qualifier (SN: <^10); of a code (CE, CWE) the text is the value. The sample
- * is SPM-2, SAC-3, OBR-2 or OBR-3, the first that is there (`sample` chooses); the item OBX-3's code, its first
- * component that says something (`item = name`: its text).
+ * Latin-1 cannot be told from that, µm is a character there, too: where a unit holds ° ² ³ or µ of Latin-1 before ASCII
+ * it is marked `text_bad`, and OBX-7 is not swallowed; everywhere else only `encoding = latin-1` helps. Every OBX is a
+ * result but these: pictures (ED, RP); what says how the run was made (hl7_about.c, `about-run`); status W and D,
+ * withdrawn; N, O, I without a value, not done or not yet; a code (CE, CWE, IS) for nothing; and the codes of the
+ * setting `skip`, for what else comes as OBX and is none. Status X is a result without value, `invalid`. A value keeps
+ * its form, "<" and ">" are its qualifier (SN: <^10); of a code (CE, CWE) the text is the value. The sample is SPM-2,
+ * SAC-3, OBR-2 or OBR-3, the first that is there (`sample` chooses); the item OBX-3's code, its first component that
+ * says something (`item = name`: its text).
  *
  * Safety. Results are given out when their message is whole; it is acknowledged only by the ask() after they are
  * stored. A message that comes again because the answer was lost is known by its bytes: the identity of a result is its
@@ -59,9 +61,10 @@ static const struct setting options_table[] = {
 		.name = "encoding",
 		.type = SETTING_CHOICE,
 		.offset = offsetof(struct hl7_options, encoding),
-		.choices = "auto|gb18030|utf-8",
+		.choices = DELIMITED_ENCODINGS,
 		.standard = "auto",
-		.help = N_("How texts are written where the message does not say; auto: what is no UTF-8 is GB 18030"),
+		.help = N_(
+			"How texts are written where the message does not say; auto: what is no UTF-8 is GB 18030; Latin-1 (µ, °, ² in one byte) must be set"),
 	},
 	{
 		.name = "sample",
@@ -151,7 +154,7 @@ static enum next take_message(struct instrument *instrument, struct readings *re
 	if (!state->finishing) {
 		if (state->message.overflow)
 			return undecodable(state, readings, _("the message is longer than any known"), TEXT_LONG);
-		if (!hl7_open(&state->message, (enum hl7_encoding)options->encoding))
+		if (!hl7_open(&state->message, (enum delimited_encoding)options->encoding))
 			return undecodable(state, readings, _("the message does not begin with MSH"), TEXT_NO_MSH);
 		enum message_type type = message_type(&state->message);
 		if (type == TYPE_OTHER)
@@ -169,7 +172,7 @@ static enum next take_broken(struct instrument *instrument, struct readings *rea
 {
 	struct hl7_state *state = instrument->state;
 	const struct hl7_options *options = instrument->options;
-	hl7_open(&state->message, (enum hl7_encoding)options->encoding);
+	hl7_open(&state->message, (enum delimited_encoding)options->encoding);
 	return undecodable(state, readings, _("the message was broken off"), TEXT_BROKEN);
 }
 

@@ -9,7 +9,6 @@
 enum hl7_control { HL7_START = 0x0B, HL7_END = 0x1C };
 
 /* In the order of the settings' choices. */
-enum hl7_encoding { HL7_AUTO, HL7_GB18030, HL7_UTF8 };
 enum hl7_sample { HL7_SAMPLE_AUTO, HL7_SAMPLE_PLACER, HL7_SAMPLE_FILLER, HL7_SAMPLE_SPECIMEN, HL7_SAMPLE_CONTAINER };
 enum hl7_item { HL7_ITEM_CODE, HL7_ITEM_NAME };
 
@@ -39,8 +38,6 @@ struct hl7_options {
 #define HL7_SEGMENT_MAX 4096
 #define HL7_PICTURE_MAX 256
 
-enum hl7_charset { HL7_IS_UTF8, HL7_IS_GB18030, HL7_IS_LATIN1 };
-
 struct hl7_delimiters {
 	uint8_t field, component, repeat, escape, sub; /* 0: MSH names none */
 };
@@ -57,8 +54,9 @@ struct hl7_message {
 	bool specimens; /* SPM or SAC came before the first OBR: each belongs to the OBR behind it */
 
 	struct hl7_delimiters delimiters;
-	enum hl7_charset charset;
-	bool timed; /* MSH says when it was made, or which it is */
+	enum text_encoding charset;
+	bool guessed; /* it is GB 18030 because it is no UTF-8, and nothing says what it is */
+	bool timed;   /* MSH says when it was made, or which it is */
 	enum kind kind;
 };
 
@@ -103,7 +101,7 @@ void hl7_message_reset(struct hl7_message *message);
 /* Adds bytes of a message, cut anywhere; without start and end block. */
 void hl7_gather(struct hl7_message *message, const uint8_t *data, size_t length);
 /* The message is whole: finds its delimiters and its encoding. False when it does not begin with MSH. */
-bool hl7_open(struct hl7_message *message, enum hl7_encoding encoding);
+bool hl7_open(struct hl7_message *message, enum delimited_encoding encoding);
 
 /* The segment at `at` of what was kept; `at` goes to the next. False at the end. */
 bool hl7_next(const struct hl7_message *message, size_t *at, struct hl7_segment *ret);
@@ -117,6 +115,8 @@ struct field hl7_component(const struct hl7_segment *segment, struct field field
 struct field hl7_first(const struct hl7_segment *segment, struct field field);
 /* Decoded, unescaped, trimmed, cut at a whole character; "" for the null value `""`. */
 void hl7_text(struct hl7_segment *segment, struct field field, char *out, size_t size);
+/* The unit in this field: it is marked where it may be Latin-1. */
+struct field hl7_unit(struct hl7_segment *segment, unsigned number);
 bool hl7_says(struct field field, const char *word); /* is exactly this */
 bool hl7_starts(struct field field, const char *text);
 

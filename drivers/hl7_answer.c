@@ -177,7 +177,7 @@ void hl7_answer(struct instrument *instrument, struct request *request)
 		hl7_gather(message, answer->header, answer->header_length);
 	else
 		hl7_gather(message, (const uint8_t *)plain, sizeof(plain) - 1);
-	hl7_open(message, HL7_AUTO);
+	hl7_open(message, DELIMITED_AUTO);
 	struct hl7_segment header = hl7_segment_at(message, 0);
 	char mode = answer_mode(&header, answer->code == 'A');
 	if (!mode)

@@ -351,7 +351,7 @@ static void decode(const struct hl7_message *message, struct hl7_parts *of, cons
 	hl7_text(result, hl7_field(result, 1), reading->instrument_seq, sizeof(reading->instrument_seq));
 	take_item(of, options, reading);
 	take_value(result, reading);
-	take_component(result, hl7_field(result, 6), units, reading->unit, sizeof(reading->unit));
+	take_component(result, hl7_unit(result, 6), units, reading->unit, sizeof(reading->unit));
 	take_limit(result, reading);
 	take_verdict(result, reading, options->flags);
 	take_time(of, reading);
@@ -377,7 +377,7 @@ static void decode_control(struct hl7_parts *of, struct reading *reading)
 	hl7_text(order, hl7_field(order, 13), reading->sample_no, sizeof(reading->sample_no));
 	hl7_text(order, hl7_field(order, 20), value, sizeof(value));
 	delimited_value(reading, value);
-	hl7_text(order, hl7_field(order, 21), reading->unit, sizeof(reading->unit));
+	hl7_text(order, hl7_unit(order, 21), reading->unit, sizeof(reading->unit));
 	take_time(of, reading);
 	say_field(reading, "lot", order, hl7_field(order, 14), "");
 	say_field(reading, "expires", order, hl7_field(order, 15), "");

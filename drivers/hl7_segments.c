@@ -10,7 +10,8 @@ void hl7_message_reset(struct hl7_message *message)
 	message->length = message->start = message->dropped = 0;
 	message->person = message->overflow = message->not_utf8 = message->orders = message->specimens = false;
 	message->delimiters = (struct hl7_delimiters){ '|', '^', '~', '\\', '&' };
-	message->charset = HL7_IS_UTF8;
+	message->charset = TEXT_UTF8;
+	message->guessed = false;
 	message->timed = false;
 	message->kind = KIND_SAMPLE;
 }
@@ -135,14 +136,29 @@ bool hl7_is(const struct hl7_segment *segment, const char *name)
 
 static enum text_encoding cutting(const struct hl7_segment *segment)
 {
-	return segment->message->charset == HL7_IS_GB18030 ? TEXT_GB18030 : TEXT_UTF8;
+	return segment->message->charset;
+}
+
+/* Where a unit stands, the name counted: OBX-6; OBR-21 of a control. */
+static unsigned unit_part(const struct hl7_segment *segment)
+{
+	return hl7_is(segment, "OBX") ? 7 : hl7_is(segment, "OBR") ? 22 : 0;
 }
 
 /* MSH-1 is the delimiter itself. */
 struct field hl7_field(const struct hl7_segment *segment, unsigned number)
 {
 	unsigned part = hl7_is(segment, "MSH") ? number : number + 1;
-	return delimited_part(cutting(segment), segment->whole, segment->message->delimiters.field, part);
+	unsigned unit = segment->message->guessed ? unit_part(segment) : 0;
+	return delimited_part_of(cutting(segment), segment->whole, segment->message->delimiters.field, part, unit);
+}
+
+struct field hl7_unit(struct hl7_segment *segment, unsigned number)
+{
+	struct field unit = hl7_field(segment, number);
+	if (segment->message->guessed && delimited_unit_doubtful(unit))
+		segment->marks |= READING_TEXT_BAD;
+	return unit;
 }
 
 static struct field first_repeat(const struct hl7_segment *segment, struct field field)
@@ -184,30 +200,30 @@ bool hl7_starts(struct field field, const char *text)
 /* Names of HL7 table 0211 and what instruments write for them. "ASCII" says nothing: Hanzi come under that name too. */
 static const struct {
 	const char *name;
-	enum hl7_charset charset;
+	enum text_encoding charset;
 } charsets[] = {
-	{ "GB18030", HL7_IS_GB18030 },
-	{ "GB 18030", HL7_IS_GB18030 },
-	{ "GB18030-2000", HL7_IS_GB18030 },
-	{ "GB 18030-2000", HL7_IS_GB18030 },
-	{ "GB18030-2005", HL7_IS_GB18030 },
-	{ "GB 18030-2005", HL7_IS_GB18030 },
-	{ "GBK", HL7_IS_GB18030 },
-	{ "GB2312", HL7_IS_GB18030 },
-	{ "GB 2312", HL7_IS_GB18030 },
-	{ "GB2312-80", HL7_IS_GB18030 },
-	{ "GB 2312-80", HL7_IS_GB18030 },
-	{ "8859/1", HL7_IS_LATIN1 },
-	{ "8859-1", HL7_IS_LATIN1 },
-	{ "ISO 8859-1", HL7_IS_LATIN1 },
-	{ "ISO-8859-1", HL7_IS_LATIN1 },
-	{ "ISO8859-1", HL7_IS_LATIN1 },
-	{ "LATIN-1", HL7_IS_LATIN1 },
-	{ "LATIN1", HL7_IS_LATIN1 },
-	{ "UNICODE UTF-8", HL7_IS_UTF8 },
-	{ "UNICODE", HL7_IS_UTF8 },
-	{ "UTF-8", HL7_IS_UTF8 },
-	{ "UTF8", HL7_IS_UTF8 },
+	{ "GB18030", TEXT_GB18030 },
+	{ "GB 18030", TEXT_GB18030 },
+	{ "GB18030-2000", TEXT_GB18030 },
+	{ "GB 18030-2000", TEXT_GB18030 },
+	{ "GB18030-2005", TEXT_GB18030 },
+	{ "GB 18030-2005", TEXT_GB18030 },
+	{ "GBK", TEXT_GB18030 },
+	{ "GB2312", TEXT_GB18030 },
+	{ "GB 2312", TEXT_GB18030 },
+	{ "GB2312-80", TEXT_GB18030 },
+	{ "GB 2312-80", TEXT_GB18030 },
+	{ "8859/1", TEXT_LATIN1 },
+	{ "8859-1", TEXT_LATIN1 },
+	{ "ISO 8859-1", TEXT_LATIN1 },
+	{ "ISO-8859-1", TEXT_LATIN1 },
+	{ "ISO8859-1", TEXT_LATIN1 },
+	{ "LATIN-1", TEXT_LATIN1 },
+	{ "LATIN1", TEXT_LATIN1 },
+	{ "UNICODE UTF-8", TEXT_UTF8 },
+	{ "UNICODE", TEXT_UTF8 },
+	{ "UTF-8", TEXT_UTF8 },
+	{ "UTF8", TEXT_UTF8 },
 };
 
 /* The same word, in whatever case. */
@@ -235,7 +251,7 @@ static struct field trimmed(struct field field)
 
 /* MSH-18, its first word that is an encoding; not MSH-17, where GBR is a country. What the bytes refute is not
  * believed. */
-static enum hl7_charset find_charset(struct hl7_message *message, enum hl7_encoding encoding)
+static enum text_encoding find_charset(struct hl7_message *message, enum delimited_encoding encoding)
 {
 	struct hl7_segment header = hl7_segment_at(message, 0);
 	struct field named = hl7_field(&header, 18);
@@ -243,12 +259,11 @@ static enum hl7_charset find_charset(struct hl7_message *message, enum hl7_encod
 		struct field word = trimmed(delimited_part(TEXT_UTF8, named, message->delimiters.repeat, number));
 		for (size_t i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
 			if (same_word(word, charsets[i].name) &&
-				!(charsets[i].charset == HL7_IS_UTF8 && message->not_utf8))
+				!(charsets[i].charset == TEXT_UTF8 && message->not_utf8))
 				return charsets[i].charset;
 	}
-	if (encoding != HL7_AUTO)
-		return encoding == HL7_UTF8 ? HL7_IS_UTF8 : HL7_IS_GB18030;
-	return message->not_utf8 ? HL7_IS_GB18030 : HL7_IS_UTF8;
+	message->guessed = encoding == DELIMITED_AUTO && message->not_utf8;
+	return delimited_encoding_of(encoding, !message->not_utf8);
 }
 
 /* MSH-2 names them in this order, and may name fewer. A segment ends with CR. */
@@ -277,11 +292,11 @@ static void drop_front(struct hl7_message *message)
 	message->length -= start;
 }
 
-bool hl7_open(struct hl7_message *message, enum hl7_encoding encoding)
+bool hl7_open(struct hl7_message *message, enum delimited_encoding encoding)
 {
 	if (message->length > message->start)
 		end_segment(message);
-	message->charset = message->not_utf8 ? HL7_IS_GB18030 : HL7_IS_UTF8;
+	message->charset = message->not_utf8 ? TEXT_GB18030 : TEXT_UTF8;
 	drop_front(message);
 	if (!named(message->kept, message->length, "MSH") || message->length < 8)
 		return false;
@@ -292,7 +307,7 @@ bool hl7_open(struct hl7_message *message, enum hl7_encoding encoding)
 
 /* ---- texts ---- */
 
-struct plain { /* a text under construction, in the message's encoding; Latin-1 becomes UTF-8 */
+struct plain { /* a text under construction, in the message's encoding */
 	uint8_t bytes[512];
 	size_t length;
 	bool full;
@@ -308,17 +323,10 @@ static void put(struct plain *plain, const uint8_t *bytes, size_t length)
 	plain->length += length;
 }
 
-static void put_character(struct plain *plain, enum hl7_charset charset, const uint8_t *bytes, size_t length)
+static void put_character(struct plain *plain, const uint8_t *bytes, size_t length)
 {
-	uint8_t byte = bytes[0];
-	if (charset == HL7_IS_LATIN1 && byte >= 0x80) {
-		const uint8_t pair[] = { (uint8_t)(0xC0 | byte >> 6), (uint8_t)(0x80 | (byte & 0x3F)) };
-		put(plain, pair, 2);
-	} else if (byte == '\r' || byte == '\n' || byte == '\t') {
-		put(plain, (const uint8_t *)" ", 1);
-	} else {
-		put(plain, bytes, length);
-	}
+	bool blank = bytes[0] == '\r' || bytes[0] == '\n' || bytes[0] == '\t';
+	put(plain, blank ? (const uint8_t *)" " : bytes, length);
 }
 
 static int hex_digit(uint8_t byte)
@@ -329,7 +337,7 @@ static int hex_digit(uint8_t byte)
 	return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
 }
 
-static bool put_hex(struct plain *plain, enum hl7_charset charset, const uint8_t *digits, size_t length)
+static bool put_hex(struct plain *plain, const uint8_t *digits, size_t length)
 {
 	if (length == 0 || length % 2 != 0)
 		return false;
@@ -338,7 +346,7 @@ static bool put_hex(struct plain *plain, enum hl7_charset charset, const uint8_t
 			return false;
 	for (size_t i = 0; i < length; i += 2) {
 		uint8_t byte = (uint8_t)(hex_digit(digits[i]) * 16 + hex_digit(digits[i + 1]));
-		put_character(plain, charset, &byte, 1);
+		put_character(plain, &byte, 1);
 	}
 	return true;
 }
@@ -354,7 +362,7 @@ static bool put_escape(struct plain *plain, const struct hl7_message *message, c
 	if (length == 0)
 		return false;
 	if (body[0] == 'X')
-		return put_hex(plain, message->charset, body + 1, length - 1);
+		return put_hex(plain, body + 1, length - 1);
 	if (body[0] == '.') { /* a line break, an indent: white space between words */
 		put(plain, (const uint8_t *)" ", 1);
 		return true;
@@ -397,7 +405,7 @@ void hl7_text(struct hl7_segment *segment, struct field field, char *out, size_t
 			continue;
 		}
 		step = delimited_character(encoding, field.at + i, field.length - i);
-		put_character(&plain, message->charset, field.at + i, step);
+		put_character(&plain, field.at + i, step);
 		i += step;
 	}
 	unsigned marks = delimited_text(encoding, plain.bytes, plain.length, out, size);

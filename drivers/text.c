@@ -142,6 +142,12 @@ static void decode(struct writer *writer, enum text_encoding encoding, const uin
 		const uint8_t *at = data + i;
 		size_t left = length - i;
 		int width = converting ? gb18030_length(at, left) : utf8_length(at, left);
+		uint8_t pair[] = { (uint8_t)(0xC0 | *at >> 6), (uint8_t)(0x80 | (*at & 0x3F)) };
+		if (encoding == TEXT_LATIN1 && *at > 0x7F) {
+			put_character(writer, NULL, pair, 2);
+			i++;
+			continue;
+		}
 		if (encoding == TEXT_ASCII && *at > 0x7F)
 			width = 0;
 		if (width < 0) {

@@ -14,8 +14,9 @@
 enum text_encoding {
 	TEXT_GB18030, /* a superset of ASCII, GB 2312 and GBK */
 	TEXT_UTF8,
-	TEXT_ASCII, /* a byte over 0x7F is a fault */
-	TEXT_AUTO,  /* UTF-8 when the bytes are valid UTF-8, else GB 18030; for people's files, not for instruments */
+	TEXT_LATIN1, /* ISO 8859-1; what Windows has in the place of its control characters is a fault */
+	TEXT_ASCII,  /* a byte over 0x7F is a fault */
+	TEXT_AUTO,   /* UTF-8 when the bytes are valid UTF-8, else GB 18030; for people's files, not for instruments */
 };
 
 enum text_mark {

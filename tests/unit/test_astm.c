@@ -1170,6 +1170,29 @@ static void gb18030_is_cut_at_whole_characters(void **state)
 	paper_free(paper);
 }
 
+/* \xb2 makes a character of GB 18030 with the delimiter behind it, \xb5 with a letter. */
+static void a_unit_that_may_be_latin_1_is_marked_and_swallows_nothing(void **state)
+{
+	(void)state;
+	static const char egfr[] = "R|1|^^^EGFR|90|mL/min/1.73m\xb2|<=60|H||F||op1||20240101101010";
+	struct paper *paper = paper_new();
+	const struct reading *reading = read_result(paper, egfr);
+	assert_true(reading->marks & READING_TEXT_BAD);
+	assert_string_equal(reading->limit_value, "60");
+	assert_string_equal(reading->verdict_as_sent, "H");
+	assert_string_equal(reading->tested_at, "2024-01-01T10:10:10");
+	assert_true(read_result(paper, "R|1|^^^A|90|\xb5mol/L|<=60")->marks & READING_TEXT_BAD);
+	assert_int_equal(read_result(paper, "R|1|^^^\xb2|2|90|\xb8\xf6/g|<=60")->marks, 0);
+	assert_string_equal(paper->list[0].item, "瞸2");
+	set(paper, "encoding", "latin-1");
+	start(paper);
+	reading = read_result(paper, "R|2|^^^EGFR|90|mL/min/1.73m\xb2|<=60|H||F||op1||20240101101010");
+	assert_int_equal(reading->marks, 0);
+	assert_string_equal(reading->unit, "mL/min/1.73m²");
+	assert_string_equal(reading->operator_id, "op1");
+	paper_free(paper);
+}
+
 static void the_raw_bytes_decode_to_the_same_again(void **state)
 {
 	(void)state;
@@ -1289,6 +1312,7 @@ int main(void)
 		cmocka_unit_test(delimiters_come_from_the_header),
 		cmocka_unit_test(limits_flags_times_and_operators_are_said_not_guessed),
 		cmocka_unit_test(gb18030_is_cut_at_whole_characters),
+		cmocka_unit_test(a_unit_that_may_be_latin_1_is_marked_and_swallows_nothing),
 		cmocka_unit_test(the_raw_bytes_decode_to_the_same_again),
 		cmocka_unit_test(flags_that_are_none_are_refused),
 		cmocka_unit_test(the_checksums_of_published_frames_are_right),

@@ -926,6 +926,45 @@ static void encodings_come_from_msh_18_the_setting_or_the_bytes(void **state)
 	paper_free(paper);
 }
 
+/* ° ² ³ µ of Latin-1 make characters of GB 18030 with what stands behind them, a delimiter too. */
+static void a_unit_that_may_be_latin_1_is_marked_and_swallows_nothing(void **state)
+{
+	(void)state;
+	static const char *const units[][2] = { { "\xb5mol/L", "µmol/L" },
+		{ "\xb0"
+		  "C",
+			"°C" },
+		{ "mL/min/1.73m\xb2", "mL/min/1.73m²" }, { "10\xb3/\xb5L", "10³/µL" } };
+	struct paper *paper = paper_new();
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		char line[128];
+		snprintf(line, sizeof(line), "OBX|1|NM|A||5|%s|<60|H|||F|||20260305094001\r", units[i][0]);
+		struct reading reading = decode_one(paper, line, false);
+		assert_true(reading.marks & READING_TEXT_BAD);
+		assert_string_equal(reading.limit_value, "60");
+		assert_string_equal(reading.verdict_as_sent, "H");
+		assert_string_equal(reading.tested_at, "2026-03-05T09:40:01");
+		set(paper, "encoding", "latin-1");
+		reading = decode_one(paper, line, false);
+		assert_int_equal(reading.marks, 0);
+		assert_string_equal(reading.unit, units[i][1]);
+		assert_string_equal(reading.limit_value, "60");
+		set(paper, "encoding", "gb18030");
+		if (i == 0) /* a character, if a rare one */
+			assert_string_equal(decode_one(paper, line, false).unit, "祄ol/L");
+		set(paper, "encoding", "auto");
+	}
+	/* a unit of GB 2312, and a name with the same pair, are what they are */
+	struct reading reading = decode_one(paper,
+		"OBR|1|\xb2|\r"
+		"OBX|1|NM|A||5|\xb8\xf6/g\xb5\xb5|<60\r",
+		false);
+	assert_string_equal(reading.sample_no, "瞸");
+	assert_string_equal(reading.unit, "个/g档");
+	assert_int_equal(reading.marks, 0);
+	paper_free(paper);
+}
+
 static void the_raw_bytes_decode_to_the_same_again(void **state)
 {
 	(void)state;
@@ -1019,6 +1058,7 @@ int main(void)
 		cmocka_unit_test(comments_belong_to_what_stands_before_them),
 		cmocka_unit_test(what_a_result_repeats_is_said_behind_it),
 		cmocka_unit_test(encodings_come_from_msh_18_the_setting_or_the_bytes),
+		cmocka_unit_test(a_unit_that_may_be_latin_1_is_marked_and_swallows_nothing),
 		cmocka_unit_test(the_raw_bytes_decode_to_the_same_again),
 		cmocka_unit_test(registers_and_flags_that_are_none_are_refused),
 		cmocka_unit_test(an_answer_never_outgrows_its_request),

@@ -52,6 +52,17 @@ static const struct {
 };
 /* clang-format on */
 
+static void latin_1_is_one_byte_each_and_has_no_more_control_characters(void **state)
+{
+	(void)state;
+	assert_int_equal(decode(TEXT_LATIN1, "10\xB3/\xB5L \xB0"
+					     "C m\xB2 \xE9\xFF"),
+		0);
+	assert_string_equal(out, "10³/µL °C m² éÿ");
+	assert_int_equal(decode(TEXT_LATIN1, "\x80\x9F"), TEXT_BAD);
+	assert_string_equal(out, "\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
 static void the_vocabulary_of_the_field_is_read(void **state)
 {
 	(void)state;
@@ -228,6 +239,7 @@ static void wide_characters_take_two_columns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(latin_1_is_one_byte_each_and_has_no_more_control_characters),
 		cmocka_unit_test(the_vocabulary_of_the_field_is_read),
 		cmocka_unit_test(a_character_cut_in_half_is_kept_and_marked),
 		cmocka_unit_test(bytes_that_are_no_character_are_replaced_one_by_one),
