@@ -33,11 +33,12 @@
  * says something (`item = name`: its text).
  *
  * Safety. Results are given out when their message is whole; it is acknowledged only by the ask() after they are
- * stored. A message that comes again because the answer was lost is known by its bytes: the identity of a result is its
- * MSH, specimen, order and OBX, and the count of equal ones before it in the message. Equal results in different
- * messages differ in MSH and are two. Where neither MSH-7, MSH-10 nor the result tells one from the next, each is its
- * own: then, and only then, a repetition doubles. (?) A sender that writes MSH anew for the repetition comes to the
- * same.
+ * stored. A message that comes again because the answer was lost, or is sent again from memory, is known by its bytes:
+ * the identity of a result is its specimen, order and OBX, and the count of equal ones before it in the message. MSH
+ * belongs to it where no sample number is there or neither OBX-14 nor OBX-19 tells the second: then equal results in
+ * different messages are two, and a sender that writes MSH anew doubles them (?). Where neither MSH-7, MSH-10 nor the
+ * result tells one from the next, each is its own, and a repetition doubles as well. (?) That OBX-14 is when the sample
+ * was taken, and a test of it again came to the same in every byte, is not told from a repetition.
  *
  * The answer is AA; AE where the message cannot be read, with its bytes in an event; AR where it is no result message.
  * An acknowledgement is never acknowledged. MSH-15 and MSH-16 (NE AL ER SU) decide whether it is sent and whether as

@@ -39,20 +39,34 @@ static void put_comments(struct hl7_state *state, size_t at, size_t end)
 	state->raw_length += end - from;
 }
 
-/* The raw bytes are the segments the reading was made of, which decode to the same again; with their header they are
- * its identity: the same message again is the same results, another message others. */
+/* The result itself says which it is: what was tested, and the second in which. A message sent again from memory has
+ * another MSH. */
+static bool tells_itself(const struct hl7_parts *of, const struct reading *reading)
+{
+	struct date_time when;
+	bool second = delimited_time(hl7_field(&of->result, 14), 14, &when) ||
+	              delimited_time(hl7_field(&of->result, 19), 14, &when);
+	return second && *reading->sample_no;
+}
+
+/* The raw bytes are the segments the reading was made of, which decode to the same again. They are its identity; with
+ * their header, where the result does not tell itself: the same message again is the same results, another message
+ * others. */
 void hl7_identify(struct hl7_state *state, const struct hl7_parts *of, struct reading *reading)
 {
 	size_t start = state->raw_length;
 	put(state, &of->header);
+	size_t identity = tells_itself(of, reading) ? state->raw_length : start;
 	put(state, &of->specimen);
 	put(state, &of->container);
 	put(state, &of->order);
 	put_comments(state, state->order, of->order_end);
 	put(state, &of->result);
 	put_comments(state, of->result_at, of->result_end);
-	reading->raw = reading->identity = state->raw + start;
-	reading->raw_length = reading->identity_length = state->raw_length - start;
+	reading->raw = state->raw + start;
+	reading->raw_length = state->raw_length - start;
+	reading->identity = state->raw + identity;
+	reading->identity_length = state->raw_length - identity;
 	reading->repeatable = state->message.timed || *reading->tested_at;
 	reading->repeat = alike(state, hash(reading->identity, reading->identity_length));
 }
