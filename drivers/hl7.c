@@ -40,7 +40,8 @@
  * result tells one from the next, each is its own, and a repetition doubles as well. (?) That OBX-14 is when the sample
  * was taken, and a test of it again came to the same in every byte, is not told from a repetition.
  *
- * The answer is AA; AE where the message cannot be read, with its bytes in an event; AR where it is no result message.
+ * The answer is AA; AE where the message cannot be read, with its bytes in an event; AR where it is no result message,
+ * with an event where OBX stands in it all the same.
  * An acknowledgement is never acknowledged. MSH-15 and MSH-16 (NE AL ER SU) decide whether it is sent and whether as
  * AA or CA; where both are wished, AA only, for received means stored here. (?) With `acknowledge = no` nothing is ever
  * sent: a tap on the line between an instrument and its computer.
@@ -121,7 +122,7 @@ static const struct setting options_table[] = {
 #define TEXT_SUCCESS "message accepted"
 
 /* The bytes that could be kept, without persons. */
-static enum next undecodable(struct hl7_state *state, struct readings *readings, const char *reason, const char *answer)
+static void tell_undecodable(const struct hl7_state *state, struct readings *readings, const char *reason)
 {
 	struct notice *notice = readings_notice(readings, NOTICE_UNDECODABLE);
 	readings->rejected++;
@@ -130,7 +131,31 @@ static enum next undecodable(struct hl7_state *state, struct readings *readings,
 		notice->raw = state->message.kept;
 		notice->raw_length = state->message.length;
 	}
+}
+
+static enum next undecodable(struct hl7_state *state, struct readings *readings, const char *reason, const char *answer)
+{
+	tell_undecodable(state, readings, reason);
 	hl7_owe(state, 'E', answer);
+	return NEXT_ASK;
+}
+
+static bool has_results(const struct hl7_message *message)
+{
+	struct hl7_segment segment;
+	for (size_t at = 0; hl7_next(message, &at, &segment);)
+		if (hl7_is(&segment, "OBX"))
+			return true;
+	return false;
+}
+
+/* Results in a message of another type are not taken, and not passed over in silence. */
+static enum next reject(struct hl7_state *state, struct readings *readings)
+{
+	if (has_results(&state->message))
+		tell_undecodable(
+			state, readings, _("results in a message of another type than ORU or OUL are not read"));
+	hl7_owe(state, 'R', TEXT_TYPE);
 	return NEXT_ASK;
 }
 
@@ -159,9 +184,9 @@ static enum next take_message(struct instrument *instrument, struct readings *re
 			return undecodable(state, readings, _("the message does not begin with MSH"), TEXT_NO_MSH);
 		enum message_type type = message_type(&state->message);
 		if (type == TYPE_OTHER)
-			hl7_owe(state, 'R', TEXT_TYPE);
-		if (type != TYPE_RESULTS)
-			return type == TYPE_OTHER ? NEXT_ASK : NEXT_WAIT;
+			return reject(state, readings);
+		if (type == TYPE_ANSWER)
+			return NEXT_WAIT;
 	}
 	enum next next = hl7_take_results(instrument, readings);
 	if (next == NEXT_ASK)

@@ -397,11 +397,15 @@ static void what_is_no_result_message_is_rejected_and_gives_nothing(void **state
 {
 	(void)state;
 	struct paper *paper = paper_new();
-	hear_text(paper,
-		VT "MSH|^~\\&|BS|||||QRY^Q02|QRY^Q02|5|P|2.3.1\rQRD|1|R|D|1|||RD|34567743|OTH\rOBX|1|NM|A||1\r" FS);
+	hear_text(paper, VT "MSH|^~\\&|BS|||||QRY^Q02|QRY^Q02|5|P|2.3.1\rQRD|1|R|D|1|||RD|34567743|OTH\r" FS);
 	answered(paper, "ACK^Q02|5|P|2.3.1\rMSA|AR|5|message type not handled|||200|\r");
 	assert_int_equal(paper->count, 0);
 	assert_int_equal(paper->notices, 0);
+	hear_text(paper, VT "MSH|^~\\&|c||||||OPU^R25^OPU_R25|5|P|2.5\rOBR|1|S1\rOBX|1|NM|A||1\r" FS);
+	answered(paper, "MSA|AR|");
+	assert_int_equal(paper->count, 0);
+	assert_int_equal(paper->notices, 1);
+	assert_non_null(strstr(paper->raw, "OBX|1|NM|A||1"));
 	hear_text(paper, VT "MSH|^~\\&|||||||ORU^R01|6|P|2.4\rOBR|1|S1\r" FS); /* nothing in it is nothing wrong */
 	answered(paper, "MSA|AA|6|");
 	hear_text(paper, VT "MSH|^~\\&||||||||6|P|2.4\rOBX|1|NM|A||1\r" FS);
