@@ -14,7 +14,7 @@
  * The segments, fields as the standard counts them (MSH-1 is the delimiter itself):
  *     MSH  1 |   2 ^~\&   3 4 who   7 made   9 type   10 id   11 P, or D T: no sample   12 version
  *          15 16 which answer is wanted (16 also: 0 sample, 1 calibration, 2 control)   18 encoding
- *     PID PV1 ..  a person: nothing of it is kept, nor of a comment behind it
+ *     PID PV1 ..  a person: nothing of it is kept, nor of a comment behind it; behind an order, PID ends what it is of
  *     SPM  2 specimen   4 what it is   11 role, Q: a control          SAC  3 the tube's number
  *     OBR  2 placer's number   3 the instrument's   4 panel   7 begun   8 ended   11 Q: a control   15 what it is, role
  *          34 technician    A control of a chemistry analyzer has no OBX: 2 item, 13 control, 14 lot, 20 value, 21 unit

@@ -52,7 +52,7 @@ static size_t specimen_behind(const struct hl7_message *message, size_t at)
 	for (size_t next = at; !message->specimens && hl7_next(message, &next, &segment); at = next) {
 		if (hl7_is(&segment, "SPM"))
 			return at;
-		if (hl7_is(&segment, "OBR"))
+		if (hl7_is(&segment, "OBR") || hl7_is(&segment, "PID"))
 			break;
 	}
 	return HL7_NONE;
@@ -532,6 +532,8 @@ static bool take_segment(struct instrument *instrument, struct hl7_segment *segm
 		state->container = HL7_NONE;
 	} else if (hl7_is(segment, "SAC")) {
 		state->container = state->at;
+	} else if (hl7_is(segment, "PID")) { /* what follows is not of the order before it */
+		state->order = state->specimen = state->container = HL7_NONE;
 	}
 	return true;
 }

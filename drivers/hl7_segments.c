@@ -73,13 +73,15 @@ static void end_segment(struct hl7_message *message)
 	/* what was not kept may have cut a character: then only the whole ones tell */
 	message->not_utf8 = message->not_utf8 || (message->dropped == 0 && !text_is_utf8(segment, length));
 	message->dropped = 0;
-	bool person = is_person(segment, length);
-	if (person || length == 0 || (message->person && named(segment, length, "NTE"))) {
+	bool person = is_person(segment, length), another = message->orders && named(segment, length, "PID");
+	if (another) { /* only that other results follow is kept */
+		length = 3;
+	} else if (person || length == 0 || (message->person && named(segment, length, "NTE"))) {
 		message->person = message->person || person;
 		message->length = message->start;
 		return;
 	}
-	message->person = false;
+	message->person = another;
 	if (named(segment, length, "OBR"))
 		message->orders = true;
 	else if (!message->orders && (named(segment, length, "SPM") || named(segment, length, "SAC")))

@@ -776,6 +776,24 @@ static void settings_choose_sample_item_and_what_is_skipped(void **state)
 	paper_free(paper);
 }
 
+static void another_person_s_results_are_not_of_the_order_before(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper,
+		VT HEADER("1") "PID|1||77||Nobody^Known\rSPM|1|S1\r" ORDER RESULT1
+			       "PID|2||78||Other^Known\rNTE|1||of Other\rPV1|1\r" RESULT2 "OBR|2|S2\r" RESULT1 FS);
+	assert_int_equal(paper->count, 3);
+	assert_string_equal(paper->stored[0].line, "S1 A 0.1 mg/kg 2026-03-05T09:40:01");
+	assert_string_equal(paper->stored[1].line, " B 0.2 mg/kg 2026-03-05T09:40:02");
+	assert_string_equal(paper->stored[2].line, "S2 A 0.1 mg/kg 2026-03-05T09:40:01");
+	hear_text(paper, VT HEADER("2") ORDER RESULT1 "PID|2||78||Other^Known\rNTE|1||of Other\rOBX");
+	silence(paper);
+	assert_string_equal(paper->reason, "the message was broken off");
+	assert_null(strstr(paper->raw, "Other"));
+	paper_free(paper);
+}
+
 /* As blood analyzers of several makers send it; nothing of it is configured. */
 static void what_says_how_a_run_was_made_is_no_result_unless_that_is_wished(void **state)
 {
@@ -1085,6 +1103,7 @@ int main(void)
 		cmocka_unit_test(values_keep_their_form),
 		cmocka_unit_test(escapes_stand_for_what_they_hide),
 		cmocka_unit_test(the_status_says_what_is_no_result),
+		cmocka_unit_test(another_person_s_results_are_not_of_the_order_before),
 		cmocka_unit_test(what_says_how_a_run_was_made_is_no_result_unless_that_is_wished),
 		cmocka_unit_test(settings_choose_sample_item_and_what_is_skipped),
 		cmocka_unit_test(controls_are_told_by_header_order_and_specimen),
