@@ -229,7 +229,7 @@ int intake_match_retest(struct intake_batch *batch, const struct draft *draft, c
 	int known = intake_is_known(batch, reading, entry, fault);
 	if (known)
 		return known < 0 ? known : 0;
-	if (!retests_hold(retests, batch))
+	if (!retests_wait(retests, batch))
 		return fault_set(fault, EBUSY, _("another test of a sample tested before is being stored"));
 	struct retest_group group;
 	int found = find_group(batch, &tested, &group, fault);
@@ -276,7 +276,7 @@ static int change_one(
 
 int intake_expect_retest(struct intake *intake, const struct retest_group *group, struct fault *fault)
 {
-	if (!retests_hold(intake->retests, group))
+	if (!retests_wait(intake->retests, group))
 		return fault_set(fault, EBUSY, _("another test of a sample tested before is being stored"));
 	struct json *told = retest_told(group);
 	js_put_integer(told, "lifetime_s", group->waits_ms / 1000);

@@ -9,15 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "event.h"
 #include "intake_parts.h"
 #include "record_read.h"
-
-#define HELD_TRIES    50 /* a result of a group may be on its way into the journal */
-#define HELD_PAUSE_US 20000
 
 struct change { /* a group as it will be */
 	struct retest_group group;
@@ -255,24 +251,14 @@ static int append(struct supersession *all, struct successor *list, size_t count
 	return error < 0 ? error : 0;
 }
 
-static int hold(struct retests *retests, const void *holder, struct fault *fault)
-{
-	for (int i = 0; i < HELD_TRIES; i++) {
-		if (retests_hold(retests, holder))
-			return 0;
-		usleep(HELD_PAUSE_US);
-	}
-	return fault_set(fault, EBUSY, _("another test of a sample tested before is being stored"));
-}
-
 int intake_supersede(struct intake *intake, struct successor *list, size_t count, struct fault *fault)
 {
 	struct supersession all = {
 		.intake = intake, .now_ms = clock_wall_ms(), .window_ms = intake_retest_window(intake)
 	};
-	int error = hold(intake->retests, &all, fault);
-	if (error)
-		return error;
+	int error = 0;
+	if (!retests_wait(intake->retests, &all))
+		return fault_set(fault, EBUSY, _("another test of a sample tested before is being stored"));
 	all.list = calloc(2 * count + 1, sizeof(*all.list)); /* each leaves one and joins one */
 	if (!all.list)
 		abort(); /* a gateway without memory restarts from its journal */

@@ -6,13 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sqlite.h"
 
+#define TURN_WAIT_S 2 /* a commit on a slow disk, of some lines that came before */
+
+struct waiter {
+	struct waiter *next;
+	const void *who;
+	pthread_cond_t turn;
+};
+
 struct retests {
 	_Atomic bool any;
-	const void *_Atomic holder;
-	pthread_mutex_t mutex; /* of the reading connection */
+	pthread_mutex_t turns; /* of the three below */
+	const void *holder;
+	struct waiter *first, **last; /* who waits for it, in the order they came */
+	pthread_mutex_t mutex;        /* of the reading connection */
 	struct db *db;
 	struct db_query *by_sample, *by_instrument, *by_member, *oldest, *list, *count, *earlier;
 };
@@ -130,6 +141,8 @@ int retests_open(struct journal *journal, struct retests **ret, struct fault *fa
 	if (!retests)
 		return fault_set(fault, ENOMEM, _("out of memory"));
 	pthread_mutex_init(&retests->mutex, NULL);
+	pthread_mutex_init(&retests->turns, NULL);
+	retests->last = &retests->first;
 	int error = db_open(journal_path(journal), DB_READ, &retests->db, fault);
 	if (!error)
 		error = prepare(retests, fault);
@@ -149,6 +162,7 @@ void retests_close(struct retests *retests)
 		return;
 	db_close(retests->db);
 	pthread_mutex_destroy(&retests->mutex);
+	pthread_mutex_destroy(&retests->turns);
 	free(retests);
 }
 
@@ -165,15 +179,75 @@ void retests_refresh(struct retests *retests)
 	pthread_mutex_unlock(&retests->mutex);
 }
 
+/* With `turns` locked. Nobody overtakes those that wait. */
+static bool take_turn(struct retests *retests, const void *holder)
+{
+	if (!retests->holder && !retests->first)
+		retests->holder = holder;
+	return retests->holder == holder;
+}
+
 bool retests_hold(struct retests *retests, const void *holder)
 {
-	const void *nobody = NULL;
-	return atomic_compare_exchange_strong(&retests->holder, &nobody, holder) || nobody == holder;
+	pthread_mutex_lock(&retests->turns);
+	bool held = take_turn(retests, holder);
+	pthread_mutex_unlock(&retests->turns);
+	return held;
+}
+
+static void leave_queue(struct retests *retests, const struct waiter *waiter)
+{
+	struct waiter **place = &retests->first;
+	while (*place != waiter)
+		place = &(*place)->next;
+	*place = waiter->next;
+	if (!*place)
+		retests->last = place;
+}
+
+/* With `turns` locked: waits until release hands it over. */
+static bool queue_up(struct retests *retests, const void *holder)
+{
+	struct waiter waiter = { .who = holder };
+	struct timespec until;
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&waiter.turn, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += TURN_WAIT_S;
+	*retests->last = &waiter;
+	retests->last = &waiter.next;
+	while (retests->holder != holder && pthread_cond_timedwait(&waiter.turn, &retests->turns, &until) == 0)
+		continue;
+	bool held = retests->holder == holder;
+	if (!held)
+		leave_queue(retests, &waiter);
+	pthread_cond_destroy(&waiter.turn);
+	return held;
+}
+
+bool retests_wait(struct retests *retests, const void *holder)
+{
+	pthread_mutex_lock(&retests->turns);
+	bool held = take_turn(retests, holder) || queue_up(retests, holder);
+	pthread_mutex_unlock(&retests->turns);
+	return held;
 }
 
 void retests_release(struct retests *retests, const void *holder)
 {
-	atomic_compare_exchange_strong(&retests->holder, &holder, NULL);
+	pthread_mutex_lock(&retests->turns);
+	struct waiter *next = retests->first;
+	if (retests->holder == holder) {
+		retests->holder = next ? next->who : NULL;
+		if (next) {
+			leave_queue(retests, next);
+			pthread_cond_signal(&next->turn);
+		}
+	}
+	pthread_mutex_unlock(&retests->turns);
 }
 
 /* "ID V" of each member, one behind the other: V is the verdict's number, with R behind it where it asks for more. */

@@ -68,9 +68,10 @@ void retests_close(struct retests *retests); /* NULL is fine */
 /* False as long as there is no group: then no question need be asked. */
 bool retests_any(const struct retests *retests);
 
-/* Until it is released nobody else holds them; false when somebody else (by any address) does. The same holder may
- * again. */
+/* Until it is released nobody else holds them. The same holder (any address) may again. False when somebody else does,
+ * or waits: at once, or when it was not over in 2 s. Whoever waits has their turn in the order they came. */
 bool retests_hold(struct retests *retests, const void *holder);
+bool retests_wait(struct retests *retests, const void *holder);
 void retests_release(struct retests *retests, const void *holder); /* nothing where another holds them */
 
 /* 1 with the group, 0, -errno. */

@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include "retest_fixture.h"
 
@@ -297,6 +299,47 @@ static void two_lines_wait_for_each_other(void **state)
 	assert_true(retests_hold(room->retests, room));
 }
 
+struct busy_line {
+	struct retests *retests;
+	int *inside;
+	unsigned turns, late;
+};
+
+static void *take_turns(void *context)
+{
+	struct busy_line *line = context;
+	for (; line->turns < 100; line->turns++) {
+		long begun_ms = clock_ms();
+		assert_true(retests_wait(line->retests, line));
+		assert_int_equal(++*line->inside, 1);
+		usleep(1000);
+		--*line->inside;
+		retests_release(line->retests, line);
+		line->late += clock_ms() - begun_ms > 1000;
+	}
+	return NULL;
+}
+
+/* Lines that store all the time leave none behind: each has its turn after those that came before it. */
+static void busy_lines_take_turns(void **state)
+{
+	struct room *room = *state;
+	struct busy_line lines[5];
+	pthread_t threads[5];
+	int inside = 0;
+	for (size_t i = 0; i < 5; i++) {
+		lines[i] = (struct busy_line){ room->retests, &inside, 0, 0 };
+		assert_int_equal(pthread_create(&threads[i], NULL, take_turns, &lines[i]), 0);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(lines[i].turns, 100);
+		assert_int_equal(lines[i].late, 0);
+	}
+	assert_true(retests_hold(room->retests, room));
+	retests_release(room->retests, room);
+}
+
 static void a_sample_tested_without_end_begins_a_new_group(void **state)
 {
 	struct room *room = *state;
@@ -328,6 +371,8 @@ int main(void)
 		TEST(a_repeat_may_stand_in_the_same_batch),
 		TEST(what_was_in_the_journal_already_changes_no_group),
 		TEST(two_lines_wait_for_each_other),
+		TEST(busy_lines_take_turns),
+		TEST(busy_lines_take_turns),
 		TEST(a_sample_tested_without_end_begins_a_new_group),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
