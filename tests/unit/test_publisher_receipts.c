@@ -24,9 +24,9 @@ long __wrap_clock_ms(void)
 	return __real_clock_ms() + forward_ms;
 }
 
-static struct publisher *watched;
-static unsigned long beat;
-static unsigned looks, in_a_row, most_in_a_row;
+static struct publisher *_Atomic watched;
+static _Atomic unsigned long beat;
+static _Atomic unsigned looks, in_a_row, most_in_a_row;
 
 /* How many entries are looked at, and how many of them without a sign of life. */
 bool __wrap_filter_passes(const struct filter *filter, const struct stored *stored)
