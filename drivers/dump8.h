@@ -20,8 +20,8 @@ struct dump8_options {
 
 /* Whether these bytes can be a group of this layout. Fewer than a group has are looked at as far as they go. */
 bool dump8_group_possible(enum dump8_layout layout, const uint8_t *data, size_t length);
-/* The layout in which these bytes make sense as a group, the model's before others (DUMP8_AUTO: the model is not known);
- * DUMP8_AUTO when there is none. */
+/* The layout in which these bytes make sense as a group, the model's before others (DUMP8_AUTO: the model is not
+ * known); DUMP8_AUTO when there is none. */
 enum dump8_layout dump8_group_layout(enum dump8_layout model, const uint8_t *data, size_t length);
 
 size_t dump8_group_size(enum dump8_layout layout);
