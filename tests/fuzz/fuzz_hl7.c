@@ -44,7 +44,8 @@ static void check_reading(const struct reading *reading)
 	for (size_t i = 0; i < reading->said_count; i++)
 		check_text(reading->said[i].value, sizeof(reading->said[i].value));
 	assert(reading->raw_length > 0 && reading->raw[reading->raw_length - 1] == '\r');
-	assert(reading->identity == reading->raw && reading->identity_length == reading->raw_length);
+	assert(reading->identity >= reading->raw && reading->identity_length > 0 &&
+		reading->identity + reading->identity_length == reading->raw + reading->raw_length);
 	assert(memcmp(reading->raw, "MSH", 3) == 0);
 	check_raw(reading->raw, reading->raw_length);
 	assert(strlen(reading->tested_at) == 0 || strlen(reading->tested_at) == 19);

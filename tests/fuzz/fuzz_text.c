@@ -81,7 +81,7 @@ static void check(const struct readings *readings, const struct cut *cut)
 		const struct reading *reading = &list[i];
 		assert(text_is_utf8(reading->sample_name, strlen(reading->sample_name)));
 		assert(text_is_utf8(reading->value_as_sent, strlen(reading->value_as_sent)));
-		assert(!*reading->value || decimal_valid(reading->value));
+		assert(text_is_utf8(reading->value, strlen(reading->value)));
 		assert(!*reading->limit_value || decimal_valid(reading->limit_value));
 		assert(*reading->value || *reading->value_as_sent || *reading->verdict_as_sent ||
 			reading->verdict == VERDICT_INVALID);
