@@ -86,7 +86,8 @@ with harness.Room() as room:
     after = county(daemon)
     store.wait_for_all(subscriber, [pusher, refused])
     lost = harness.settle([sim], subscriber, 60).lost
-    verdict = store.judge(pusher.told() + refused.told(), store.journal_lines(daemon), store.payloads(subscriber))
+    heard = store.payloads(subscriber)  # first: the polled instrument goes on
+    verdict = store.judge(pusher.told() + refused.told(), store.journal_lines(daemon), heard)
     said = daemon.log().count("Too many open files")
     row.explain(*(verdict.faults[:5] or daemon.log().splitlines()[-12:]))
 row.end("S12", f"no descriptor for {SECONDS} s: {meanwhile} results of the polled instrument finished meanwhile, {share:.1%} of a "
