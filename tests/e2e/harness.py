@@ -4,6 +4,7 @@ Everything runs on loopback with free ports and private directories, and is ende
 instruments wrote to their --truth files at the moment they finished a result.
 """
 import collections
+import contextlib
 import json
 import os
 import random
@@ -152,18 +153,37 @@ class Broker(Process):
         return self
 
 
+@contextlib.contextmanager
+def held(daemon):
+    """The daemon does nothing meanwhile, if it runs."""
+    runs = daemon.alive()
+    if runs:
+        daemon.child.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        if runs:
+            daemon.child.send_signal(signal.SIGCONT)
+
+
 def stop_when_quiet(broker, daemon, subscriber):
     """Stops the broker when the subscriber has all that it took: under load the rest would be acknowledged and lost."""
-    daemon.child.send_signal(signal.SIGSTOP)
-    try:
+    with held(daemon):
         seen, since = len(subscriber.messages), time.monotonic()
         while time.monotonic() - since < 1:
             time.sleep(0.02)
             if len(subscriber.messages) != seen:
                 seen, since = len(subscriber.messages), time.monotonic()
         broker.stop()
-    finally:
-        daemon.child.send_signal(signal.SIGCONT)
+
+
+def start_when_heard(broker, daemon, subscriber):
+    """Starts the broker again, and the daemon reaches it only when the subscriber has subscribed: its session went with the
+    broker, and what comes before it is acknowledged and lost."""
+    with held(daemon):
+        subscriber.subscribed.clear()
+        broker.start()
+        assert subscriber.subscribed.wait(10), "the subscriber could not subscribe again"
 
 
 class Sim(Process):

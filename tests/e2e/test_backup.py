@@ -82,7 +82,7 @@ def test_a_restored_backup_takes_in_what_is_salvaged_of_the_damaged_journal():
             file.write(bytes(size - size // 10))
         done = daemon.ctl("restore", room.path("backup.db"))
         assert done.returncode == 0, done.stderr
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         daemon.start()
         told = harness.wait_for(lambda: of_event(subscriber, "journal_set_aside"), 15, "the event")[0]
         assert 0 < told["salvaged"] < len(stored) and "lost" not in told and told["old_epoch"] == epoch

@@ -92,7 +92,7 @@ def test_a_full_disk_refuses_until_what_waits_is_delivered_and_loses_nothing():
         refused_at = len(sim.truth())
         harness.wait_for(lambda: len(sim.truth()) > refused_at + 50, 20, "results that wait at the instrument")
         assert "wait at the instrument" in daemon.log()
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         harness.wait_for(lambda: daemon.status()["store"]["first_seq"] > 1, 40, "delivered entries that were removed")
         harness.wait_for(lambda: level(daemon) != "full", 40, "room again")
         harness.wait_for(lambda: len(sim.truth()) == 4000, 60, "the last result")
@@ -117,7 +117,7 @@ def test_storing_goes_on_without_a_restart_when_somebody_frees_space():
         os.unlink(theirs)
         harness.wait_for(lambda: level(daemon) == "fine", 30, "room again")
         harness.wait_for(lambda: daemon.status()["store"]["reserve_bytes"] == 4 << 20, 30, "a reserve laid down again")
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         harness.wait_for(lambda: len(sim.truth()) == 4000, 60, "the last result")
         verdict = harness.settle([sim], subscriber, 60)
         assert verdict.lost == [] and verdict.doubled == [] and verdict.finished > 20, verdict

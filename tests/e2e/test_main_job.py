@@ -82,12 +82,12 @@ def test_controls_go_to_the_qc_topic_and_samples_do_not():
 
 def test_a_broker_outage_loses_nothing_and_keeps_the_order():
     with harness.Room() as room:
-        broker, subscriber, sims, _ = start(room, rate="20", results="1000000")
+        broker, subscriber, sims, daemon = start(room, rate="20", results="1000000")
         finished(sims, 30)
         broker.stop(harness.signal.SIGKILL)
         time.sleep(OUTAGE_SECONDS)
         during = len(harness.truth_of(sims))
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         verdict = harness.settle(sims, subscriber, 40)
         clean(verdict)
         assert verdict.finished >= during

@@ -94,7 +94,7 @@ def test_what_waited_in_a_damaged_journal_is_delivered_under_its_own_epoch(kille
         assert daemon.extended == 0
         daemon.start()
         assert daemon.extended >= 3  # the manager waits on while it salvages, merges and takes over
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         verdict = harness.settle([sim], subscriber, 30)
         assert verdict.lost == [] and verdict.doubled == [] and verdict.invented == [] and verdict.finished == 120, verdict
         harness.wait_for(lambda: of_event(subscriber, "journal_set_aside"), 10, "the event")
@@ -120,7 +120,7 @@ def test_entries_that_are_lost_for_good_are_told_and_read_again_from_the_instrum
         assert daemon.stop() == 0
         damage_middle(os.path.join(daemon.state, "journal.db"))
         daemon.start()
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         harness.wait_for(lambda: of_event(subscriber, "journal_set_aside"), 15, "the event")
         told = of_event(subscriber, "journal_set_aside")[0]
         assert told["lost"] > 0 and told["salvaged"] > 20
@@ -238,7 +238,7 @@ def test_damage_beside_the_entries_does_not_keep_the_daemon_from_starting(table)
         if not daemon.alive():
             assert daemon.child.wait(10) == 1
             daemon.start()
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         verdict = harness.settle([sim], subscriber, 30)
         assert verdict.lost == [] and verdict.invented == [] and verdict.finished == 120, verdict
 
@@ -251,7 +251,7 @@ def test_with_receipts_required_the_old_epoch_waits_for_its_receipt():
         daemon.kill()
         damage_head(os.path.join(daemon.state, "journal.db"))
         daemon.start()
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         verdict = harness.settle([sim], subscriber, 30)
         assert verdict.lost == [] and verdict.doubled == [], verdict
         assert "it has all that was salvaged" not in daemon.log()
@@ -281,7 +281,7 @@ def denied_before_and_after_the_damage(room, receipts):
     daemon.kill()
     damage_head(os.path.join(daemon.state, "journal.db"))
     daemon.start()
-    broker.start()
+    harness.start_when_heard(broker, daemon, subscriber)
     harness.wait_for(lambda: len(parked(daemon, "county/" + epoch[:8])) == len(stored), 20, "the old epoch to be refused")
     return broker, subscriber, sim, daemon, stored, epoch
 
@@ -363,7 +363,7 @@ def test_what_was_refused_is_still_known_when_the_next_journal_is_damaged_too():
             assert told[0]["refused"] == 1
             assert len(parked(daemon, "county")) == times
         again = len(subscriber.of("result", "qc", "event"))
-        broker.start()
+        harness.start_when_heard(broker, daemon, subscriber)
         assert daemon.ctl("retry", "all").returncode == 0
         harness.wait_for(lambda: not parked(daemon, "county"), 10, "both to be taken")
         harness.wait_for(lambda: len(subscriber.of("result", "qc", "event")) >= again + 2, 10, "both to arrive")
