@@ -39,17 +39,26 @@ class Listeners:
     """One mosquitto that listens with each certificate, and a server that speaks nothing newer than TLS 1.1."""
 
     def __init__(self, room, pki):
-        self.pki, self.ports = pki, {name: harness.free_port() for name in ("tls1.1", "plain", "asking")}
-        lines = [f"listener {self.ports['plain']} 127.0.0.1", *self.listener("asking", "good"), "require_certificate true",
-                 f"cafile {pki}/ca.crt", f"crlfile {pki}/ca.crl"]
-        for name in ("good", "expired", "future", "wrong-name", "self-signed", "revoked"):
-            self.ports[name] = harness.free_port()
-            lines += self.listener(name, name)
-        self.broker = room.broker(extra="\n".join(lines))
+        self.pki, self.ports = pki, {}
+        for _ in range(5):  # another row may take one of so many ports between the choice and the start
+            self.broker = room.broker(extra="\n".join(self.chosen()))
+            ports = [port for name, port in self.ports.items() if name != "tls1.1"]
+            harness.wait_for(lambda ports=ports: not self.broker.alive() or all(map(harness.listens, ports)), 20, "every listener")
+            if self.broker.alive():
+                break
+            row.explain(f"the broker ended: {self.broker.log()[-200:]}")
         old = ["openssl", "s_server", "-quiet", "-accept", str(self.ports["tls1.1"]), "-cert", f"{pki}/good.crt", "-key", f"{pki}/good.key",
                "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]
         room.add(harness.Process(old, room.path("s_server.log")).start())
         harness.wait_for(lambda: harness.listens(self.ports["tls1.1"]), 10, "TLS 1.1 listening")
+
+    def chosen(self):
+        """The broker's listeners, on ports that are free now."""
+        named = ("good", "expired", "future", "wrong-name", "self-signed", "revoked")
+        self.ports = {name: harness.free_port() for name in ("tls1.1", "plain", "asking", *named)}
+        lines = [f"listener {self.ports['plain']} 127.0.0.1", *self.listener("asking", "good"), "require_certificate true",
+                 f"cafile {self.pki}/ca.crt", f"crlfile {self.pki}/ca.crl"]
+        return lines + [line for name in named for line in self.listener(name, name)]
 
     def listener(self, name, certificate):
         return [f"listener {self.ports[name]} 127.0.0.1", f"certfile {self.pki}/{certificate}.crt",

@@ -2,6 +2,9 @@
 """I1: adapters are unplugged and come back under another number. Noticed within two poll periods, back within 5 s, no loss,
 and the processor idles meanwhile.
 
+One result a second: a reader that is asked by date gives its whole day again for each new result, and at five a second reading that
+again is most of what the row would measure.
+
 Control: a reader that stays plugged in is never called lost, and a busy loop is measured as one."""
 import os
 import sys
@@ -65,7 +68,7 @@ def numbers(watch):
 
 with harness.Room() as room:
     unplugs = [option for cycle in range(CYCLES) for option in ("--unplug", f"{3 + EVERY * cycle}:{AWAY}")]
-    common = ("--rate", "5", "--results", "1000000", "--capacity", "5000")
+    common = ("--rate", "1", "--results", "1000000", "--capacity", "5000")
     paths = {name: room.path(f"line-{name}") for name in (*NAMES, "control")}
     sims = [room.sim("reader-1", "a2", ("--serial", paths["reader-1"]), *common, "--seed", "1", *unplugs),
             room.sim("analyzer-1", "a6b", ("--serial", paths["analyzer-1"]), *common, "--seed", "2", *unplugs),

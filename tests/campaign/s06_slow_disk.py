@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """S6: a flash that takes 50 ms, and then 500 ms, for each write: nbdkit's delay filter behind nbdfuse and a loop.
 
-An instrument that has nothing to report is polled as before, the watchdog is fed in time, and what two others finish arrives."""
+An instrument that has nothing to report is polled as before, the watchdog is fed in the time that the unit gives, and what two
+others finish arrives."""
+import os
+import re
 import time
 
 import row
@@ -9,7 +12,9 @@ import harness
 import store_faults as store
 
 EXCLUSIVE = True
-POLL_MS, WATCHDOG_MS = 250, 4000
+POLL_MS = 250
+with open(os.path.join(row.ROOT, "systemd/assayd.service"), encoding="utf-8") as unit:
+    WATCHDOG_MS = 1000 * int(re.search(r"^WatchdogSec=(\d+)$", unit.read(), re.MULTILINE).group(1))
 QUIET = "[instrument quiet]\ndriver = modbus\nprofile = analyzer-a6b\nport = modbus-tcp:{address}\npoll = {poll}ms\n\n"
 
 
