@@ -1,6 +1,7 @@
 /* assayd: the gateway of a township rapid-test room. This file: the command line, start and stop, signals, watchdog. */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -216,6 +217,9 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	program_language();
+	/* What one heap has free another cannot use, and each thread may have its own: lines that are begun anew would
+	 * fill ever more of them. */
+	mallopt(M_ARENA_MAX, 2);
 
 	const char *directory = ASSAYD_CONFDIR;
 	bool checking = false;
