@@ -9,7 +9,11 @@
  *     host        0B MSH|^~\&|||maker|model|time||ACK^R01|id|P|2.3.1 0D  MSA|AA|id 0D  1C 0D
  * Seen otherwise: no start block, no end block, no CR behind it, LF or CR LF between the segments, several messages in
  * a block, a batch header before MSH. Without an end block a message ends before the next MSH, or when the line falls
- * silent, or the file ends, behind a line end. One with a start block and no end is half a message and gives nothing.
+ * silent, or the file ends, behind a line end. One with a start block and no end is half a message and gives nothing:
+ * it is told with its bytes and answered AE. Some senders never write an end block. (?) Where a block stopped behind a
+ * whole line and no end block ever came, the sender is taken for one of these, and the next blocks end like text
+ * without blocks; the first end block refutes it. It is the driver's cursor, for those that connect anew for each
+ * message.
  *
  * The segments, fields as the standard counts them (MSH-1 is the delimiter itself):
  *     MSH  1 |   2 ^~\&   3 4 who   7 made   9 type   10 id   11 P, or D T: no sample   12 version
@@ -214,6 +218,27 @@ static void gather(struct hl7_state *state, const uint8_t *data, size_t length)
 	hl7_gather(&state->message, data + start, length - start - (end && length > start));
 }
 
+/* As the cursor, what is known of the sender outlives the link. */
+#define CURSOR_UNENDED "no end blocks"
+
+static void note_unended(struct hl7_state *state, bool unended, struct readings *readings)
+{
+	if (state->unended != unended)
+		snprintf(readings->cursor, sizeof(readings->cursor), "%s", unended ? CURSOR_UNENDED : "");
+	state->unended = unended;
+}
+
+/* An end block is proof that there are such; line ends behind a block without one, that it did not stop in a line. */
+static void note_end(struct hl7_state *state, const struct reply *reply, struct readings *readings)
+{
+	bool broken = state->broken;
+	state->broken = false;
+	if (reply->bytes[reply->length - 1] == HL7_END)
+		note_unended(state, false, readings);
+	else if (broken && ends_line(reply->bytes[0]))
+		note_unended(state, true, readings);
+}
+
 /* A frame that begins a message; mostly it is the message. */
 static enum next take_first(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
@@ -228,6 +253,7 @@ static enum next take_first(struct instrument *instrument, const struct reply *r
 		return NEXT_WAIT;
 	if (!whole && reply->offline && !state->block)
 		whole = true; /* the last line of a file */
+	state->broken = !whole && state->block;
 	return whole ? take_message(instrument, readings) : take_broken(instrument, readings);
 }
 
@@ -240,6 +266,8 @@ static enum next take_piece(struct instrument *instrument, const struct reply *r
 		hl7_gather(&state->message, reply->bytes, reply->length - (last == HL7_END || last == HL7_START));
 	if (last == HL7_START) { /* another begins; its frame is known by MSH, without the block */
 		state->inside = false;
+		if (reply->length > 1 && ends_line(reply->bytes[0]))
+			note_unended(state, true, readings);
 		return take_broken(instrument, readings);
 	}
 	if (last != HL7_END && !ends_line(last))
@@ -250,13 +278,15 @@ static enum next take_piece(struct instrument *instrument, const struct reply *r
 }
 
 /* A long message broke off in the middle of a line, or has a start block and no end. */
-static enum next take_silence(struct instrument *instrument, struct readings *readings)
+static enum next take_silence(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
 	struct hl7_state *state = instrument->state;
 	state->finishing = false;
 	if (!state->inside)
 		return NEXT_IDLE;
 	state->inside = false;
+	if (reply->length > 0 && ends_line(reply->bytes[0])) /* they alone are what did not become a piece */
+		note_unended(state, true, readings);
 	return take_broken(instrument, readings);
 }
 
@@ -266,7 +296,8 @@ static int setup(struct instrument *instrument, struct fault *fault)
 {
 	const struct hl7_options *options = instrument->options;
 	struct hl7_state *state = instrument->state;
-	state->inside = state->finishing = false;
+	state->inside = state->finishing = state->broken = false;
+	state->unended = strcmp(instrument->cursor, CURSOR_UNENDED) == 0;
 	state->answer.owed = false;
 	hl7_message_reset(&state->message);
 	return delimited_flags_check(options->flags, fault);
@@ -290,9 +321,10 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 {
 	struct hl7_state *state = instrument->state;
 	if (reply->kind == REPLY_SILENCE)
-		return take_silence(instrument, readings);
+		return take_silence(instrument, reply, readings);
 	if (reply->kind != REPLY_FRAME)
 		return NEXT_WAIT;
+	note_end(state, reply, readings);
 	if (state->inside)
 		return take_piece(instrument, reply, readings);
 	if (state->finishing)
@@ -306,7 +338,7 @@ const struct driver hl7_driver = {
 	.name = "hl7",
 	.title = N_("Instruments that send HL7 version 2 results over MLLP"),
 	.line = "9600/8n1",
-	.version = 3,
+	.version = 4,
 	.links = LINK_SERIAL | LINK_TCP,
 	.manner = MANNER_ANSWERS,
 	.options = options_table,

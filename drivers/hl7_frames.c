@@ -1,8 +1,9 @@
 /* Where a frame of an hl7 stream ends: a message, with or without its blocks.
  *
  * A frame that begins with a start block and is whole ends with the end block, or, where several messages stand in one
- * block, with the line end before the next MSH; one that was broken off ends with neither. A frame that ends with
- * neither and is longer than HL7_PART_MIN is the beginning of a message that is too long to be held.
+ * block, with the line end before the next MSH; one that was broken off ends with neither, but where the sender is
+ * known to write no end blocks. A frame that ends with neither and is longer than HL7_PART_MIN is the beginning of a
+ * message that is too long to be held.
  */
 #include <string.h>
 
@@ -85,14 +86,19 @@ static int begins_behind(const uint8_t *data, size_t length, size_t blank)
 }
 
 /* A piece of a message that is too long: the line ends at the front, and what follows up to the next, or as much as
- * there is. Line ends alone are the end of the message: another one follows, or, where there is no block, nothing. */
+ * there is. Line ends alone are the end of the message: another one follows, or, where no end block is to come,
+ * nothing.
+ */
 static int piece(const struct hl7_state *state, const uint8_t *data, size_t length, bool idle)
 {
+	bool unblocked = !state->block || state->unended;
 	size_t blank = 0;
 	while (blank < length && ends_line(data[blank]))
 		blank++;
 	if (blank == length)
-		return idle && !state->block ? (int)length : FRAME_MORE;
+		return idle && unblocked ? (int)length : FRAME_MORE;
+	if (data[blank] == HL7_START && blank > 0 && unblocked)
+		return (int)blank;
 	if (data[blank] == HL7_END || data[blank] == HL7_START)
 		return (int)blank + 1;
 	int begins = blank > 0 ? begins_behind(data, length, blank) : FRAME_NONE;
@@ -108,10 +114,11 @@ static int piece(const struct hl7_state *state, const uint8_t *data, size_t leng
 	return idle ? (int)length : FRAME_MORE;
 }
 
-/* Nothing more comes. A message in blocks was broken off: it does not end as a whole one does. */
-static int cut_off(const uint8_t *data, size_t length)
+/* Nothing more comes, or another start block. A message in blocks was broken off: it does not end as a whole one does;
+ * take() sees by the line ends that follow whether it stopped between two lines. */
+static int cut_off(const struct hl7_state *state, const uint8_t *data, size_t length)
 {
-	if (data[0] != HL7_START)
+	if (data[0] != HL7_START || state->unended)
 		return (int)length;
 	while (length > 1 && ends_line(data[length - 1]))
 		length--;
@@ -140,10 +147,10 @@ int hl7_frame(const struct hl7_state *state, bool idle, const uint8_t *data, siz
 		return begins;
 	int end = message_end(data, length < HL7_WHOLE_MAX ? length : HL7_WHOLE_MAX, block);
 	if (block && end > 1 && data[end - 1] != HL7_END && (size_t)end < length && data[end] == HL7_START)
-		return cut_off(data, (size_t)end);
+		return cut_off(state, data, (size_t)end);
 	if (end > 0)
 		return end;
 	if (length >= HL7_WHOLE_MAX)
 		return beginning(data);
-	return idle ? cut_off(data, length) : FRAME_MORE;
+	return idle ? cut_off(state, data, length) : FRAME_MORE;
 }

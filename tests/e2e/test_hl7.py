@@ -1,4 +1,5 @@
 """HL7 instruments: what others read in real messages, and messages sent by an independent program while the daemon is killed."""
+import base64
 import collections
 import glob
 import json
@@ -269,6 +270,40 @@ def test_what_cannot_be_read_is_refused_and_kept_as_an_event():
                          "the event undecodable")
         assert daemon.status()["instruments"]["ia-1"]["rejected"] == 1
         assert not subscriber.records()
+
+
+def test_a_sender_without_end_blocks_is_refused_once_and_then_delivers():
+    with harness.Room() as room:
+        broker, port = room.broker(), harness.free_port()
+        subscriber = room.subscriber(broker.port)
+        daemon = room.daemon(f"[instrument ia-1]\ndriver = hl7\nport = tcp-listen:{port}\ntimeout = 300ms\n",
+                             TARGET.format(port=broker.port)).start()
+
+        def answers(link, count):
+            received = b""
+            while received.count(FS + CR) < count:
+                more = link.recv(4096)
+                assert more, received
+                received += more
+            return re.findall(rb"MSA\|(A.\|M\d+)", received)
+
+        with harness.dial(port) as link:
+            link.settimeout(20)
+            link.sendall(VT + message_of(1).encode())
+            assert answers(link, 1) == [b"AE|M1"]  # with silence; its bytes are an event
+            link.sendall(VT + message_of(1).encode())
+            assert answers(link, 1) == [b"AA|M1"]
+            daemon.kill()  # what was acknowledged is stored
+        daemon.start()
+        with harness.dial(port) as link:  # and what the sender is, too
+            link.settimeout(20)
+            link.sendall(b"".join(VT + message_of(number).encode() for number in (2, 3, 4)))
+            assert answers(link, 3) == [b"AA|M2", b"AA|M3", b"AA|M4"]
+        with harness.dial(port) as link:
+            link.sendall(VT + message_of(5).encode())  # hangs up
+        exactly_once(subscriber, wanted_of(map(message_of, range(1, 6))))
+        told = [json.loads(message.payload) for message in subscriber.of("event")]
+        assert [base64.b64decode(event["raw"])[:3] for event in told if event["event"] == "undecodable"] == [b"MSH"]
 
 
 def test_a_serial_line_carries_it_too():

@@ -105,6 +105,8 @@ static void store_one(struct paper *paper, const struct reading *reading)
 
 static void store(struct paper *paper, const struct readings *readings)
 {
+	if (!paper->dead)
+		memcpy(paper->instrument.cursor, readings->cursor, sizeof(readings->cursor));
 	for (size_t i = 0; i < readings->count && !paper->dead; i++) {
 		store_one(paper, &readings->list[i]);
 		paper->dead = paper->count >= paper->crash_after;
@@ -136,6 +138,7 @@ static void take(struct paper *paper, const struct reply *reply)
 	enum next next;
 	do {
 		struct readings readings = { .list = paper->list };
+		memcpy(readings.cursor, paper->instrument.cursor, sizeof(readings.cursor));
 		next = hl7_driver.take(&paper->instrument, reply, &readings);
 		store(paper, &readings);
 	} while (next == NEXT_MORE && !paper->dead);
@@ -171,8 +174,15 @@ static void hear_text(struct paper *paper, const char *text)
 /* Nothing comes for so long that nothing will. */
 static void silence(struct paper *paper)
 {
+	static uint8_t bytes[65536]; /* what did not become whole */
+	struct cut held;
+	cutter_peek(&paper->cutter, &held);
+	assert_true(held.length <= sizeof(bytes));
+	memcpy(bytes, held.bytes ? held.bytes : bytes, held.length);
 	cut(paper, true);
-	struct reply reply = { .kind = REPLY_SILENCE };
+	if (paper->dead)
+		return;
+	struct reply reply = { .kind = REPLY_SILENCE, .bytes = bytes, .length = held.length };
 	take(paper, &reply);
 	ask(paper);
 }
@@ -460,6 +470,105 @@ static void a_message_cut_by_the_next_start_block_is_told(void **state)
 	assert_int_equal(paper->count, 2);
 	answered(paper, "MSA|AA|2");
 	paper_free(paper);
+}
+
+#define UNENDED(id, result)                                                                                            \
+	VT HEADER(id)                                                                                                  \
+	ORDER result
+
+/* Told and refused once; from then on each ends with the next start block or with silence, and is stored before its
+ * answer goes out. */
+static void a_sender_that_never_writes_an_end_block_is_known_after_one_message(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, UNENDED("1", RESULT1) UNENDED("2", RESULT1) UNENDED("3", RESULT2));
+	answered(paper, "MSA|AE|1|message broken off");
+	assert_int_equal(paper->notices, 1);
+	assert_string_equal(paper->raw, HEADER("1") ORDER "OBX|1|NM|A||0.1|mg/kg|||||F|||20260305094001\r");
+	assert_int_equal(paper->count, 1);
+	silence(paper);
+	said(paper, ACCEPTED("3"));
+	assert_int_equal(paper->count, 2);
+	assert_int_equal(paper->notices, 1);
+	hear_text(paper, VT HEADER("4") ORDER "OBX|1|NM|A||0."); /* in a line nothing ends */
+	silence(paper);
+	answered(paper, "MSA|AE|4|message broken off");
+	assert_int_equal(paper->count, 2);
+	assert_int_equal(paper->notices, 2);
+	start(paper); /* it is remembered */
+	hear_text(paper, UNENDED("5", RESULT2) "\n");
+	silence(paper);
+	said(paper, ACCEPTED("5"));
+	paper_free(paper);
+}
+
+/* Refused, it sends the same again. */
+static void a_message_without_end_block_is_taken_when_it_comes_again(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, UNENDED("1", RESULT1));
+	silence(paper);
+	answered(paper, "MSA|AE|1|");
+	assert_int_equal(paper->count, 0);
+	paper->crash_after = 1; /* nothing is said before it is stored */
+	hear_text(paper, UNENDED("1", RESULT1));
+	silence(paper);
+	assert_true(paper->dead);
+	said(paper, "");
+	assert_int_equal(paper->count, 1);
+	start(paper);
+	hear_text(paper, UNENDED("1", RESULT1));
+	silence(paper);
+	said(paper, ACCEPTED("1"));
+	assert_int_equal(paper->count, 1);
+	paper_free(paper);
+}
+
+/* A message that stands still between two lines, and goes on when it is given up, is no proof. */
+static void one_end_block_proves_that_a_message_without_is_half_a_one(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	for (int turn = 0; turn < 2; turn++) {
+		hear_text(paper, UNENDED("1", RESULT1));
+		silence(paper);
+		answered(paper, "MSA|AE|1|");
+		hear_text(paper, RESULT2 FS);
+		said(paper, "");
+		assert_int_equal(paper->count, 0);
+		if (turn == 1)
+			start(paper);
+	}
+	hear_text(paper, MESSAGE("1"));
+	said(paper, ACCEPTED("1"));
+	assert_int_equal(paper->count, 2);
+	paper_free(paper);
+}
+
+static void hear_picture(struct paper *paper, size_t length);
+
+static void long_messages_without_end_block_are_taken_as_well(void **state)
+{
+	(void)state;
+	for (int by_silence = 0; by_silence < 2; by_silence++) {
+		struct paper *paper = paper_new();
+		for (int turn = 0; turn < 3; turn++) {
+			hear_text(paper, turn == 0 || by_silence ? VT : "");
+			hear_text(paper, HEADER("1") ORDER RESULT1);
+			hear_picture(paper, 100000);
+			hear_text(paper, RESULT2);
+			if (by_silence)
+				silence(paper);
+			else
+				hear_text(paper, VT); /* of the next, or once more */
+			answered(paper, turn == 0 ? "MSA|AE|1|" : "MSA|AA|1|");
+		}
+		assert_int_equal(paper->count, 2);
+		assert_int_equal(paper->notices, 1);
+		paper_free(paper);
+	}
 }
 
 static void without_blocks_a_message_ends_with_silence_behind_a_line_end(void **state)
@@ -1091,6 +1200,10 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_read_is_answered_and_kept_without_persons),
 		cmocka_unit_test(a_message_cut_anywhere_gives_nothing_and_comes_again_whole),
 		cmocka_unit_test(a_message_cut_by_the_next_start_block_is_told),
+		cmocka_unit_test(a_sender_that_never_writes_an_end_block_is_known_after_one_message),
+		cmocka_unit_test(a_message_without_end_block_is_taken_when_it_comes_again),
+		cmocka_unit_test(one_end_block_proves_that_a_message_without_is_half_a_one),
+		cmocka_unit_test(long_messages_without_end_block_are_taken_as_well),
 		cmocka_unit_test(without_blocks_a_message_ends_with_silence_behind_a_line_end),
 		cmocka_unit_test(noise_is_passed_over_byte_by_byte),
 		cmocka_unit_test(pictures_of_any_length_are_passed_over),
