@@ -225,6 +225,16 @@ static bool out_of_place(struct astm_state *state, const struct astm_options *op
 	return ++state->refused <= OUT_OF_PLACE_MAX;
 }
 
+/* A sender that numbers no frame goes on with a record at any byte: its digit is no number, it is text. */
+static void give_back_digit(const struct astm_state *state, struct astm_text *text)
+{
+	if (state->part_length == 0 || state->number >= 0 || text->number < 0)
+		return;
+	text->number = -1;
+	text->bytes--;
+	text->length++;
+}
+
 static enum next take_frame(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
 	struct astm_state *state = instrument->state;
@@ -232,6 +242,7 @@ static enum next take_frame(struct instrument *instrument, const struct reply *r
 	struct astm_text text = state->inside ? astm_open_rest(reply->bytes, reply->length)
 	                                      : astm_open_frame(options, reply->bytes, reply->length);
 	bool first = !state->inside;
+	give_back_digit(state, &text);
 	state->framed = true;
 	if (!text.good)
 		return take_bad(instrument, reply, &text, readings);
@@ -451,7 +462,7 @@ const struct driver astm_driver = {
 	.name = "astm",
 	.title = N_("Instruments that send ASTM E1381/E1394 (CLSI LIS01/LIS02)"),
 	.line = "9600/8n1",
-	.version = 3,
+	.version = 4,
 	.links = LINK_SERIAL | LINK_TCP,
 	.manner = MANNER_ANSWERS,
 	.options = options_table,

@@ -733,6 +733,26 @@ static void frames_come_with_any_trailer_or_without_checksum(void **state)
 	paper_free(paper);
 }
 
+/* A record goes on in the next frame with any byte, a digit too. */
+static void a_digit_is_text_where_no_frame_has_a_number(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ "\x02" HEADER ORDER "R|1|^^^A|12\x17\r\n\x02"
+			     "3.4|mg/kg\rR|2|^^^B|5\x17\r\n\x02"
+			     "6\x17\r\n\x02"
+			     "7|mg/kg\r\x03\r\n" EOT);
+	assert_int_equal(paper->count, 2);
+	assert_string_equal(paper->stored[0].line, "S1 A 123.4 mg/kg ");
+	assert_string_equal(paper->stored[1].line, "S1 B 567 mg/kg ");
+	assert_int_equal(paper->notices, 0);
+	hear_text(paper, ENQ); /* and of the same instrument, should it count */
+	hear_frame(paper, 1, HEADER ORDER "R|3|^^^A|12", ASTM_ETB);
+	hear_frame(paper, 2, "3.4|mg/kg\r", ASTM_ETX);
+	assert_string_equal(paper->stored[2].line, "S1 A 123.4 mg/kg ");
+	paper_free(paper);
+}
+
 static void idle(struct paper *paper)
 {
 	struct cut cut;
@@ -1296,6 +1316,7 @@ int main(void)
 		cmocka_unit_test(when_both_begin_the_instrument_goes_first),
 		cmocka_unit_test(an_answer_nobody_wants_is_given_up),
 		cmocka_unit_test(frames_come_with_any_trailer_or_without_checksum),
+		cmocka_unit_test(a_digit_is_text_where_no_frame_has_a_number),
 		cmocka_unit_test(a_frame_behind_which_nothing_comes_ends_there),
 		cmocka_unit_test(records_come_small_and_behind_blanks),
 		cmocka_unit_test(what_is_framed_and_no_record_is_announced_with_its_bytes),
