@@ -164,14 +164,16 @@ static void add_part(struct astm_state *state, const uint8_t *data, size_t lengt
 static void end_record(struct instrument *instrument, const uint8_t *data, size_t length, struct readings *readings)
 {
 	struct astm_state *state = instrument->state;
-	if (state->skip) {
-		state->skip = false;
-	} else if (state->part_length == 0) {
-		astm_take_record(instrument, data, length, false, readings);
-	} else {
+	if (state->part_length > 0) {
 		add_part(state, data, length);
-		astm_take_record(instrument, state->part, state->part_length, false, readings);
+		data = state->part;
+		length = state->part_length;
 	}
+	if (state->skip)
+		astm_tell_rest(state, data, length, readings);
+	else
+		astm_take_record(instrument, data, length, false, readings);
+	state->skip = false;
 	drop_part(state);
 }
 
@@ -225,6 +227,20 @@ static bool out_of_place(struct astm_state *state, const struct astm_options *op
 	return ++state->refused <= OUT_OF_PLACE_MAX;
 }
 
+/* One that comes again as it was is of a sender that heeds us, and will come with its message. */
+static enum next refuse(
+	struct astm_state *state, const struct reply *reply, struct astm_text *text, struct readings *readings)
+{
+	size_t kept = reply->length < ASTM_BAD_KEPT ? reply->length : ASTM_BAD_KEPT;
+	bool again =
+		state->bad && reply->length == state->bad_length && memcmp(reply->bytes, state->bad_frame, kept) == 0;
+	snprintf(text->reason, sizeof(text->reason), _("the beginning of its message was not heard"));
+	astm_note_bad(state, reply, text, again, readings);
+	state->answer = ASTM_NAK;
+	readings->rejected++;
+	return NEXT_ASK;
+}
+
 /* A sender that numbers no frame goes on with a record at any byte: its digit is no number, it is text. */
 static void give_back_digit(const struct astm_state *state, struct astm_text *text)
 {
@@ -246,11 +262,8 @@ static enum next take_frame(struct instrument *instrument, const struct reply *r
 	state->framed = true;
 	if (!text.good)
 		return take_bad(instrument, reply, &text, readings);
-	if (first && out_of_place(state, options, reply, &text)) {
-		state->answer = ASTM_NAK;
-		readings->rejected++;
-		return NEXT_ASK;
-	}
+	if (first && out_of_place(state, options, reply, &text))
+		return refuse(state, reply, &text, readings);
 	if (first) {
 		uint64_t print = astm_hash(ASTM_HASH_START, reply->bytes, reply->length);
 		state->inside_known = print == state->last;
@@ -302,7 +315,7 @@ static enum next take_answer(struct astm_state *state, uint8_t control)
 	return NEXT_ASK;
 }
 
-static enum next take_control(struct astm_state *state, uint8_t control, bool offline)
+static enum next take_control(struct astm_state *state, uint8_t control, bool offline, struct readings *readings)
 {
 	bool halfway = state->session && state->message.open && !state->message.ended;
 	switch (control) {
@@ -315,6 +328,7 @@ static enum next take_control(struct astm_state *state, uint8_t control, bool of
 		}
 		if (state->sending != ASTM_SILENT)
 			give_up_sending(state, false);
+		astm_tell_broken(state, readings);
 		begin_session(state);
 		/* A byte of noise can look like ENQ. Halfway through a message it may have been one, and an R must not
 		 * be taken without its O: what comes next has to begin with H, see out_of_place(). */
@@ -326,6 +340,7 @@ static enum next take_control(struct astm_state *state, uint8_t control, bool of
 			give_up_sending(state, false);
 		state->owed = state->owed || (state->message.asked && state->message.ended);
 		state->answer_delimiters = state->message.delimiters;
+		astm_tell_broken(state, readings);
 		begin_session(state);
 		state->session = false;
 		return NEXT_ASK;
@@ -428,13 +443,15 @@ static int frame(const struct instrument *instrument, const uint8_t *data, size_
 	return astm_frame(instrument->state, instrument->options, data, length, instrument->idle);
 }
 
-/* Whoever fell silent begins anew: what was half said is nothing. Bare records know no beginning but their header. */
-static enum next take_silence(struct astm_state *state)
+/* Whoever fell silent begins anew: what was half said is told, and nothing else becomes of it. Bare records know no
+ * beginning but their header. */
+static enum next take_silence(struct astm_state *state, struct readings *readings)
 {
 	bool was_framed = state->framed;
 	give_up_sending(state, false);
 	state->answer = 0;
 	if (was_framed) {
+		astm_tell_broken(state, readings);
 		begin_session(state);
 		state->session = false;
 	}
@@ -446,7 +463,7 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 	struct astm_state *state = instrument->state;
 	const struct astm_options *options = instrument->options;
 	if (reply->kind == REPLY_SILENCE)
-		return take_silence(state);
+		return take_silence(state, readings);
 	if (reply->kind != REPLY_FRAME)
 		return NEXT_WAIT;
 	if (reply->offline)
@@ -455,7 +472,8 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 	uint8_t first = reply->bytes[0];
 	if (state->inside || (first == ASTM_STX && options->framing != ASTM_BARE))
 		return take_frame(instrument, reply, readings);
-	return first >= ' ' ? take_line(instrument, reply, readings) : take_control(state, first, reply->offline);
+	return first >= ' ' ? take_line(instrument, reply, readings)
+	                    : take_control(state, first, reply->offline, readings);
 }
 
 const struct driver astm_driver = {

@@ -38,6 +38,7 @@ struct astm_options {
 #define ASTM_KEPT_MAX    (ASTM_PIECE + ASTM_PIECE_ENDS * (ASTM_HEADER_KEPT + ASTM_ORDER_KEPT + 4) + ASTM_RECORD_MAX)
 #define ASTM_ALIKE_MAX   256
 #define ASTM_BAD_KEPT    1024 /* of a frame that is not whole, to know it again and to tell of it */
+#define ASTM_TOLD_KEPT   4096 /* of other bytes that are told of */
 
 struct astm_delimiters {
 	uint8_t field, repeat, component, escape; /* 0: the header names none */
@@ -142,6 +143,11 @@ struct field astm_first_component(const struct astm_record *record, struct field
 void astm_text(struct astm_record *record, struct field field, char *out, size_t size);
 
 /* astm_loss.c: frames that never came whole, and what they took with them. */
+/* An event about these bytes, of which the first are kept with it; NULL where there is no room, then it is counted. */
+struct notice *astm_tell(struct astm_state *state, struct readings *readings, const uint8_t *data, size_t length);
+void astm_tell_rest(struct astm_state *state, const uint8_t *data, size_t length, struct readings *readings);
+/* The message ends here: tells the bad frame that did not come again, and the record that did not become whole. */
+void astm_tell_broken(struct astm_state *state, struct readings *readings);
 #define ASTM_IN_STEP 2 /* an instrument whose frame numbers did so often what they should is believed to count */
 void astm_note_bad(struct astm_state *state, const struct reply *reply, const struct astm_text *text, bool told,
 	struct readings *readings);

@@ -5,6 +5,65 @@
 
 #include "astm.h"
 
+/* ---- telling ---- */
+
+struct notice *astm_tell(struct astm_state *state, struct readings *readings, const uint8_t *data, size_t length)
+{
+	size_t kept = length < ASTM_TOLD_KEPT ? length : ASTM_TOLD_KEPT;
+	bool room = kept <= sizeof(state->kept) - state->kept_length;
+	struct notice *notice = room ? readings_notice(readings, NOTICE_UNDECODABLE) : NULL;
+	if (!notice) {
+		readings->rejected++;
+		return NULL;
+	}
+	notice->raw = state->kept + state->kept_length;
+	notice->raw_length = kept;
+	memcpy(state->kept + state->kept_length, data, kept);
+	state->kept_length += kept;
+	return notice;
+}
+
+static void tell_bad(struct astm_state *state, struct readings *readings)
+{
+	if (state->bad_told)
+		return;
+	state->bad_told = true;
+	size_t kept = state->bad_length < ASTM_BAD_KEPT ? state->bad_length : ASTM_BAD_KEPT;
+	struct notice *notice = astm_tell(state, readings, state->bad_frame, kept);
+	if (notice)
+		snprintf(notice->reason, sizeof(notice->reason), _("%s, and it did not come again"), state->bad_reason);
+}
+
+void astm_tell_rest(struct astm_state *state, const uint8_t *data, size_t length, struct readings *readings)
+{
+	struct notice *notice = length > 0 ? astm_tell(state, readings, data, length) : NULL;
+	if (notice)
+		snprintf(notice->reason, sizeof(notice->reason), _("the rest of a record, whose beginning is lost"));
+}
+
+/* Half a record, the rest of which is lost. That of the end says nothing, that of a person is nobody's matter. */
+static void tell_part(struct astm_state *state, struct readings *readings)
+{
+	size_t at;
+	uint8_t letter = astm_letter(state->part, state->part_length, &at);
+	if (state->skip) {
+		astm_tell_rest(state, state->part, state->part_length, readings);
+	} else if (state->part_length > 0 && letter != 'L' && letter != 'P') {
+		struct notice *notice = astm_tell(state, readings, state->part, state->part_length);
+		if (notice)
+			snprintf(notice->reason, sizeof(notice->reason), _("a record began, and its end did not come"));
+	}
+	state->part_length = 0;
+	state->part_long = false;
+}
+
+void astm_tell_broken(struct astm_state *state, struct readings *readings)
+{
+	if (state->bad)
+		tell_bad(state, readings);
+	tell_part(state, readings);
+}
+
 /* ---- a bad frame ---- */
 
 /* R, C, M and S stand beside the results of the order before them: it holds on when they are lost. */
@@ -47,25 +106,13 @@ static bool leaves_order(const struct astm_state *state, const struct astm_text 
 	return true;
 }
 
-static void tell_bad(const struct astm_state *state, struct readings *readings, bool kept)
-{
-	struct notice *notice = state->bad_told ? NULL : readings_notice(readings, NOTICE_UNDECODABLE);
-	if (!notice)
-		return;
-	snprintf(notice->reason, sizeof(notice->reason), _("%s, and it did not come again"), state->bad_reason);
-	if (!kept)
-		return;
-	notice->raw = state->bad_frame;
-	notice->raw_length = state->bad_length < ASTM_BAD_KEPT ? state->bad_length : ASTM_BAD_KEPT;
-}
-
 void astm_note_bad(struct astm_state *state, const struct reply *reply, const struct astm_text *text, bool told,
 	struct readings *readings)
 {
 	uint8_t last = text->length ? text->bytes[text->length - 1] : 0;
 	bool other = !state->bad || text->number != state->bad_number;
 	if (state->bad && other) /* its bytes make room for these */
-		tell_bad(state, readings, false);
+		tell_bad(state, readings);
 	state->bad_frames += other;
 	state->bad_doubt = (state->bad && state->bad_doubt) || !leaves_order(state, text);
 	state->bad_told = told || (!other && state->bad_told);
@@ -148,12 +195,11 @@ void astm_mend(
 	              text->bytes[at + 1] == state->message.delimiters.field;
 	bool unseen = jump && !explained && !header;
 	if (lost)
-		tell_bad(state, readings, true);
+		tell_bad(state, readings);
 	if (unseen)
 		tell_missing(state, text->number, readings);
 	if (lost || unseen) {
-		state->part_length = 0;
-		state->part_long = false;
+		tell_part(state, readings);
 		state->skip = (lost && state->bad_open) || (unseen && state->cuts);
 	}
 	if (unseen || (lost && state->bad_doubt))

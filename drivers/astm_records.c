@@ -346,15 +346,13 @@ static void identify(struct astm_state *state, const struct astm_record *record,
 	reading->repeat = alike(message, astm_hash(ASTM_HASH_START, reading->identity, reading->identity_length));
 }
 
-static void undecodable(const struct astm_record *record, struct readings *readings)
+/* Its bytes may stand where the next record is put together. */
+static void tell_long(struct astm_state *state, const struct astm_record *record, struct readings *readings)
 {
-	struct notice *notice = readings_notice(readings, NOTICE_UNDECODABLE);
-	if (!notice)
-		return;
-	snprintf(notice->reason, sizeof(notice->reason), _("a result of %zu bytes is longer than any known"),
-		record->whole.length);
-	notice->raw = record->whole.at;
-	notice->raw_length = record->whole.length;
+	struct notice *notice = astm_tell(state, readings, record->whole.at, record->whole.length);
+	if (notice)
+		snprintf(notice->reason, sizeof(notice->reason), _("a result of %zu bytes is longer than any known"),
+			record->whole.length);
 }
 
 static void take_result(struct instrument *instrument, const uint8_t *data, size_t length, struct readings *readings)
@@ -367,7 +365,7 @@ static void take_result(struct instrument *instrument, const uint8_t *data, size
 	                                  ? readings_add(readings)
 	                                  : NULL;
 	if (!reading) {
-		undecodable(&record, readings);
+		tell_long(state, &record, readings);
 		return;
 	}
 	decode(&record, &state->message, options, reading);
@@ -451,26 +449,22 @@ static bool is_record(const struct astm_message *message, uint8_t first, const u
 	return next > ' ' && next < 0x7F && !letter && (length <= 6 || memchr(data + 2, next, length - 2));
 }
 
-#define TOLD_MAX     8    /* texts of a message that are no records; more are counted */
-#define TOLD_RAW_MAX 1024 /* bytes of one */
+#define TOLD_MAX 8 /* texts of a message that are no records; more are counted */
 
 /* A frame that holds something else: acknowledged like any, but not passed over in silence. */
 static void tell_no_record(struct astm_state *state, const uint8_t *data, size_t length, struct readings *readings)
 {
-	size_t kept = length < TOLD_RAW_MAX ? length : TOLD_RAW_MAX;
-	bool room = state->told < TOLD_MAX && kept < sizeof(state->kept) - state->kept_length;
-	struct notice *notice = room ? readings_notice(readings, NOTICE_UNDECODABLE) : NULL;
-	if (!notice) {
+	struct notice *notice = NULL;
+	if (state->told >= TOLD_MAX)
 		readings->rejected++;
+	else
+		notice = astm_tell(state, readings, data, length);
+	if (!notice)
 		return;
-	}
 	state->told++;
 	snprintf(notice->reason, sizeof(notice->reason),
 		_("%zu bytes in a frame are no record; a letter and \"%c\" would be right at their beginning"), length,
 		state->message.delimiters.field);
-	notice->raw = state->kept + state->kept_length;
-	notice->raw_length = kept;
-	put(state, data, kept);
 }
 
 /* False where it is none. Where bare records come from frames, their number may have stayed. */

@@ -38,6 +38,7 @@ struct paper {
 	} stored[STORED_MAX];
 	size_t count, known, notices, rejected, noise;
 	char reason[160]; /* of the last notice */
+	char told[8192];  /* reason and bytes of each since the last look */
 	char sent[4096];  /* what we said since the last look */
 	size_t sent_length;
 	bool unanswered;    /* nothing need come in reply to the last of it */
@@ -107,8 +108,13 @@ static void store(struct paper *paper, const struct readings *readings)
 		store_one(paper, &readings->list[i]);
 		paper->dead = paper->count >= paper->crash_after;
 	}
-	for (size_t i = 0; i < readings->notice_count; i++)
-		snprintf(paper->reason, sizeof(paper->reason), "%s", readings->notices[i].reason);
+	for (size_t i = 0; i < readings->notice_count; i++) {
+		const struct notice *notice = &readings->notices[i];
+		size_t length = strlen(paper->told);
+		snprintf(paper->reason, sizeof(paper->reason), "%s", notice->reason);
+		snprintf(paper->told + length, sizeof(paper->told) - length, "%s: %.*s\n", notice->reason,
+			(int)notice->raw_length, (const char *)notice->raw);
+	}
 	paper->notices += readings->notice_count;
 	paper->rejected += readings->rejected;
 }
@@ -166,6 +172,14 @@ static void said(struct paper *paper, const char *expected)
 	assert_int_equal(paper->sent_length, strlen(expected));
 	assert_memory_equal(paper->sent, expected, strlen(expected));
 	paper->sent_length = 0;
+}
+
+/* Among what was told is this. */
+static void told(const struct paper *paper, const char *text)
+{
+	if (!strstr(paper->told, text))
+		print_error("%s\nlacks %s\n", paper->told, text);
+	assert_non_null(strstr(paper->told, text));
 }
 
 static size_t make_frame(uint8_t *out, int number, const char *text, uint8_t end)
@@ -533,7 +547,10 @@ static void a_missing_frame_joins_no_halves_of_different_records(void **state)
 	hear_frame(paper, 5, "5|mg/kg\rR|3|^^^C|3\r", ASTM_ETX);
 	assert_int_equal(paper->count, 1);
 	assert_string_equal(paper->stored[0].line, " C 3  ");
-	assert_non_null(strstr(paper->reason, "frame 5 follows frame 3"));
+	assert_non_null(strstr(paper->told, "frame 5 follows frame 3"));
+	told(paper, "a record began, and its end did not come: R|1|^^^A|1\n"); /* all that is lost is told */
+	told(paper, "the rest of a record, whose beginning is lost: 5|mg/kg\n");
+	assert_int_equal(paper->notices, 3);
 	paper_free(paper);
 }
 
@@ -550,6 +567,85 @@ static void a_frame_that_does_not_come_again_is_announced_with_its_bytes(void **
 	hear_frame(paper, 4, END, ASTM_ETX);
 	assert_int_equal(paper->notices, 2);
 	assert_non_null(strstr(paper->reason, "did not come again"));
+	paper_free(paper);
+}
+
+/* One that does not heed a NAK, and one that ends its last frame as if more came: whatever ends the message, what was
+ * not taken is told. */
+static void what_is_lost_when_a_message_ends_is_told_with_its_bytes(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 3; way++) {
+		struct paper *paper = paper_new();
+		hear_text(paper, ENQ);
+		hear_bad(paper, 1, HEADER ORDER RESULT1, ASTM_ETX);
+		assert_int_equal(paper->notices, 0);
+		if (way == 0)
+			hear_text(paper, EOT);
+		else if (way == 1)
+			hear_text(paper, ENQ);
+		else
+			silence(paper);
+		assert_int_equal(paper->notices, 1);
+		told(paper, "did not come again: \x02"
+			    "1");
+		told(paper, RESULT1);
+		hear_text(paper, EOT ENQ);
+		hear_frame(paper, 1, HEADER ORDER "R|1|^^^A|12", ASTM_ETB);
+		if (way == 0)
+			hear_text(paper, EOT);
+		else if (way == 1)
+			hear_text(paper, ENQ);
+		else
+			silence(paper);
+		assert_int_equal(paper->notices, 2);
+		told(paper, "a record began, and its end did not come: R|1|^^^A|12\n");
+		hear_text(paper, EOT ENQ);
+		hear_frame(paper, 1, HEADER ORDER "L|1|N", ASTM_ETB);
+		hear_text(paper, EOT);
+		assert_int_equal(paper->notices, 2);
+		assert_int_equal(paper->count, 0);
+		paper_free(paper);
+	}
+}
+
+static void each_of_several_bad_frames_is_told_with_its_bytes(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+	hear_bad(paper, 2, RESULT1, ASTM_ETX);
+	hear_bad(paper, 3, RESULT2, ASTM_ETX);
+	hear_bad(paper, 4, "R|3|^^^C|3\r", ASTM_ETX);
+	hear_text(paper, EOT);
+	told(paper, &RESULT1[1]); /* its first byte is the damaged one */
+	told(paper, &RESULT2[1]);
+	told(paper, "|3|^^^C|3\r");
+	assert_int_equal(paper->notices, 3);
+	paper_free(paper);
+}
+
+static void who_goes_on_with_an_unknown_message_has_each_frame_told(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_frame(paper, 3, ORDER, ASTM_ETX);
+	hear_frame(paper, 4, RESULT1, ASTM_ETX);
+	hear_frame(paper, 5, END, ASTM_ETX);
+	hear_text(paper, EOT);
+	assert_int_equal(paper->count, 0);
+	assert_int_equal(paper->notices, 3);
+	told(paper, ORDER);
+	told(paper, RESULT1);
+	paper_free(paper);
+	paper = paper_new();
+	for (int i = 0; i < 6; i++)
+		hear_frame(paper, 4, RESULT1, ASTM_ETX);
+	hear_text(paper, EOT); /* it heeded, and begins anew */
+	send_message(paper);
+	assert_int_equal(paper->count, 2);
+	assert_int_equal(paper->notices, 0);
 	paper_free(paper);
 }
 
@@ -943,6 +1039,12 @@ static void a_result_longer_than_any_is_announced_not_cut(void **state)
 	assert_int_equal(paper->notices, 2);
 	hear_frame(paper, 6, RESULT1, ASTM_ETX);
 	assert_int_equal(paper->count, 1);
+	hear_frame(paper, 7, text, ASTM_ETB);
+	hear_frame(paper, 0, text + 9, ASTM_ETB);
+	hear_frame(paper, 1, text + 9, ASTM_ETB);
+	paper->told[0] = '\0';
+	hear_frame(paper, 2, "\rR|3|^^^A|the next", ASTM_ETB); /* is put together where it was */
+	told(paper, "known: R|1|^^^A|777");
 	free(text);
 	paper_free(paper);
 }
@@ -1307,6 +1409,9 @@ int main(void)
 		cmocka_unit_test(an_instrument_that_leaves_out_the_number_zero_is_believed_the_second_time),
 		cmocka_unit_test(a_missing_frame_joins_no_halves_of_different_records),
 		cmocka_unit_test(a_frame_that_does_not_come_again_is_announced_with_its_bytes),
+		cmocka_unit_test(what_is_lost_when_a_message_ends_is_told_with_its_bytes),
+		cmocka_unit_test(each_of_several_bad_frames_is_told_with_its_bytes),
+		cmocka_unit_test(who_goes_on_with_an_unknown_message_has_each_frame_told),
 		cmocka_unit_test(in_the_middle_of_an_unknown_message_the_instrument_is_made_to_begin_anew),
 		cmocka_unit_test(noise_that_looks_like_enq_takes_no_result_from_its_sample),
 		cmocka_unit_test(a_message_in_one_frame_without_enq_is_taken),
