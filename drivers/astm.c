@@ -458,10 +458,20 @@ static enum next take_silence(struct astm_state *state, struct readings *reading
 	return NEXT_IDLE;
 }
 
-static enum next take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+static enum next take_cut(struct instrument *instrument, const struct reply *reply, struct readings *readings)
 {
 	struct astm_state *state = instrument->state;
 	const struct astm_options *options = instrument->options;
+	uint8_t first = reply->bytes[0];
+	if (state->inside || (first == ASTM_STX && options->framing != ASTM_BARE))
+		return take_frame(instrument, reply, readings);
+	return first >= ' ' ? take_line(instrument, reply, readings)
+	                    : take_control(state, first, reply->offline, readings);
+}
+
+static enum next take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	struct astm_state *state = instrument->state;
 	if (reply->kind == REPLY_SILENCE)
 		return take_silence(state, readings);
 	if (reply->kind != REPLY_FRAME)
@@ -469,11 +479,27 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 	if (reply->offline)
 		state->kept_length = 0;
 	state->count_before = readings->count;
-	uint8_t first = reply->bytes[0];
-	if (state->inside || (first == ASTM_STX && options->framing != ASTM_BARE))
-		return take_frame(instrument, reply, readings);
-	return first >= ' ' ? take_line(instrument, reply, readings)
-	                    : take_control(state, first, reply->offline, readings);
+	return take_cut(instrument, reply, readings);
+}
+
+/* The raw bytes of a result hold no comments; what those said stands in its record. */
+static void take_raw(struct instrument *instrument, const struct reading *before, const uint8_t *raw, size_t length,
+	struct readings *readings)
+{
+	struct instrument idle = *instrument;
+	idle.idle = true;
+	for (size_t at = 0; at < length;) {
+		int step = frame(&idle, raw + at, length - at);
+		struct reply reply = { .kind = REPLY_FRAME, .bytes = raw + at, .offset = at, .offline = true };
+		reply.length = step > 0 ? (size_t)step : 1;
+		if (step > 0)
+			take_cut(instrument, &reply, readings);
+		at += reply.length;
+	}
+	bool alone = readings->count == 1 && !*reading_has_said(&readings->list[0], "comment");
+	for (size_t i = 0; before && alone && i < before->said_count; i++)
+		if (strncmp(before->said[i].name, "comment", strlen("comment")) == 0)
+			reading_said(&readings->list[0], "comment", before->said[i].value);
 }
 
 const struct driver astm_driver = {
@@ -491,4 +517,5 @@ const struct driver astm_driver = {
 	.frame = frame,
 	.take = take,
 	.raw_alone = true,
+	.take_raw = take_raw,
 };

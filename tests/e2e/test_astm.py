@@ -283,3 +283,17 @@ def test_a_question_is_answered_over_the_line_with_no_information():
                 link.sendall(ACK)
                 answer += link.recv(4096)
         assert re.search(rb"\x021H\|`\^&\|\|\|assayd.*\r\x03..\r\n\x022L\|1\|I\r\x03..\r\n\x04$", answer, re.S)
+
+
+def test_decoding_again_takes_no_comment_from_a_record():
+    with harness.Room() as room:
+        port = harness.free_port()
+        daemon = room.daemon(f"[instrument an-1]\ndriver = astm\nport = tcp-listen:{port}\n").start()
+        with harness.dial(port) as link:
+            link.sendall(bytes_of("cobas-e411"))
+            harness.wait_for(lambda: len([entry for entry in daemon.entries() if "kind" in entry]) == 7, 10, "the records")
+        before = daemon.entries()
+        assert any("comment" in entry.get("said", {}) for entry in before)
+        done = daemon.ctl("redecode")
+        assert done.returncode == 0, done.stderr
+        assert [entry["id"] for entry in daemon.entries() if "kind" in entry] == [entry["id"] for entry in before if "kind" in entry]

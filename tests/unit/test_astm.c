@@ -1335,6 +1335,45 @@ static void the_raw_bytes_decode_to_the_same_again(void **state)
 	paper_free(paper);
 }
 
+static void what_comments_said_is_not_lost_when_the_bytes_are_decoded_again(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	struct reading before = *read_message(
+		paper, HEADER ORDER "C|1|I|of the order\r" RESULT1 "C|1|I|of the result\rC|2|I|and another\rL|1|N\r");
+	assert_int_equal(before.said_count, 5);
+	uint8_t raw[512];
+	memcpy(raw, before.raw, before.raw_length);
+	for (int known = 0; known < 2; known++) {
+		start(paper);
+		struct readings readings = { .list = paper->list };
+		struct instrument *instrument = &paper->instrument;
+		if (astm_driver.take_raw) {
+			astm_driver.take_raw(instrument, known ? &before : NULL, raw, before.raw_length, &readings);
+		} else {
+			struct reply reply = { .kind = REPLY_FRAME, .bytes = raw, .length = before.raw_length };
+			astm_driver.take(instrument, &reply, &readings);
+		}
+		assert_int_equal(readings.count, 1);
+		assert_string_equal(paper->list[0].value, "0.1");
+		assert_int_equal(paper->list[0].said_count, known ? 5 : 2);
+		for (size_t i = 0; known && i < 5; i++) {
+			assert_string_equal(paper->list[0].said[i].name, before.said[i].name);
+			assert_string_equal(paper->list[0].said[i].value, before.said[i].value);
+		}
+	}
+	/* and what came in frames, of an event */
+	uint8_t bytes[512] = "noise";
+	size_t length = 5 + make_frame(bytes + 5, 4, ORDER RESULT1 RESULT2 "C|1|I|x\r", ASTM_ETX);
+	start(paper);
+	struct readings readings = { .list = paper->list };
+	astm_driver.take_raw(&paper->instrument, NULL, bytes, length, &readings);
+	assert_int_equal(readings.count, 2);
+	assert_memory_equal(paper->list[0].raw, ORDER RESULT1, strlen(ORDER RESULT1));
+	assert_string_equal(paper->list[1].sample_no, "S1");
+	paper_free(paper);
+}
+
 static void flags_that_are_none_are_refused(void **state)
 {
 	(void)state;
@@ -1440,6 +1479,7 @@ int main(void)
 		cmocka_unit_test(gb18030_is_cut_at_whole_characters),
 		cmocka_unit_test(a_unit_that_may_be_latin_1_is_marked_and_swallows_nothing),
 		cmocka_unit_test(the_raw_bytes_decode_to_the_same_again),
+		cmocka_unit_test(what_comments_said_is_not_lost_when_the_bytes_are_decoded_again),
 		cmocka_unit_test(flags_that_are_none_are_refused),
 		cmocka_unit_test(the_checksums_of_published_frames_are_right),
 	};
