@@ -18,7 +18,8 @@
  * cut a record, that record is lost too, unless the frame comes again. Where the lost frame may have held an order, or
  * a number is missing from an instrument that counts, the order before it is forgotten: what follows up to the next
  * has no sample, rather than that of another (astm_loss.c). A checksum that is right when LF stands for CR
- * is taken for right: files and terminal servers turn line ends around (`checksum = strict` does not).
+ * is taken for right: files and terminal servers turn line ends around (`checksum = strict` does not). Where frames
+ * have checksums one without is damaged.
  *
  * The records (LIS02), fields from 1, delimiters from the header:
  *     H|\^&|||sender|||||||processing|version|time        sender: model, serial number, firmware, in any order (?)
@@ -256,7 +257,7 @@ static enum next take_frame(struct instrument *instrument, const struct reply *r
 	struct astm_state *state = instrument->state;
 	const struct astm_options *options = instrument->options;
 	struct astm_text text = state->inside ? astm_open_rest(reply->bytes, reply->length)
-	                                      : astm_open_frame(options, reply->bytes, reply->length);
+	                                      : astm_open_frame(state, options, reply->bytes, reply->length);
 	bool first = !state->inside;
 	give_back_digit(state, &text);
 	state->framed = true;
@@ -269,6 +270,7 @@ static enum next take_frame(struct instrument *instrument, const struct reply *r
 		state->inside_known = print == state->last;
 		state->last = print;
 		state->session = true;
+		state->sums = state->sums || text.summed;
 		state->refused = 0;
 		if (!state->inside_known)
 			astm_mend(state, reply, &text, readings);

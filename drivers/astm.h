@@ -35,10 +35,11 @@ struct astm_options {
 #define ASTM_RECORD_MAX  16384 /* the longest record that is put together; no result comes near it */
 #define ASTM_PIECE       16384 /* a long frame is taken in pieces of this many bytes or ... */
 #define ASTM_PIECE_ENDS  10    /* ... this many records */
-#define ASTM_KEPT_MAX    (ASTM_PIECE + ASTM_PIECE_ENDS * (ASTM_HEADER_KEPT + ASTM_ORDER_KEPT + 4) + ASTM_RECORD_MAX)
 #define ASTM_ALIKE_MAX   256
 #define ASTM_BAD_KEPT    1024 /* of a frame that is not whole, to know it again and to tell of it */
 #define ASTM_TOLD_KEPT   4096 /* of other bytes that are told of */
+#define ASTM_RESULTS_MAX (ASTM_PIECE + ASTM_PIECE_ENDS * (ASTM_HEADER_KEPT + ASTM_ORDER_KEPT + 4) + ASTM_RECORD_MAX)
+#define ASTM_KEPT_MAX    (ASTM_RESULTS_MAX + NOTICES_MAX * ASTM_TOLD_KEPT)
 
 struct astm_delimiters {
 	uint8_t field, repeat, component, escape; /* 0: the header names none */
@@ -75,6 +76,7 @@ struct astm_state {
 	unsigned refused;          /* frames in a row */
 	int number, bad_number;    /* of the last good frame, and of a bad one behind it; -1: none */
 	bool cuts;                 /* frames of this instrument end inside records */
+	bool sums;                 /* ... and have checksums */
 	unsigned in_step;          /* frame numbers that followed the one before, up to ASTM_IN_STEP */
 	bool zero_missing;         /* 1 followed 7, and no 0 came since */
 	bool bad, bad_open;        /* a bad frame was the last, and it ended inside a record */
@@ -99,7 +101,7 @@ struct astm_state {
 	struct astm_delimiters answer_delimiters;
 
 	struct astm_message message;
-	uint8_t kept[ASTM_KEPT_MAX]; /* H, O and R of the readings not yet stored */
+	uint8_t kept[ASTM_KEPT_MAX]; /* H, O and R of the readings not yet stored, and what is told */
 	size_t kept_length;
 };
 
@@ -113,11 +115,13 @@ struct astm_text { /* what a frame carries */
 	int number;    /* 0..7, -1 when there is none */
 	bool complete; /* the frame ends here */
 	bool open;     /* ... with ETB: its last record goes on in the next */
+	bool summed;   /* it has a checksum */
 	bool good;
 	char reason[80];
 };
 
-struct astm_text astm_open_frame(const struct astm_options *options, const uint8_t *data, size_t length);
+struct astm_text astm_open_frame(
+	const struct astm_state *state, const struct astm_options *options, const uint8_t *data, size_t length);
 struct astm_text astm_open_rest(const uint8_t *data, size_t length); /* a later piece of a long frame */
 uint64_t astm_hash(uint64_t start, const uint8_t *data, size_t length);
 #define ASTM_HASH_START 0xCBF29CE484222325

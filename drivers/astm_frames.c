@@ -113,7 +113,7 @@ int astm_frame(const struct astm_state *state, const struct astm_options *option
 		return total;
 	/* A long frame is believed as a whole before its first piece is taken. */
 	int piece = piece_length(data, (size_t)total);
-	if (piece < total && !state->inside && !astm_open_frame(options, data, (size_t)total).good)
+	if (piece < total && !state->inside && !astm_open_frame(state, options, data, (size_t)total).good)
 		return total;
 	return piece;
 }
@@ -145,14 +145,17 @@ static void strip_number(struct astm_text *text)
 	text->length--;
 }
 
+/* Where there are checksums, a frame without has lost it, and what else nobody knows. */
+static bool without_checksum(const struct astm_options *options, bool sums, char reason[80])
+{
+	bool good = options->checksum == ASTM_CHECKSUM_NONE || (options->checksum == ASTM_CHECKSUM_AUTO && !sums);
+	if (!good)
+		snprintf(reason, 80, _("the frame has no checksum"));
+	return good;
+}
+
 static bool check(const struct astm_options *options, const uint8_t *data, size_t end, size_t length, char reason[80])
 {
-	if (end + 1 == length) { /* no checksum */
-		bool good = options->checksum != ASTM_CHECKSUM_STRICT;
-		if (!good)
-			snprintf(reason, 80, _("the frame has no checksum"));
-		return good;
-	}
 	struct bytes bytes = bytes_of(data + end + 1, length - end - 1);
 	int high = hex_digit(bytes_u8(&bytes)), low = hex_digit(bytes_u8(&bytes));
 	if (bytes.failed || high < 0 || low < 0) {
@@ -166,7 +169,8 @@ static bool check(const struct astm_options *options, const uint8_t *data, size_
 	return false;
 }
 
-struct astm_text astm_open_frame(const struct astm_options *options, const uint8_t *data, size_t length)
+struct astm_text astm_open_frame(
+	const struct astm_state *state, const struct astm_options *options, const uint8_t *data, size_t length)
 {
 	struct astm_text text = { .bytes = data + 1, .number = -1, .good = true };
 	size_t end = text_end(data, 1, length);
@@ -177,7 +181,9 @@ struct astm_text astm_open_frame(const struct astm_options *options, const uint8
 	} else if (end < length) {
 		text.complete = true;
 		text.open = data[end] == ASTM_ETB;
-		text.good = check(options, data, end, length, text.reason);
+		text.summed = end + 1 < length;
+		text.good = text.summed ? check(options, data, end, length, text.reason)
+		                        : without_checksum(options, state->sums, text.reason);
 	}
 	strip_number(&text);
 	return text;
