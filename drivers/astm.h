@@ -78,7 +78,7 @@ struct astm_state {
 	bool cuts;                 /* frames of this instrument end inside records */
 	bool sums;                 /* ... and have checksums */
 	unsigned in_step;          /* frame numbers that followed the one before, up to ASTM_IN_STEP */
-	bool zero_missing;         /* 1 followed 7, and no 0 came since */
+	bool zero, zero_missing;   /* a frame had the number 0; 1 followed 7 */
 	bool bad, bad_open;        /* a bad frame was the last, and it ended inside a record */
 	bool bad_doubt, bad_told;  /* it may have held an order; its bytes were announced */
 	unsigned bad_frames;       /* how many since the last good one, those sent again not counted */
@@ -149,6 +149,7 @@ void astm_text(struct astm_record *record, struct field field, char *out, size_t
 /* astm_loss.c: frames that never came whole, and what they took with them. */
 /* An event about these bytes, of which the first are kept with it; NULL where there is no room, then it is counted. */
 struct notice *astm_tell(struct astm_state *state, struct readings *readings, const uint8_t *data, size_t length);
+/* The rest of a record whose beginning is lost; it may be a whole one, and an order. */
 void astm_tell_rest(struct astm_state *state, const uint8_t *data, size_t length, struct readings *readings);
 /* The message ends here: tells the bad frame that did not come again, and the record that did not become whole. */
 void astm_tell_broken(struct astm_state *state, struct readings *readings);

@@ -5,6 +5,16 @@
 
 #include "astm.h"
 
+/* An order or a person anywhere: the line end before it may be what is damaged. */
+static bool hides_order(const uint8_t *text, size_t length, uint8_t delimiter)
+{
+	for (size_t i = 0; i + 2 < length; i++)
+		if (strchr("OPop", text[i]) && text[i] && text[i + 1] == delimiter && text[i + 2] >= '0' &&
+			text[i + 2] <= '9')
+			return true;
+	return false;
+}
+
 /* ---- telling ---- */
 
 struct notice *astm_tell(struct astm_state *state, struct readings *readings, const uint8_t *data, size_t length)
@@ -36,6 +46,8 @@ static void tell_bad(struct astm_state *state, struct readings *readings)
 
 void astm_tell_rest(struct astm_state *state, const uint8_t *data, size_t length, struct readings *readings)
 {
+	if (hides_order(data, length, state->message.delimiters.field))
+		astm_forget_order(&state->message);
 	struct notice *notice = length > 0 ? astm_tell(state, readings, data, length) : NULL;
 	if (notice)
 		snprintf(notice->reason, sizeof(notice->reason), _("the rest of a record, whose beginning is lost"));
@@ -72,16 +84,6 @@ static bool is_beside(uint8_t letter)
 	return letter == 'R' || letter == 'C' || letter == 'M' || letter == 'S';
 }
 
-/* An order or a person anywhere: the line end before it may be what is damaged. */
-static bool hides_order(const uint8_t *text, size_t length, uint8_t delimiter)
-{
-	for (size_t i = 0; i + 2 < length; i++)
-		if (strchr("OPop", text[i]) && text[i] && text[i + 1] == delimiter && text[i + 2] >= '0' &&
-			text[i + 2] <= '9')
-			return true;
-	return false;
-}
-
 /* Whether every record of the frame can only be one that leaves the order standing. */
 static bool leaves_order(const struct astm_state *state, const struct astm_text *text)
 {
@@ -109,6 +111,7 @@ static bool leaves_order(const struct astm_state *state, const struct astm_text 
 void astm_note_bad(struct astm_state *state, const struct reply *reply, const struct astm_text *text, bool told,
 	struct readings *readings)
 {
+	state->zero = state->zero || text->number == 0;
 	uint8_t last = text->length ? text->bytes[text->length - 1] : 0;
 	bool other = !state->bad || text->number != state->bad_number;
 	if (state->bad && other) /* its bytes make room for these */
@@ -133,7 +136,7 @@ static bool follows(const struct astm_state *state, int number)
 	if (last < 0 || number < 0)
 		return false;
 	return number == (last + 1) % 8 || number == (last + 1) % 10 ||
-	       (last == 7 && number == 1 && state->zero_missing);
+	       (last == 7 && number == 1 && state->zero_missing && !state->zero);
 }
 
 /* A number is missing. Many instruments do not count, or always say 1: none is missing there. */
@@ -172,11 +175,9 @@ static void count_on(struct astm_state *state, int number, bool explained)
 {
 	if (follows(state, number))
 		state->in_step += state->in_step < ASTM_IN_STEP;
-	else if (number != state->number && !explained && !jumps(state, number))
+	else if (state->number >= 0 && number != state->number && !explained && !jumps(state, number))
 		state->in_step = 0;
-	if (number == 0)
-		state->zero_missing = false;
-	else if (state->number == 7 && number == 1)
+	if (state->number == 7 && number == 1 && !explained)
 		state->zero_missing = true;
 	state->number = number;
 	state->bad = false;
@@ -186,6 +187,7 @@ static void count_on(struct astm_state *state, int number, bool explained)
 void astm_mend(
 	struct astm_state *state, const struct reply *reply, const struct astm_text *text, struct readings *readings)
 {
+	state->zero = state->zero || text->number == 0;
 	bool jump = jumps(state, text->number), alike = alike_to_bad(state, reply);
 	unsigned never_whole = state->bad_frames - (alike && state->bad_frames > 0);
 	bool explained = state->number >= 0 && text->number >= 0 && missing(state, text->number) <= never_whole;

@@ -534,6 +534,72 @@ static void an_instrument_that_leaves_out_the_number_zero_is_believed_the_second
 	paper_free(paper);
 }
 
+/* The bad frame may have ended inside a record; what comes next is its rest, or an order whole. */
+static void an_order_that_may_be_the_rest_of_a_lost_record_is_nobodys(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	start(paper);
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER RESULT1, ASTM_ETB);
+	hear_bad(paper, 2, "R|2|^^^B|0.2|mg/kg", ASTM_ETB); /* its line end is lost, too */
+	hear_frame(paper, 3, ORDER2 "R|1|^^^C|0.3|mg/kg\r", ASTM_ETB);
+	hear_frame(paper, 4, "O|3|S3||^^^A\rR|1|^^^D|0.4|mg/kg\r", ASTM_ETX);
+	assert_int_equal(paper->count, 3);
+	assert_string_equal(paper->stored[0].line, "S1 A 0.1 mg/kg 2026-03-05T09:40:01");
+	assert_string_equal(paper->stored[1].line, " C 0.3 mg/kg ");
+	assert_string_equal(paper->stored[2].line, "S3 D 0.4 mg/kg ");
+	told(paper, "the rest of a record, whose beginning is lost: O|2|S2||^^^A\n");
+	paper_free(paper);
+}
+
+/* The sessions are short: none shows by itself that the instrument counts. */
+static void that_an_instrument_counts_is_known_from_one_session_to_the_next(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	start(paper);
+	for (int session = 0; session < 3; session++) {
+		hear_text(paper, ENQ);
+		hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+		hear_frame(paper, 2, RESULT1, ASTM_ETX);
+		if (session == 2) /* the third, an order, is not there at all */
+			hear_frame(paper, 4, RESULT2, ASTM_ETX);
+		hear_text(paper, EOT);
+	}
+	assert_int_equal(paper->count, 2);
+	assert_string_equal(paper->stored[1].line, " B 0.2 mg/kg 2026-03-05T09:40:02");
+	assert_int_equal(paper->notices, 1);
+	told(paper, "frame 4 follows frame 2");
+	paper_free(paper);
+}
+
+/* Frame 0 is lost: damaged in the first session, without a trace in the second. */
+static void who_ever_wrote_a_zero_leaves_none_out(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	start(paper);
+	for (int session = 0; session < 2; session++) {
+		hear_text(paper, ENQ);
+		hear_frame(paper, 1, HEADER, ASTM_ETX);
+		hear_frame(paper, 2, ORDER, ASTM_ETX);
+		for (int i = 3; i < 8; i++)
+			hear_frame(paper, i, "C|1|I|x\r", ASTM_ETX);
+		if (session == 0)
+			hear_bad(paper, 0, ORDER2, ASTM_ETX);
+		hear_frame(paper, 1, session ? RESULT2 : RESULT1, ASTM_ETX);
+		hear_text(paper, EOT);
+	}
+	assert_int_equal(paper->count, 2);
+	assert_string_equal(paper->stored[0].line, " A 0.1 mg/kg 2026-03-05T09:40:01");
+	assert_string_equal(paper->stored[1].line, " B 0.2 mg/kg 2026-03-05T09:40:02");
+	paper_free(paper);
+}
+
 static void a_missing_frame_joins_no_halves_of_different_records(void **state)
 {
 	(void)state;
@@ -1469,6 +1535,9 @@ int main(void)
 		cmocka_unit_test(a_lost_result_or_comment_leaves_the_others_their_sample),
 		cmocka_unit_test(instruments_that_do_not_count_are_not_hurt),
 		cmocka_unit_test(an_instrument_that_leaves_out_the_number_zero_is_believed_the_second_time),
+		cmocka_unit_test(an_order_that_may_be_the_rest_of_a_lost_record_is_nobodys),
+		cmocka_unit_test(that_an_instrument_counts_is_known_from_one_session_to_the_next),
+		cmocka_unit_test(who_ever_wrote_a_zero_leaves_none_out),
 		cmocka_unit_test(a_missing_frame_joins_no_halves_of_different_records),
 		cmocka_unit_test(a_frame_that_does_not_come_again_is_announced_with_its_bytes),
 		cmocka_unit_test(what_is_lost_when_a_message_ends_is_told_with_its_bytes),
