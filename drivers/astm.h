@@ -78,6 +78,7 @@ struct astm_state {
 	bool cuts;                 /* frames of this instrument end inside records */
 	bool sums;                 /* ... and have checksums */
 	unsigned in_step;          /* frame numbers that followed the one before, up to ASTM_IN_STEP */
+	bool strayed;              /* one did not, and no bad frame explained it */
 	bool zero, zero_missing;   /* a frame had the number 0; 1 followed 7 */
 	bool bad, bad_open;        /* a bad frame was the last, and it ended inside a record */
 	bool bad_doubt, bad_told;  /* it may have held an order; its bytes were announced */

@@ -1,5 +1,16 @@
 /* Frames that never came whole, and what they took with them. A result belongs to the order before it; when a frame
- * that may have held an order is lost, whose the next results are is not known any more. */
+ * that may have held an order is lost, whose the next results are is not known any more.
+ *
+ * What decides, at each good frame, whether one before it is missing:
+ *   1. Its number is the next (7 is followed by 0) or the same as the last good one's, or either has none: none is.
+ *   2. Bad frames in between, or a header that begins to count anew, account for the gap: none but those.
+ *   3. The instrument counts: twice in a row its numbers were the next. Then one is. Many do not count.
+ *   4. It is not known whether it does, and the last good frame ended inside a record: then one is, as halves of two
+ *      results would make a third. Once only: its numbers have proved to mean nothing.
+ * A bad frame came again where the number is the next, or, where numbers say nothing, where the good one equals it but
+ * for one place. Else it is lost: what it may have held an order is forgotten with it, and no record is joined across
+ * it.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -139,11 +150,16 @@ static bool follows(const struct astm_state *state, int number)
 	       (last == 7 && number == 1 && state->zero_missing && !state->zero);
 }
 
-/* A number is missing. Many instruments do not count, or always say 1: none is missing there. */
-static bool jumps(const struct astm_state *state, int number)
+/* Neither the next nor the same. */
+static bool strays(const struct astm_state *state, int number)
 {
-	return state->in_step >= ASTM_IN_STEP && state->number >= 0 && number >= 0 && number != state->number &&
-	       !follows(state, number);
+	return state->number >= 0 && number >= 0 && number != state->number && !follows(state, number);
+}
+
+/* Whether a number that strays is believed. */
+static bool counts(const struct astm_state *state)
+{
+	return state->in_step >= ASTM_IN_STEP || (state->part_length > 0 && !state->strayed);
 }
 
 static unsigned missing(const struct astm_state *state, int number)
@@ -151,15 +167,27 @@ static unsigned missing(const struct astm_state *state, int number)
 	return (unsigned)(number - state->number - 1 + 16) % 8;
 }
 
-/* The bad frame as it should have been: of the same length, and few of its bytes differ. */
+/* The bad frame as it should have been: of the same length, and damaged in one place. */
 static bool alike_to_bad(const struct astm_state *state, const struct reply *reply)
 {
 	if (!state->bad || reply->length != state->bad_length)
 		return false;
-	size_t length = reply->length < ASTM_BAD_KEPT ? reply->length : ASTM_BAD_KEPT, differ = 0;
-	for (size_t i = 0; i < length; i++)
-		differ += reply->bytes[i] != state->bad_frame[i];
-	return differ <= 2 + length / 16;
+	size_t length = reply->length < ASTM_BAD_KEPT ? reply->length : ASTM_BAD_KEPT, first = length, last = 0;
+	for (size_t i = 0; i < length; i++) {
+		if (reply->bytes[i] == state->bad_frame[i])
+			continue;
+		first = first < i ? first : i;
+		last = i;
+	}
+	return first == length || last - first < 2 + length / 16;
+}
+
+/* A message begins, and with it the numbers. */
+static bool begins_anew(const struct astm_state *state, const struct astm_text *text)
+{
+	size_t at;
+	return text->number <= 1 && astm_letter(text->bytes, text->length, &at) == 'H' && at + 1 < text->length &&
+	       text->bytes[at + 1] == state->message.delimiters.field;
 }
 
 static void tell_missing(const struct astm_state *state, int number, struct readings *readings)
@@ -171,12 +199,13 @@ static void tell_missing(const struct astm_state *state, int number, struct read
 			number, state->number);
 }
 
-static void count_on(struct astm_state *state, int number, bool explained)
+static void count_on(struct astm_state *state, int number, bool jump, bool explained)
 {
 	if (follows(state, number))
 		state->in_step += state->in_step < ASTM_IN_STEP;
-	else if (state->number >= 0 && number != state->number && !explained && !jumps(state, number))
+	else if (strays(state, number) && !jump && !explained)
 		state->in_step = 0;
+	state->strayed = state->strayed || (strays(state, number) && !explained);
 	if (state->number == 7 && number == 1 && !explained)
 		state->zero_missing = true;
 	state->number = number;
@@ -188,23 +217,21 @@ void astm_mend(
 	struct astm_state *state, const struct reply *reply, const struct astm_text *text, struct readings *readings)
 {
 	state->zero = state->zero || text->number == 0;
-	bool jump = jumps(state, text->number), alike = alike_to_bad(state, reply);
+	int number = text->number;
+	bool jump = strays(state, number) && counts(state), alike = alike_to_bad(state, reply);
 	unsigned never_whole = state->bad_frames - (alike && state->bad_frames > 0);
-	bool explained = state->number >= 0 && text->number >= 0 && missing(state, text->number) <= never_whole;
-	bool lost = state->bad && !follows(state, text->number) && (jump || !alike);
-	size_t at;
-	bool header = astm_letter(text->bytes, text->length, &at) == 'H' && at + 1 < text->length &&
-	              text->bytes[at + 1] == state->message.delimiters.field;
-	bool unseen = jump && !explained && !header;
+	bool explained = strays(state, number) && missing(state, number) <= never_whole;
+	bool lost = state->bad && !follows(state, number) && (jump || !alike);
+	bool unseen = jump && !explained && !begins_anew(state, text);
 	if (lost)
 		tell_bad(state, readings);
 	if (unseen)
-		tell_missing(state, text->number, readings);
+		tell_missing(state, number, readings);
 	if (lost || unseen) {
 		tell_part(state, readings);
 		state->skip = (lost && state->bad_open) || (unseen && state->cuts);
 	}
 	if (unseen || (lost && state->bad_doubt))
 		astm_forget_order(&state->message);
-	count_on(state, text->number, explained);
+	count_on(state, number, jump, explained);
 }

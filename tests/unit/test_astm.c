@@ -534,6 +534,61 @@ static void an_instrument_that_leaves_out_the_number_zero_is_believed_the_second
 	paper_free(paper);
 }
 
+/* Before it is known whether the instrument counts: no value is made of the halves of two. Should its numbers mean
+ * nothing, that costs one record. */
+static void halves_are_not_joined_across_a_number_that_strays(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	set(paper, "acknowledge", "no");
+	start(paper);
+	hear_text(paper, ENQ);
+	hear_frame(paper, 1, HEADER ORDER "R|1|^^^A|10", ASTM_ETB);
+	hear_frame(paper, 3, "3.6|mg/kg\rR|3|^^^C|2", ASTM_ETB);
+	assert_int_equal(paper->count, 0);
+	told(paper, "frame 3 follows frame 1");
+	told(paper, ": R|1|^^^A|10\n");
+	told(paper, ": 3.6|mg/kg\n");
+	hear_frame(paper, 5, "5|mg/kg\r", ASTM_ETX);
+	assert_int_equal(paper->count, 1);
+	assert_string_equal(paper->stored[0].line, " C 25 mg/kg ");
+	paper_free(paper);
+}
+
+static void a_frame_that_is_missing_before_a_header_is_told(void **state)
+{
+	(void)state;
+	for (int number = 1; number <= 6; number += 5) { /* the numbers begin anew, or go on */
+		struct paper *paper = paper_new();
+		hear_text(paper, ENQ);
+		hear_frame(paper, 1, HEADER, ASTM_ETX);
+		hear_frame(paper, 2, ORDER, ASTM_ETX);
+		hear_frame(paper, 3, RESULT1, ASTM_ETX);
+		hear_frame(paper, 4, END, ASTM_ETX);
+		hear_frame(paper, number, HEADER, ASTM_ETX);
+		assert_int_equal(paper->notices, number > 1);
+		paper_free(paper);
+	}
+}
+
+/* Of an instrument that does not count: the next result differs in a few places, the one sent again in one. */
+static void another_result_of_the_same_length_is_not_the_bad_one_again(void **state)
+{
+	(void)state;
+	static const char first[] = "R|1|^^^A|0.1|mg/kg||||F||||20260305094001|FIA-8 fluorescence reader\r",
+			  second[] = "R|2|^^^A|0.7|mg/kg||||F||||20260305094002|FIA-8 fluorescence reader\r";
+	for (int again = 0; again < 2; again++) {
+		struct paper *paper = paper_new();
+		hear_text(paper, ENQ);
+		hear_frame(paper, 1, HEADER ORDER, ASTM_ETX);
+		hear_bad(paper, 1, first, ASTM_ETX);
+		hear_frame(paper, 1, again ? first : second, ASTM_ETX);
+		assert_int_equal(paper->count, 1);
+		assert_int_equal(paper->notices, !again);
+		paper_free(paper);
+	}
+}
+
 /* The bad frame may have ended inside a record; what comes next is its rest, or an order whole. */
 static void an_order_that_may_be_the_rest_of_a_lost_record_is_nobodys(void **state)
 {
@@ -1535,6 +1590,9 @@ int main(void)
 		cmocka_unit_test(a_lost_result_or_comment_leaves_the_others_their_sample),
 		cmocka_unit_test(instruments_that_do_not_count_are_not_hurt),
 		cmocka_unit_test(an_instrument_that_leaves_out_the_number_zero_is_believed_the_second_time),
+		cmocka_unit_test(halves_are_not_joined_across_a_number_that_strays),
+		cmocka_unit_test(a_frame_that_is_missing_before_a_header_is_told),
+		cmocka_unit_test(another_result_of_the_same_length_is_not_the_bad_one_again),
 		cmocka_unit_test(an_order_that_may_be_the_rest_of_a_lost_record_is_nobodys),
 		cmocka_unit_test(that_an_instrument_counts_is_known_from_one_session_to_the_next),
 		cmocka_unit_test(who_ever_wrote_a_zero_leaves_none_out),
