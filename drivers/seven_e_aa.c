@@ -43,8 +43,9 @@
  * The dialogue, a2: each poll asks for today's count and reads the day when it grew. At the start the days since the
  * cursor (`lookback` at most) are read, at midnight yesterday is read once more, and every `reconcile` yesterday, today
  * and tomorrow are read whole: the reader's clock and ours need not agree about midnight. A day counts as read when
- * every index of it was seen, over several readings where frames are lost. An instrument whose clock is off by more
- * than a day is asked about days on which it has nothing: its clock must be set.
+ * every index of it was seen, over several readings where frames are lost; one that was not is asked for again at the
+ * next reconcile, and the cursor does not pass it. An instrument whose clock is off by more than a day is asked about
+ * days on which it has nothing: its clock must be set.
  * The dialogue, a2b: each poll reads the last batch; when it differs from the one before, and every `reconcile`,
  * everything is read, so that batches between two polls are caught.
  */
@@ -99,29 +100,27 @@ enum phase { PHASE_IDLE, PHASE_PROBE, PHASE_COUNT, PHASE_DAY, PHASE_LAST, PHASE_
 
 #define TRIES_MAX      8 /* readings of one listing before the rest of it is given up for now */
 #define UNANSWERED_MAX 3 /* questions about one day that a reader which is there leaves without an answer */
-#define KNOWN_DAYS     4
+#define TOLD_MAX       16
+#define SECONDS_OF_DAY 86400
 
 struct state {
 	enum layout layout; /* as configured, or found out */
 	enum phase phase;   /* what was asked last, or is to be asked next */
 	bool met;           /* it answered; cleared by silence */
 	bool told;          /* that a day stays unanswered; until one is answered */
+	bool sweeping;      /* a2: days are still to be looked at */
 	unsigned probe, tries, unanswered;
-	int64_t reconciled_s; /* when everything was last read, by the station's clock */
+	int64_t reconciled_s;       /* when everything was last read, by the station's clock */
+	uint64_t told_of[TOLD_MAX]; /* what could not be read and was told, by day and how much */
+	unsigned told_at;
 
-	/* a2: days are counted by calendar_day() */
-	long cursor_day, today, day, last_day; /* `day` to `last_day` are still to be looked at in this sweep */
-	long skipped_day, skipped_last;        /* not asked about, because the absence was longer than `lookback` */
-	unsigned cursor_count, day_count;
-	bool started, sweeping, whole;
-	struct {
-		long day;
-		unsigned count;
-	} known[KNOWN_DAYS];
+	/* a2 */
+	struct days days;
+	unsigned day_count;
 
 	/* a2b */
 	uint64_t batch;
-	bool all_due;
+	bool started, all_due;
 
 	struct listing listing;
 };
@@ -195,114 +194,30 @@ static void send_day(struct request *request, enum seven_command command, long d
 
 /* ---- the dialogue, layout a2 ---- */
 
-#define SECONDS_OF_DAY 86400
-
-static unsigned known_count(const struct state *state, long day)
-{
-	for (size_t i = 0; i < KNOWN_DAYS; i++)
-		if (state->known[i].day == day)
-			return state->known[i].count;
-	return 0;
-}
-
-static void know_count(struct state *state, long day, unsigned count)
-{
-	size_t oldest = 0;
-	for (size_t i = 0; i < KNOWN_DAYS; i++) {
-		if (state->known[i].day == day) {
-			oldest = i;
-			break;
-		}
-		if (state->known[i].day < state->known[oldest].day)
-			oldest = i;
-	}
-	state->known[oldest].day = day;
-	state->known[oldest].count = count;
-}
-
-/* "day=2026-03-05 count=12"; anything else, and a day to come, is no cursor. */
-static void read_cursor(struct state *state, const char *cursor)
-{
-	struct date_time date = { 0 };
-	unsigned count;
-	char rest;
-	if (sscanf(cursor, "day=%4d-%2d-%2d count=%5u%c", &date.year, &date.month, &date.day, &count, &rest) != 4 ||
-		!calendar_valid(&date))
-		return;
-	state->cursor_day = calendar_day(&date);
-	state->cursor_count = count;
-	know_count(state, state->cursor_day, count);
-}
-
-/* The cursor moves forward only, so that a box that starts without knowing the date loses nothing: a cursor on a day to
- * come is none until that day. Today's count is written as it stands. */
-static void write_cursor(struct state *state, struct readings *readings)
-{
-	unsigned count = known_count(state, state->day);
-	if (state->day < state->cursor_day || state->day > state->today)
-		return;
-	if (state->day == state->cursor_day && count == state->cursor_count)
-		return;
-	state->cursor_day = state->day;
-	state->cursor_count = count;
-	struct date_time date = calendar_of_day(state->day);
-	snprintf(readings->cursor, sizeof(readings->cursor), "day=%04d-%02d-%02d count=%u", date.year, date.month,
-		date.day, count);
-}
-
-static long latest(long a, long b)
-{
-	return a > b ? a : b;
-}
-
 static bool reconcile_due(const struct state *state, const struct options *options, int64_t now_s)
 {
 	return now_s < state->reconciled_s || (now_s - state->reconciled_s) * 1000 >= options->reconcile_ms;
 }
 
-static void look_back(struct state *state, long since, long furthest)
+static void everything_from_now(struct state *state, int64_t now_s)
 {
-	state->day = latest(since, furthest);
-	if (since + 1 >= furthest)
-		return;
-	state->skipped_day = since + 1;
-	state->skipped_last = furthest - 1;
+	state->reconciled_s = now_s;
+	listing_doubt_anew(&state->listing);
 }
 
-/* Decides which days this poll looks at. */
-static void plan_days(struct state *state, const struct options *options, long today, int64_t now_s)
+static void plan_sweep(struct state *state, const struct options *options, long today, int64_t now_s)
 {
 	long furthest = today - (long)(options->lookback_ms / 1000 / SECONDS_OF_DAY);
-	long before = state->today;
-	bool cursor = state->cursor_day > 0 && state->cursor_day <= today;
-	state->day = state->last_day = state->today = today;
-	state->whole = false;
-	if (!state->started) {
-		look_back(state, cursor ? state->cursor_day - 1 : furthest, furthest);
-		state->last_day = today + 1;
-	} else if (before < today) {
-		/* yesterday once more, however short the look back; where our clock only now says the true date, all
-		 * since the cursor */
-		look_back(state, cursor && before < state->cursor_day ? state->cursor_day - 1 : before,
-			furthest < today ? furthest : today - 1);
-		state->whole = true;
-	} else if (reconcile_due(state, options, now_s)) {
-		state->day = today - 1;
-		state->last_day = today + 1;
-		state->whole = true;
-	}
-	if (!state->started || state->last_day > today) {
-		state->reconciled_s = now_s;
-		listing_doubt_anew(&state->listing);
-	}
-	state->started = state->sweeping = true;
+	state->sweeping = true;
+	if (days_plan(&state->days, today, furthest, reconcile_due(state, options, now_s)))
+		everything_from_now(state, now_s);
 }
 
 static enum next leave_day(struct state *state)
 {
 	state->tries = state->unanswered = 0;
-	if (state->day < state->last_day) {
-		state->day++;
+	if (state->days.day < state->days.last_day) {
+		state->days.day++;
 		state->phase = PHASE_COUNT;
 		return NEXT_ASK;
 	}
@@ -313,20 +228,41 @@ static enum next leave_day(struct state *state)
 
 static enum next next_day(struct state *state, struct readings *readings)
 {
-	write_cursor(state, readings);
+	days_write_cursor(&state->days, readings);
 	return leave_day(state);
 }
 
-/* A reader that is there but says nothing about one day must not keep us from the other days. */
+/* True the first time: what is asked for again and again is not told each time. */
+static bool news(struct state *state, uint64_t print)
+{
+	for (unsigned i = 0; i < TOLD_MAX; i++)
+		if (state->told_of[i] == print)
+			return false;
+	state->told_of[state->told_at++ % TOLD_MAX] = print;
+	return true;
+}
+
+/* What goes missing of it after this is news. */
+static void day_whole(struct state *state)
+{
+	for (unsigned i = 0; i < TOLD_MAX; i++)
+		if ((uint32_t)state->told_of[i] == (uint32_t)state->days.day)
+			state->told_of[i] = 0;
+}
+
+/* A reader that is there but says nothing about one day must not keep us from the other days. One that was asked for
+ * in vain before costs one question a sweep. */
 static void day_unanswered(struct state *state, struct readings *readings)
 {
-	if (++state->unanswered < UNANSWERED_MAX)
+	struct days *days = &state->days;
+	if (++state->unanswered < UNANSWERED_MAX && days->day >= days->again_before)
 		return;
-	bool tell = !state->told && state->day <= state->today;
+	days_leave_unread(days);
+	bool tell = !state->told && days->day <= days->today && news(state, (uint64_t)days->day);
 	struct notice *notice = tell ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
 	if (notice) {
 		state->told = true;
-		struct date_time date = calendar_of_day(state->day);
+		struct date_time date = calendar_of_day(days->day);
 		snprintf(notice->reason, sizeof(notice->reason),
 			_("no answer about %04d-%02d-%02d, asked %d times; the day is asked for again later"),
 			date.year, date.month, date.day, UNANSWERED_MAX);
@@ -334,31 +270,18 @@ static void day_unanswered(struct state *state, struct readings *readings)
 	leave_day(state);
 }
 
-/* Days that stay unread must not pass silently. */
-static void tell_skipped(struct state *state, struct readings *readings)
-{
-	struct notice *notice = state->skipped_day ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
-	if (!notice)
-		return;
-	struct date_time first = calendar_of_day(state->skipped_day), last = calendar_of_day(state->skipped_last);
-	snprintf(notice->reason, sizeof(notice->reason),
-		_("the days %04d-%02d-%02d to %04d-%02d-%02d were not asked for: the absence was longer than lookback"),
-		first.year, first.month, first.day, last.year, last.month, last.day);
-	state->skipped_day = 0;
-}
-
 static enum next take_count(struct state *state, const struct reply *reply, struct readings *readings)
 {
 	struct bytes bytes = bytes_of(reply->bytes, reply->length);
 	bytes_take(&bytes, 4);
-	struct date_time date = calendar_of_day(state->day);
+	struct date_time date = calendar_of_day(state->days.day);
 	/* A late answer about another day is not the answer to this question. */
 	if (bytes_u8(&bytes) != date.year % 100 || bytes_u8(&bytes) != date.month || bytes_u8(&bytes) != date.day ||
 		state->phase != PHASE_COUNT)
 		return NEXT_WAIT;
 	state->told = false;
-	tell_skipped(state, readings);
-	unsigned count = bytes_u16le(&bytes), known = known_count(state, state->day);
+	days_tell_skipped(&state->days, readings);
+	unsigned count = bytes_u16le(&bytes), known = days_known(&state->days, state->days.day);
 	if (count < known) {
 		struct notice *notice = readings_notice(readings, NOTICE_COUNTER_RESTARTED);
 		if (notice) {
@@ -368,9 +291,9 @@ static enum next take_count(struct state *state, const struct reply *reply, stru
 				_("the day's count went back from %u to %u: the instrument's memory was cleared"),
 				known, count);
 		}
-		know_count(state, state->day, known = 0);
+		days_know(&state->days, state->days.day, known = 0);
 	}
-	if (count <= known && !(state->whole && count > 0))
+	if (count <= known && !(state->days.day >= state->days.whole_from && count > 0))
 		return next_day(state, readings);
 	state->day_count = count;
 	state->tries = 0;
@@ -381,13 +304,18 @@ static enum next take_count(struct state *state, const struct reply *reply, stru
 
 /* ---- the end of an answer, both layouts ---- */
 
-static void give_up(const struct state *state, struct readings *readings)
+/* Told once of a day, as long as as much of it is missing. */
+static void give_up(struct state *state, struct readings *readings)
 {
-	struct notice *notice = readings_notice(readings, NOTICE_MISSED_RESULTS);
+	const struct listing *listing = &state->listing;
+	days_leave_unread(&state->days);
+	uint64_t missing = listing->total > listing->distinct ? listing->total - listing->distinct : listing->doubts;
+	bool tell = news(state, 1ULL << 63 | missing << 32 | (uint64_t)state->days.day);
+	struct notice *notice = tell ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
 	if (notice)
 		snprintf(notice->reason, sizeof(notice->reason),
 			_("%u readings gave only %u of %u results; the rest is asked for again later"), state->tries,
-			state->listing.distinct, state->listing.total);
+			listing->distinct, listing->total);
 }
 
 static enum next end_last(struct state *state, bool complete)
@@ -409,11 +337,13 @@ static enum next end_listing(struct state *state, struct readings *readings)
 		return NEXT_ASK; /* the same again */
 	if (state->phase == PHASE_LAST)
 		return end_last(state, complete);
-	if (!complete)
+	if (complete)
+		day_whole(state);
+	else
 		give_up(state, readings);
 	if (state->phase == PHASE_DAY) {
 		unsigned total = state->listing.total;
-		know_count(state, state->day, total > state->day_count ? total : state->day_count);
+		days_know(&state->days, state->days.day, total > state->day_count ? total : state->day_count);
 		return next_day(state, readings);
 	}
 	state->all_due = false;
@@ -486,7 +416,7 @@ static int setup(struct instrument *instrument, struct fault *fault)
 	struct state *state = instrument->state;
 	const struct options *options = instrument->options;
 	*state = (struct state){ .layout = (enum layout)options->layout };
-	read_cursor(state, instrument->cursor);
+	days_read_cursor(&state->days, instrument->cursor);
 	return 0;
 }
 
@@ -501,13 +431,12 @@ static void begin_poll(struct instrument *instrument)
 		state->phase = PHASE_PROBE;
 	} else if (state->layout == LAYOUT_A2) {
 		if (!state->sweeping)
-			plan_days(state, options, today, now_s);
+			plan_sweep(state, options, today, now_s);
 		state->phase = PHASE_COUNT;
 	} else {
 		if (!state->started || reconcile_due(state, options, now_s)) {
 			state->all_due = state->started = true;
-			state->reconciled_s = now_s;
-			listing_doubt_anew(&state->listing);
+			everything_from_now(state, now_s);
 		}
 		state->phase = PHASE_LAST;
 		state->tries = 0;
@@ -539,11 +468,11 @@ static void ask(struct instrument *instrument, struct request *request)
 		ask_probe(instrument, request);
 		break;
 	case PHASE_COUNT:
-		send_day(request, ASK_COUNT, state->day);
+		send_day(request, ASK_COUNT, state->days.day);
 		break;
 	case PHASE_DAY:
 		listing_restart(&state->listing);
-		send_day(request, ASK_DAY, state->day);
+		send_day(request, ASK_DAY, state->days.day);
 		break;
 	case PHASE_LAST:
 		listing_forget(&state->listing);

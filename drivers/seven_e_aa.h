@@ -1,5 +1,6 @@
-/* What the two halves of the 7E-AA driver share: seven_e_aa.c holds transcript, frames and dialogue,
- * seven_e_aa_records.c turns result frames into readings and keeps count of them. */
+/* What the parts of the 7E-AA driver share: seven_e_aa.c holds transcript, frames and dialogue, seven_e_aa_days.c
+ * chooses the days that are asked for, seven_e_aa_records.c turns result frames into readings and keeps count of them.
+ */
 #ifndef ASSAYD_SEVEN_E_AA_H
 #define ASSAYD_SEVEN_E_AA_H
 
@@ -16,6 +17,43 @@ enum seven_command {
 	ASK_BATCH = 0x15,
 	RECORD_A2B = 0x16,
 };
+
+#define KNOWN_DAYS 4
+
+struct days { /* layout a2; days are counted by calendar_day() */
+	long today, cursor_day;
+	long day, last_day;             /* this to that are still to be looked at in this sweep */
+	long whole_from;                /* in this sweep days from here on are read whole, the others where they grew */
+	long again_before;              /* in this sweep days before this one were asked for in vain before */
+	long unread_day;                /* the earliest that could not be read; 0: none */
+	long skipped_day, skipped_last; /* not asked about, because the absence was longer than `lookback` */
+	unsigned cursor_count;
+	bool started;
+	struct {
+		long day;
+		unsigned count;
+	} known[KNOWN_DAYS];
+};
+
+/* How many results of a day were read; 0 where that is not known. */
+unsigned days_known(const struct days *days, long day);
+void days_know(struct days *days, long day, unsigned count);
+
+/* "day=2026-03-05 count=12"; anything else, and a day to come, is no cursor. */
+void days_read_cursor(struct days *days, const char *cursor);
+
+/* The cursor moves forward only, so that a box that starts without knowing the date loses nothing: a cursor on a day to
+ * come is none until that day. It does not pass a day that could not be read. Today's count is written as it stands. */
+void days_write_cursor(struct days *days, struct readings *readings);
+
+/* Decides which days a poll looks at, `furthest` at most. `due`: it is time to reconcile. True where it does. */
+bool days_plan(struct days *days, long today, long furthest, bool due);
+
+/* The day cannot be read now: it is asked for again when next the day is not today's alone, and after a restart. */
+void days_leave_unread(struct days *days);
+
+/* Days that stay unread must not pass silently. */
+void days_tell_skipped(struct days *days, struct readings *readings);
 
 #define ALIKE_MAX 64   /* how far apart two bit-identical results of one listing may stand */
 #define INDEX_MAX 4096 /* indices up to here are ticked off one by one */

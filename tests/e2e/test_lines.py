@@ -86,6 +86,35 @@ def test_faults_on_a_serial_line_lose_nothing(layout, fault):
         clean(harness.settle(sims, subscriber, 60))
 
 
+@pytest.mark.parametrize("again", ["reconcile", "restart"])
+def test_a_day_that_a_reader_left_unanswered_arrives_later_and_once(again):
+    """The results are three days old: no poll asks for that day unless it is remembered as unread."""
+    with harness.Room() as room:
+        port = room.path("reader")
+        reconcile = "reconcile = 1s\n" if again == "reconcile" else ""
+        sim = room.sim("pr-1", "a2", ("--serial", port), "--rate", "1000", "--results", "6", "--seed", "7", "--clock-offset", "-259200",
+                       "--mute-days", "3")
+        harness.wait_for(lambda: len(sim.truth()) >= 6, 20, "6 results finished")
+        broker = room.broker()
+        subscriber = room.subscriber(broker.port)
+        daemon = room.daemon(f"[instrument pr-1]\ndriver = seven-e-aa\nport = {port}\npoll = 100ms\ntimeout = 200ms\n{reconcile}",
+                             TARGET.format(port=broker.port)).start()
+        harness.wait_for(lambda: [m for m in subscriber.of("event") if b"missed_results" in m.payload], 20, "the silence told")
+        if again == "restart":
+            # a whole sweep lies behind the day: were it not for the cursor that waits, it would be over and done with
+            polls = daemon.status()["instruments"]["pr-1"]["polls"]
+            harness.wait_for(lambda: daemon.status()["instruments"]["pr-1"]["polls"] >= polls + 12, 20, "the other days asked for")
+            assert subscriber.records() == []
+            daemon.kill()
+            daemon.start()
+        harness.wait_for(lambda: len(subscriber.records()) >= 6, 20, "the day's results")
+        verdict = harness.settle([sim], subscriber, 20)
+        clean(verdict)
+        assert verdict.finished == 6
+        told = [entry for entry in daemon.entries() if entry.get("event") == "missed_results"]
+        assert len(told) == 1 and "asked for again later" in told[0]["reason"], told
+
+
 def cpu_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
         fields = stat.read().rpartition(")")[2].split()

@@ -28,6 +28,7 @@ struct instrument {
 	bool powered;
 	struct a6b a6b;
 	struct dump8 dump8;
+	unsigned muted; /* A2: questions left without an answer, of --mute-days */
 	uint32_t group; /* A1, A3: number of the group that is being measured */
 };
 

@@ -367,6 +367,9 @@ static void take_fault_option(struct options *options, int choice, const char *o
 	case OPTION_SILENCE:
 		options->silence = share(option, value);
 		break;
+	case OPTION_MUTE_DAYS:
+		options->mute_days = (unsigned)whole(option, value, 0, INT32_MAX);
+		break;
 	case OPTION_SHORT:
 		options->cut_short = share(option, value);
 		break;
@@ -444,6 +447,8 @@ static void check_together(const struct options *options, bool with_tcp)
 		complain("--burst %u: a message of the hl7 or the a7 has 100 results", options->burst);
 	else if (options->retests > 0 && options->archetype != ARCHETYPE_HL7)
 		complain("--retests: only the hl7 has a word for a test that was done once more");
+	else if (options->mute_days > 0 && options->archetype != ARCHETYPE_A2)
+		complain("--mute-days: only the a2 is asked for days");
 	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)
 		complain("--burst %u: a group of the a1 has 8 wells", options->burst);
 	else if (options->archetype == ARCHETYPE_A3 && options->burst > 24)

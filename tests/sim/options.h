@@ -85,6 +85,7 @@ struct options {
 	int64_t press_ns, link_window_ns, group_gap_ns, reboot_ns;
 	double cancel;
 
+	unsigned mute_days; /* A2: so many questions about a day with results are left without an answer */
 	int64_t late_ns;
 	unsigned late_every;
 	double noise, bad_crc, silence, cut_short;

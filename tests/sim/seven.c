@@ -151,7 +151,16 @@ static void send_count(const struct memory *memory, const struct wanted *wanted,
 	send(context, frame, seven_wrap(0x13, data, sizeof data, frame));
 }
 
-static void answer_a2(const struct memory *memory, uint8_t command, struct bytes *data, send_frame *send, void *context)
+static bool stays_mute(struct instrument *instrument, const struct wanted *wanted)
+{
+	if (instrument->muted >= instrument->options->mute_days || count_wanted(&instrument->memory, wanted) == 0)
+		return false;
+	instrument->muted++;
+	return true;
+}
+
+static void answer_a2(
+	struct instrument *instrument, uint8_t command, struct bytes *data, send_frame *send, void *context)
 {
 	uint8_t frame[SEVEN_FRAME_MAX];
 
@@ -159,8 +168,9 @@ static void answer_a2(const struct memory *memory, uint8_t command, struct bytes
 		send(context, frame, seven_wrap(0x01, (const uint8_t[]){ 0, 0 }, 2, frame));
 		return;
 	}
+	const struct memory *memory = &instrument->memory;
 	struct wanted wanted = wanted_by(memory, data, false);
-	if (data->failed)
+	if (data->failed || stays_mute(instrument, &wanted))
 		return;
 	if (command == COUNT_A2)
 		send_count(memory, &wanted, send, context);
@@ -188,13 +198,12 @@ static void answer_a2b(
 		send(context, frame, seven_wrap(0x16, nothing, sizeof nothing, frame));
 }
 
-void seven_answer(
-	const struct instrument *instrument, const uint8_t *request, size_t length, send_frame *send, void *context)
+void seven_answer(struct instrument *instrument, const uint8_t *request, size_t length, send_frame *send, void *context)
 {
 	struct bytes data = bytes_of(request + 4, length - FRAME_EXTRA);
 
 	if (instrument->options->archetype == ARCHETYPE_A2B)
 		answer_a2b(&instrument->memory, request[1], &data, send, context);
 	else
-		answer_a2(&instrument->memory, request[1], &data, send, context);
+		answer_a2(instrument, request[1], &data, send, context);
 }

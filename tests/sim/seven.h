@@ -33,7 +33,7 @@ size_t seven_result_a2b(
 	const struct result *result, unsigned total, unsigned index, uint8_t out[static SEVEN_FRAME_MAX]);
 
 /* Answers one request: calls `send` for every frame of the answer. */
-void seven_answer(const struct instrument *instrument, const uint8_t *request, size_t length,
+void seven_answer(struct instrument *instrument, const uint8_t *request, size_t length,
 	void (*send)(void *context, const uint8_t *frame, size_t length), void *context);
 
 #endif

@@ -24,6 +24,7 @@ struct paper_reader {
 	bool a2b;
 	bool dead;          /* answers nothing */
 	bool shy_of_future; /* leaves questions about days it has nothing for without an answer */
+	int mute_day;       /* of the month: questions about it are left without an answer; 0: none */
 	struct paper_result results[512];
 	size_t count;
 	unsigned spoil, dice; /* one frame in `spoil` gets a flipped bit, by chance; 0: none */
@@ -113,7 +114,7 @@ static inline void paper_count(struct paper_reader *reader, const uint8_t *day)
 		count += paper_wanted(reader, &reader->results[i], day);
 	uint8_t data[5] = { day[0], day[1], day[2], (uint8_t)count, (uint8_t)(count >> 8) };
 	reader->asked_count++;
-	if (count > 0 || !reader->shy_of_future)
+	if ((count > 0 || !reader->shy_of_future) && (!reader->mute_day || data[2] != reader->mute_day))
 		paper_wrap(reader, 0x13, data, sizeof(data));
 }
 

@@ -667,6 +667,77 @@ static void a_reader_that_ignores_some_days_is_asked_about_the_others(void **sta
 	paper_line_free(line);
 }
 
+/* Told that it is asked for again later, it is: at the next reconcile, or after a restart in between. */
+static void a_day_without_an_answer_is_asked_for_again(void **state)
+{
+	(void)state;
+	for (int restart = 0; restart < 2; restart++) {
+		struct paper_line *line = start(false, "a2");
+		line->instrument.now = (struct date_time){ 2026, 3, 5, 9, 50, 0 };
+		paper_test(&reader, 1, 1);
+		paper_test(&reader, 3, 2);
+		paper_test(&reader, 5, 3);
+		reader.mute_day = 1;
+		for (int i = 0; i < 8; i++)
+			paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, 2);
+		assert_int_equal(line->notice_count, 1);
+		reader.mute_day = 0;
+		if (restart)
+			paper_connect(line);
+		else
+			line->instrument.now.hour++;
+		for (int i = 0; i < 4; i++)
+			paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, 3);
+		paper_line_free(line);
+	}
+}
+
+/* Days on which there was nothing to test, and a reader that says nothing about them: told, each once, and not again
+ * with each reconcile. */
+static void days_that_stay_unanswered_are_told_once_each(void **state)
+{
+	(void)state;
+	struct paper_line *line = start(false, "auto");
+	reader.shy_of_future = true;
+	paper_test(&reader, 5, 1);
+	for (int hour = 10; hour < 22; hour++) {
+		line->instrument.now.hour = hour;
+		for (int i = 0; i < 60; i++)
+			paper_poll(line, &reader);
+	}
+	assert_int_equal(line->stored_count, 1);
+	assert_int_equal(line->notice_count, 7); /* `lookback` */
+	for (size_t i = 0; i < 7; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(line->notices[i].reason, line->notices[k].reason);
+	/* asked for again they cost one question each: six days, and yesterday and tomorrow three times */
+	line->instrument.now.hour = 22;
+	size_t before = line->silences;
+	for (int i = 0; i < 60; i++)
+		paper_poll(line, &reader);
+	assert_int_equal(line->silences - before, 6 + 3 + 3);
+	paper_line_free(line);
+}
+
+/* Off for days, with the memory cleared and as many tests made meanwhile: the count alone does not tell. */
+static void at_the_start_the_days_since_the_cursor_are_read_whole(void **state)
+{
+	(void)state;
+	struct paper_line *line = start(false, "a2");
+	paper_test(&reader, 5, 1);
+	paper_poll(line, &reader);
+	assert_int_equal(line->stored_count, 1);
+	reader.count = 0;
+	paper_test(&reader, 5, 1)->inhibition = 8888;
+	line->instrument.now.day = 8;
+	paper_connect(line);
+	paper_poll(line, &reader);
+	assert_int_equal(line->stored_count, 2);
+	paper_line_free(line);
+}
+
 static void late_and_foreign_frames_are_no_answer_to_this_question(void **state)
 {
 	(void)state;
@@ -731,6 +802,9 @@ int main(void)
 		cmocka_unit_test(batches_between_two_polls_are_caught),
 		cmocka_unit_test(silence_restarts_the_dialogue_and_nothing_is_lost),
 		cmocka_unit_test(a_reader_that_ignores_some_days_is_asked_about_the_others),
+		cmocka_unit_test(a_day_without_an_answer_is_asked_for_again),
+		cmocka_unit_test(days_that_stay_unanswered_are_told_once_each),
+		cmocka_unit_test(at_the_start_the_days_since_the_cursor_are_read_whole),
 		cmocka_unit_test(late_and_foreign_frames_are_no_answer_to_this_question),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

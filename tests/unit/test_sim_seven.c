@@ -111,6 +111,22 @@ static void a2_counts_the_results_of_a_day(void **state)
 	assert_memory_equal(sent.bytes, "\x7E\x13\x05\x00\x1A\x03\x05\x02\x00", 9);
 }
 
+static void a2_leaves_questions_about_days_with_results_unanswered_when_told_to(void **state)
+{
+	(void)state;
+	prepare(ARCHETYPE_A2, a2_results, 2);
+	options.mute_days = 2;
+	ASK(&instrument, "\x7E\x12\x03\x00\x1A\x03\x05\xCD\xAA");
+	assert_int_equal(sent.frames, 0);
+	ASK(&instrument, "\x7E\x00\x02\x00\x00\x00\x07\xAA");
+	assert_int_equal(sent.frames, 1);
+	ASK(&instrument, "\x7E\x10\x03\x00\x1A\x03\x05\x63\xAA");
+	assert_int_equal(sent.frames, 0);
+	ASK(&instrument, "\x7E\x12\x03\x00\x1A\x03\x05\xCD\xAA");
+	assert_int_equal(sent.frames, 1);
+	options.mute_days = 0;
+}
+
 static void another_day_has_no_results(void **state)
 {
 	uint8_t request[SEVEN_FRAME_MAX];
@@ -203,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a2_speaks_the_published_frames),
 		cmocka_unit_test(a2_counts_the_results_of_a_day),
+		cmocka_unit_test(a2_leaves_questions_about_days_with_results_unanswered_when_told_to),
 		cmocka_unit_test(another_day_has_no_results),
 		cmocka_unit_test(a2b_speaks_the_published_frames),
 		cmocka_unit_test(a2b_tells_the_last_batch_alone),

@@ -1,0 +1,129 @@
+/* Which days a "7E-AA" reader of layout a2 is asked about, and how far they are read; the transcript stands in
+ * seven_e_aa.c. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "calendar.h"
+#include "seven_e_aa.h"
+
+unsigned days_known(const struct days *days, long day)
+{
+	for (size_t i = 0; i < KNOWN_DAYS; i++)
+		if (days->known[i].day == day)
+			return days->known[i].count;
+	return 0;
+}
+
+void days_know(struct days *days, long day, unsigned count)
+{
+	size_t oldest = 0;
+	for (size_t i = 0; i < KNOWN_DAYS; i++) {
+		if (days->known[i].day == day) {
+			oldest = i;
+			break;
+		}
+		if (days->known[i].day < days->known[oldest].day)
+			oldest = i;
+	}
+	days->known[oldest].day = day;
+	days->known[oldest].count = count;
+}
+
+void days_read_cursor(struct days *days, const char *cursor)
+{
+	struct date_time date = { 0 };
+	unsigned count;
+	char rest;
+	if (sscanf(cursor, "day=%4d-%2d-%2d count=%5u%c", &date.year, &date.month, &date.day, &count, &rest) != 4 ||
+		!calendar_valid(&date))
+		return;
+	days->cursor_day = calendar_day(&date);
+	days->cursor_count = count;
+	days_know(days, days->cursor_day, count);
+}
+
+void days_write_cursor(struct days *days, struct readings *readings)
+{
+	unsigned count = days_known(days, days->day);
+	bool passes = days->unread_day && days->day > days->unread_day;
+	if (days->day < days->cursor_day || days->day > days->today || passes)
+		return;
+	if (days->day == days->cursor_day && count == days->cursor_count)
+		return;
+	days->cursor_day = days->day;
+	days->cursor_count = count;
+	struct date_time date = calendar_of_day(days->day);
+	snprintf(readings->cursor, sizeof(readings->cursor), "day=%04d-%02d-%02d count=%u", date.year, date.month,
+		date.day, count);
+}
+
+static long latest(long a, long b)
+{
+	return a > b ? a : b;
+}
+
+static void look_back(struct days *days, long since, long furthest)
+{
+	days->day = latest(since, furthest);
+	if (since + 1 >= furthest)
+		return;
+	days->skipped_day = since + 1;
+	days->skipped_last = furthest - 1;
+}
+
+/* A sweep takes the days along that could not be read, but no day twice. */
+static void take_unread_along(struct days *days, long furthest)
+{
+	long unread = days->unread_day ? latest(days->unread_day, furthest) : days->today;
+	days->again_before = LONG_MIN;
+	if (days->day != days->today && unread < days->day) {
+		days->again_before = days->day;
+		days->day = days->whole_from = unread;
+	}
+	if (days->day <= unread)
+		days->unread_day = 0; /* asked for again now */
+}
+
+bool days_plan(struct days *days, long today, long furthest, bool due)
+{
+	long before = days->today;
+	bool cursor = days->cursor_day > 0 && days->cursor_day <= today, first = !days->started;
+	days->day = days->last_day = days->today = today;
+	days->whole_from = LONG_MAX;
+	days->started = true;
+	if (first) {
+		look_back(days, cursor ? days->cursor_day - 1 : furthest, furthest);
+		days->last_day = today + 1;
+		days->whole_from = days->day; /* a memory that was cleared and filled meanwhile may count the same */
+	} else if (before < today) {
+		/* yesterday once more, however short the look back; where our clock only now says the true date, all
+		 * since the cursor */
+		look_back(days, cursor && before < days->cursor_day ? days->cursor_day - 1 : before,
+			furthest < today ? furthest : today - 1);
+		days->whole_from = days->day;
+	} else if (due) {
+		days->day = today - 1;
+		days->last_day = today + 1;
+		days->whole_from = days->day;
+	}
+	take_unread_along(days, furthest);
+	return first || days->last_day > today;
+}
+
+void days_leave_unread(struct days *days)
+{
+	if (days->day <= days->today && (!days->unread_day || days->day < days->unread_day))
+		days->unread_day = days->day;
+}
+
+void days_tell_skipped(struct days *days, struct readings *readings)
+{
+	struct notice *notice = days->skipped_day ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
+	if (!notice)
+		return;
+	struct date_time first = calendar_of_day(days->skipped_day), last = calendar_of_day(days->skipped_last);
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("the days %04d-%02d-%02d to %04d-%02d-%02d were not asked for: the absence was longer than lookback"),
+		first.year, first.month, first.day, last.year, last.month, last.day);
+	days->skipped_day = 0;
+}
