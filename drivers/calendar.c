@@ -32,12 +32,16 @@ bool calendar_text(const struct date_time *time, char out[static CALENDAR_TEXT_M
 	return true;
 }
 
+enum { KNOWN_FROM = 2015 };
+
+bool calendar_known(long day)
+{
+	return day >= calendar_day(&(struct date_time){ .year = KNOWN_FROM, .month = 1, .day = 1 });
+}
+
 bool calendar_complete(struct date_time *time, const struct date_time *now)
 {
-	enum {
-		KNOWN_FROM = 2015,
-		YEARS = 9
-	}; /* 29 February is eight years from the next where a century falls between */
+	enum { YEARS = 9 }; /* 29 February is eight years from the next where a century falls between */
 	for (int back = -1; now->year >= KNOWN_FROM && back < YEARS; back++) {
 		time->year = now->year - back;
 		if (calendar_valid(time) && calendar_day(time) <= calendar_day(now) + 1)

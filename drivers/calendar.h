@@ -21,6 +21,9 @@ bool calendar_text(const struct date_time *time, char out[static CALENDAR_TEXT_M
  * 2015), or there is no such day in any year. */
 bool calendar_complete(struct date_time *time, const struct date_time *now);
 
+/* False for a day before 2015, which only a clock shows that was never set: a box without a battery begins in 1970. */
+bool calendar_known(long day);
+
 /* Days since 0000-03-01 of the proleptic Gregorian calendar, and back (at midnight); for counting days. */
 long calendar_day(const struct date_time *time);
 struct date_time calendar_of_day(long day);

@@ -62,10 +62,11 @@ static long latest(long a, long b)
 	return a > b ? a : b;
 }
 
+/* A day before the box knew the date is none on which the reader was met last. */
 static void look_back(struct days *days, long since, long furthest)
 {
 	days->day = latest(since, furthest);
-	if (since + 1 >= furthest)
+	if (since + 1 >= furthest || !calendar_known(since))
 		return;
 	days->skipped_day = since + 1;
 	days->skipped_last = furthest - 1;

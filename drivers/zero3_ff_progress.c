@@ -102,10 +102,11 @@ void zero3_forget(struct zero3_state *state)
 	state->phase = ZERO3_PHASE_IDLE;
 }
 
+/* A day before the box knew the date is none on which the analyzer was met last. */
 static void look_back(struct zero3_state *state, long since, long furthest)
 {
 	state->since = since > furthest ? since : furthest;
-	if (since + 1 >= furthest)
+	if (since + 1 >= furthest || !calendar_known(since))
 		return;
 	state->skipped_day = since + 1;
 	state->skipped_last = furthest - 1;

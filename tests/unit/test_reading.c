@@ -132,6 +132,10 @@ static void days_count_without_a_gap(void **state)
 	struct date_time epoch = { .year = 1970, .month = 1, .day = 1 };
 	struct date_time known = { .year = 2026, .month = 3, .day = 5 };
 	assert_int_equal(calendar_day(&known) - calendar_day(&epoch), 20517);
+	assert_true(calendar_known(calendar_day(&known)));
+	assert_true(calendar_known(calendar_day(&(struct date_time){ .year = 2015, .month = 1, .day = 1 })));
+	assert_false(calendar_known(calendar_day(&(struct date_time){ .year = 2014, .month = 12, .day = 31 })));
+	assert_false(calendar_known(calendar_day(&epoch)));
 }
 
 static void drivers_are_found_by_name(void **state)

@@ -567,6 +567,27 @@ static void a_box_that_starts_in_the_past_catches_up_when_it_knows_the_date(void
 	paper_line_free(line);
 }
 
+/* A new box without a battery: nothing was missed between 1970 and the day it learns the date. */
+static void a_box_that_first_met_its_reader_in_1970_misses_nothing(void **state)
+{
+	(void)state;
+	for (int restart = 0; restart < 2; restart++) {
+		struct paper_line *line = start(false, "auto");
+		paper_test(&reader, 5, 1);
+		line->instrument.now = (struct date_time){ 1970, 1, 2, 0, 0, 5 };
+		paper_poll(line, &reader);
+		paper_poll(line, &reader);
+		line->instrument.now = (struct date_time){ 2026, 3, 5, 9, 50, 0 };
+		if (restart)
+			paper_connect(line);
+		paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, 1);
+		assert_int_equal(line->notice_count, 0);
+		assert_string_equal(line->cursor, "day=2026-03-05 count=1");
+		paper_line_free(line);
+	}
+}
+
 static void a_cursor_that_makes_no_sense_is_no_cursor(void **state)
 {
 	(void)state;
@@ -797,6 +818,7 @@ int main(void)
 		cmocka_unit_test(an_absence_is_made_up_for_as_far_back_as_configured),
 		cmocka_unit_test(days_behind_the_look_back_are_told_as_missed),
 		cmocka_unit_test(a_box_that_starts_in_the_past_catches_up_when_it_knows_the_date),
+		cmocka_unit_test(a_box_that_first_met_its_reader_in_1970_misses_nothing),
 		cmocka_unit_test(a_cursor_that_makes_no_sense_is_no_cursor),
 		cmocka_unit_test(a_cleared_memory_is_announced_and_read_afresh),
 		cmocka_unit_test(batches_between_two_polls_are_caught),

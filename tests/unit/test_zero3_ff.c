@@ -442,6 +442,28 @@ static void a_box_that_does_not_know_the_date_yet_loses_nothing(void **state)
 	assert_string_equal(line->cursor, "day=2026-03-09 4x=2");
 }
 
+/* A new box without a battery: nothing was missed between 1970 and the day it learns the date. */
+static void a_box_that_first_met_its_analyzer_in_1970_misses_nothing(void **state)
+{
+	for (int restart = 0; restart < 2; restart++) {
+		if (restart) {
+			finish(state);
+			start(state);
+		}
+		analyzer.mute_memory = true; /* then only the days tell what it has */
+		line->instrument.now = (struct date_time){ 1970, 1, 2, 0, 0, 5 };
+		paper_polls(line, &analyzer, 8);
+		line->instrument.now = (struct date_time){ 2026, 3, 5, 9, 50, 0 };
+		if (restart)
+			paper_connect(line);
+		paper_test(&analyzer, today, 1);
+		paper_polls(line, &analyzer, 8);
+		assert_int_equal(line->stored_count, 1);
+		assert_int_equal(line->notice_count, 0);
+		assert_string_equal(line->cursor, "day=2026-03-05");
+	}
+}
+
 static void what_was_overwritten_before_it_was_read_is_told(void **state)
 {
 	(void)state;
@@ -769,6 +791,7 @@ int main(void)
 		TEST(midnight_and_clocks_that_disagree_lose_nothing),
 		TEST(an_absence_is_made_up_for),
 		TEST(a_box_that_does_not_know_the_date_yet_loses_nothing),
+		TEST(a_box_that_first_met_its_analyzer_in_1970_misses_nothing),
 		TEST(what_was_overwritten_before_it_was_read_is_told),
 		TEST(a_record_in_the_making_is_read_when_it_is_finished),
 		TEST(a_changed_item_table_changes_names_and_no_ids),
