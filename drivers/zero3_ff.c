@@ -54,8 +54,14 @@
  * does not stop the others.
  *
  * The memory is only cleared where `clear` says so, and of one module only, because nobody knows what else the command
- * erases: at the start and once a day, when every record of it was read and
- * stored, and the instrument, asked again in the turn after that, has nothing newer.
+ * erases: after the start and once a day, when every record of it was read and stored. Nothing says that a channel is
+ * being measured: a flag under 80 is an empty place or a result to come. So the memory must say the same, to the last
+ * bit, in three whole readings half of `clear-after` apart, and the instrument, asked again in the turn after that,
+ * must have nothing newer. One hour is the standard: tests of these rooms take 20 to 60 minutes with all that comes
+ * before the reading, and three of them in the channel of an enzyme test. What remains: a test under way when the
+ * memory is cleared, of which the memory showed nothing for `clear-after`, since it takes longer than that, or began in
+ * an empty place of a record that was there already, or between the last two questions. And a step of our clock can
+ * make one of the halves short.
  */
 #include "zero3_ff.h"
 
@@ -124,8 +130,19 @@ static const struct setting options_table[] = {
 		.offset = offsetof(struct zero3_options, clear),
 		.standard = "no",
 		.help = N_(
-			"Erase the instrument's memory once a day when all of it is stored (family 4x); a result finished in that very "
-			"moment would be lost"),
+			"Erase the instrument's memory once a day when all of it is stored and stood still for clear-after (family 4x); "
+			"a test under way in that moment, of which the memory showed nothing for that long, would be lost"),
+	},
+	{
+		.name = "clear-after",
+		.type = SETTING_DURATION,
+		.offset = offsetof(struct zero3_options, clear_after_ms),
+		.min = 1000,
+		.max = 86400000,
+		.standard = "1h",
+		.help = N_(
+			"How long the memory must have said the same before it is erased: longer than the longest test takes, because "
+			"the instrument does not say that it is measuring"),
 	},
 	{
 		.name = "reconcile",
@@ -204,6 +221,7 @@ static enum next take_record(struct instrument *instrument, const struct zero3_f
 	}
 	if (!awaited)
 		return NEXT_WAIT; /* late, but a result all the same */
+	zero3_seen(state, reply);
 	state->given_up = 0;
 	return zero3_next_record(state, outcome != ZERO3_NOTHING, readings);
 }

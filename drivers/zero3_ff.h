@@ -26,7 +26,7 @@ struct zero3_options {
 	int family, records, value, year_base;
 	long first_item;
 	bool identify, clear;
-	int64_t reconcile_ms, lookback_ms;
+	int64_t clear_after_ms, reconcile_ms, lookback_ms;
 };
 
 /* ---- frames ---- */
@@ -115,10 +115,15 @@ struct zero3_state {
 	/* days are counted by calendar_day() */
 	long cursor_day, today, since, skipped_day, skipped_last;
 	bool started, sweeping; /* a sweep reads everything since `since`, a poll what is new */
-	bool clearing, lacking; /* in this sweep: the memory is to be cleared afterwards; a record was not read */
+	bool clearing, lacking; /* in this sweep: the memory may be cleared afterwards; a record was not read */
 	bool unreached;         /* in this sweep: a module did not say which records it holds */
 	bool of_memory;         /* the records being read are those behind the cursor's index */
 	int64_t reconciled_s;   /* when the last sweep began, by the station's clock */
+
+	bool clear_due;           /* the memory is to be cleared as soon as it stands still */
+	unsigned alike;           /* so many readings of the whole memory said the same */
+	uint64_t print, alike_to; /* what the memory says in this sweep, and said in the one before */
+	int64_t read_whole_s;     /* when that began, by the station's clock */
 
 	unsigned families;        /* to be asked, a bit each */
 	enum zero3_family family; /* that is being asked */
@@ -140,6 +145,9 @@ void zero3_begin_poll(struct instrument *instrument);
 
 /* The answer to the question for a range: which records are to be read. */
 enum next zero3_take_range(struct zero3_state *state, const struct zero3_frame *frame, struct readings *readings);
+
+/* The record asked for came whole. */
+void zero3_seen(struct zero3_state *state, const struct reply *reply);
 
 /* The record asked for is done with. `read`: false where the instrument holds nothing (yet) at this index. */
 enum next zero3_next_record(struct zero3_state *state, bool read, struct readings *readings);

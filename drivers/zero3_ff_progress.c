@@ -8,6 +8,7 @@
 
 #define GIVEN_UP_MAX   3    /* records in a row, before the rest of them is left for later */
 #define WRAPPED_MAX    4096 /* a range that runs over 65535 is believed up to so many records */
+#define ALIKE_ENOUGH   3    /* readings of the whole memory, half of `clear-after` apart, before it is cleared */
 #define SECONDS_OF_DAY 86400
 
 /* ---- complaints ---- */
@@ -99,6 +100,7 @@ void zero3_forget(struct zero3_state *state)
 	memset(state->progress, 0, sizeof(state->progress));
 	memset(state->tables, 0, sizeof(state->tables));
 	state->started = state->sweeping = false;
+	state->alike = 0;
 	state->phase = ZERO3_PHASE_IDLE;
 }
 
@@ -110,6 +112,18 @@ static void look_back(struct zero3_state *state, long since, long furthest)
 		return;
 	state->skipped_day = since + 1;
 	state->skipped_last = furthest - 1;
+}
+
+/* Whether this sweep reads the whole memory, to see whether it stands still and may be cleared. */
+static bool clearing_turn(struct zero3_state *state, const struct zero3_options *options, int64_t now_s)
+{
+	int64_t since_s = now_s - state->read_whole_s;
+	if (since_s < 0 || since_s > 2 * SECONDS_OF_DAY) /* our clock was set, or nothing was read yet */
+		state->alike = 0;
+	if (!state->clear_due || (state->alike > 0 && since_s * 2000 < options->clear_after_ms))
+		return false;
+	state->read_whole_s = now_s;
+	return true;
 }
 
 /* Decides which days this poll looks at, and whether all of their records are read. */
@@ -128,7 +142,8 @@ static void plan(struct zero3_state *state, const struct zero3_options *options,
 		look_back(state, (cursor && before < state->cursor_day ? state->cursor_day : before) - 1,
 			furthest < today - 1 ? furthest : today - 1);
 	state->sweeping = !state->started || new_day || due;
-	state->clearing = options->clear && (!state->started || new_day);
+	state->clear_due |= options->clear && (!state->started || new_day);
+	state->clearing = state->sweeping && clearing_turn(state, options, now_s);
 	state->lacking = false;
 	if (state->sweeping)
 		state->reconciled_s = now_s;
@@ -157,9 +172,20 @@ static void begin_family(struct zero3_state *state)
 	state->of_memory = false;
 }
 
+/* The whole memory was read, or as much as there was: true where it stood still for long enough. */
+static bool stood_still(struct zero3_state *state)
+{
+	bool whole = !state->lacking && here(state)->memory_known;
+	bool same = state->alike > 0 && state->print == state->alike_to;
+	state->alike = !whole ? 0 : same ? state->alike + 1 : 1;
+	state->alike_to = state->print;
+	state->clear_due = !whole || !here(state)->memory_empty; /* nothing is there to be cleared */
+	return state->clear_due && state->alike >= ALIKE_ENOUGH;
+}
+
 static enum next end_poll(struct zero3_state *state, struct readings *readings)
 {
-	bool clear = state->sweeping && state->clearing && !state->lacking && here(state)->memory_known;
+	bool clear = state->sweeping && state->clearing && stood_still(state);
 	if (state->sweeping && !state->unreached)
 		write_cursor(state, readings);
 	state->sweeping = state->sweeping && state->unreached;
@@ -194,6 +220,12 @@ static enum next end_records(struct zero3_state *state, struct readings *reading
 	state->of_memory = false;
 	state->phase = ZERO3_PHASE_RANGE;
 	return NEXT_ASK;
+}
+
+void zero3_seen(struct zero3_state *state, const struct reply *reply)
+{
+	if (state->of_memory)
+		state->print = hash(state->print, reply->bytes, reply->length);
 }
 
 /* `read`: false where the instrument holds nothing (yet) at this index. */
@@ -282,6 +314,7 @@ static void choose_of_memory(struct zero3_state *state, unsigned count, struct r
 	bool first_contact = !progress->memory_known && !state->clearing;
 	uint16_t through = progress->memory_through;
 	state->of_memory = true;
+	state->print = hash(0xCBF29CE484222325, (const uint8_t *)&state->first, sizeof(state->first));
 	if (first_contact)
 		progress->memory_through = through = state->last;
 	else if (count > 0 && progress->memory_known && !progress->memory_empty) {
@@ -319,6 +352,8 @@ enum next zero3_take_range(struct zero3_state *state, const struct zero3_frame *
 	state->tries = 0;
 	if (state->phase == ZERO3_PHASE_CHECK) {
 		state->phase = same ? ZERO3_PHASE_CLEAR : ZERO3_PHASE_IDLE;
+		state->clear_due = !same;
+		state->alike = 0;
 		return same ? NEXT_ASK : NEXT_IDLE;
 	}
 	state->first = first;

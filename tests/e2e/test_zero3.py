@@ -1,5 +1,7 @@
 """Analyzers and strip readers with 03-FF frames, through the whole gateway: nothing lost, nothing doubled."""
 import json
+import socket
+import struct
 import sys
 import time
 
@@ -130,6 +132,33 @@ def test_a_clock_in_another_year_costs_no_result():
         clean(harness.settle(sims, subscriber, 60), 80)
         flags = [record["flags"] for record, _ in subscriber.records() if record["instrument"]["id"] == "an-1"]
         assert all("clock_suspect" in flag for flag in flags)
+
+
+def records_in(address):
+    """How many records an analyzer says to hold, asked on a line of our own."""
+    host, _, port = address.rpartition(":")
+    question = bytes((3, 0xFF, 0x43, 0, 0, 0, 0, 0, 8, 0, 0xB7, 0)) + bytes(4) + b"\xFF" * 4
+    with socket.create_connection((host, int(port)), 5) as line:
+        line.sendall(question)
+        answer = line.recv(24, socket.MSG_WAITALL)
+    first, last = struct.unpack("<HH", answer[20:])
+    return last - first + 1 if last else 0
+
+
+def test_a_memory_is_not_cleared_while_a_channel_is_being_measured():
+    with harness.Room() as room:
+        subscriber, sims, daemon = start(room, [
+            ("gt-1", "a4", ("--results", "0"), ""),
+            ("an-1", "a3", ("--overlap", "--burst", "3", "--rate", "3", "--results", "6"), "clear = yes\nclear-after = 4s"),
+        ], begin=False)
+        finished(sims[1:], 2)
+        assert records_in(sims[1].address) >= 1
+        daemon.start()
+        harness.wait_for(lambda: records_in(sims[1].address) == 0, 60, "the memory cleared")
+        assert len(sims[1].truth()) == 6, "cleared with a channel under way"
+        clean(harness.settle(sims, subscriber, 60), 6)
+        assert "counter_restarted" not in [json.loads(m.payload)["event"] for m in subscriber.of("event")]
+        assert daemon.stop() == 0
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ static void keep(struct instrument *instrument, const struct result *result)
 	instrument->a6b.new_data = true;
 }
 
-static void finish_one(struct instrument *instrument, struct moment now, int truth_fd)
+static void finish_one(struct instrument *instrument, struct moment now, bool unfinished, int truth_fd)
 {
 	struct result result;
 
@@ -105,11 +105,27 @@ static void finish_one(struct instrument *instrument, struct moment now, int tru
 		keep(instrument, &result);
 	}
 	produce(instrument, now, &result);
-	truth_write(truth_fd, &instrument->place, &result);
+	result.unfinished = unfinished;
+	if (unfinished)
+		instrument->under_way = result;
+	else
+		truth_write(truth_fd, &instrument->place, &result);
 	keep(instrument, &result);
 	instrument->previous = result;
 	instrument->has_previous = true;
 	instrument->finished++;
+}
+
+/* The test is finished even where its record was cleared meanwhile: nobody will know. */
+static void finish_under_way(struct instrument *instrument, int truth_fd)
+{
+	struct result *result = &instrument->under_way;
+
+	if (!result->unfinished)
+		return;
+	result->unfinished = false;
+	memory_finish(&instrument->memory);
+	truth_write(truth_fd, &instrument->place, result);
 }
 
 bool instrument_finish_batch(struct instrument *instrument, int truth_fd)
@@ -117,6 +133,7 @@ bool instrument_finish_batch(struct instrument *instrument, int truth_fd)
 	const struct options *options = instrument->options;
 	struct moment now = instrument_clock(instrument);
 
+	finish_under_way(instrument, truth_fd);
 	instrument->batch++;
 	bool grouped = options->archetype == ARCHETYPE_A1 || (options->archetype == ARCHETYPE_A3 && !options->gold);
 	if (grouped) { /* finished together: one group, its wells from the first on */
@@ -126,11 +143,11 @@ bool instrument_finish_batch(struct instrument *instrument, int truth_fd)
 	for (unsigned i = 0; i < options->burst; i++) {
 		if (options->results >= 0 && instrument->finished >= options->results)
 			return false;
-		finish_one(instrument, now, truth_fd);
+		finish_one(instrument, now, options->overlap && i + 1 == options->burst, truth_fd);
 	}
 	if (grouped)
 		instrument->next_number = instrument->group % 0xFFFF + 1;
-	return options->results < 0 || instrument->finished < options->results;
+	return options->results < 0 || instrument->finished < options->results || instrument->under_way.unfinished;
 }
 
 void instrument_power_up(struct instrument *instrument)

@@ -21,6 +21,7 @@ struct instrument {
 	double controls_owed; /* controls are spread evenly: one is due when this reaches 1 */
 	unsigned control_turn;
 	unsigned next_channel;
+	struct result under_way; /* A3 with --overlap: the channel that is being measured, `unfinished` */
 	struct result previous;
 	bool has_previous;
 	int64_t clock_offset_ms; /* of the instrument's clock */

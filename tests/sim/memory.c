@@ -84,3 +84,9 @@ void memory_drop(struct memory *memory, size_t count)
 	memory->count -= count;
 	memory->first = memory->count ? (memory->first + count) % memory->allocated : 0;
 }
+
+void memory_finish(struct memory *memory)
+{
+	if (memory->count > 0)
+		memory->slots[(memory->first + memory->count - 1) % memory->allocated].unfinished = false;
+}

@@ -19,6 +19,8 @@ bool memory_keep(struct memory *memory, const struct result *result);
 
 const struct result *memory_at(const struct memory *memory, size_t index); /* 0 is the oldest */
 
+void memory_finish(struct memory *memory); /* the newest result, which was `unfinished`, is it no more */
+
 /* The place of the oldest (or newest) result with this running number, or -1. Numbers are not unique after a power
  * cycle that kept the memory. */
 long memory_find_oldest(const struct memory *memory, uint32_t number);

@@ -263,6 +263,9 @@ static bool take_quirk_option(struct options *options, int choice, const char *o
 	case OPTION_FIRST_DUMMY:
 		options->first_dummy = true;
 		return true;
+	case OPTION_OVERLAP:
+		options->overlap = true;
+		return true;
 	case OPTION_GOLD:
 		options->gold = true;
 		return true;
@@ -447,6 +450,8 @@ static void check_together(const struct options *options, bool with_tcp)
 		complain("--burst %u: a message of the hl7 or the a7 has 100 results", options->burst);
 	else if (options->retests > 0 && options->archetype != ARCHETYPE_HL7)
 		complain("--retests: only the hl7 has a word for a test that was done once more");
+	else if (options->overlap && (options->archetype != ARCHETYPE_A3 || options->gold || options->burst < 2))
+		complain("--overlap: only records of several channels (a3 --burst 2) are half finished for a while");
 	else if (options->mute_days > 0 && options->archetype != ARCHETYPE_A2)
 		complain("--mute-days: only the a2 is asked for days");
 	else if (options->archetype == ARCHETYPE_A1 && options->burst > 8)

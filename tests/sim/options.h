@@ -72,6 +72,7 @@ struct options {
 	bool low_word_first;          /* A6b: CDAB */
 	bool oldest_first;            /* A6a: page 0 is the oldest result */
 	double busy, torn;            /* A6b; A6a is busy too */
+	bool overlap;                 /* A3: the last channel of a record is finished with the next record */
 	bool gold;                    /* A3: strips instead of channels */
 	bool signals;                 /* A4: lines with the raw signals */
 	uint32_t without;             /* bit n: not the quirk Qn, which it has otherwise */

@@ -89,6 +89,7 @@ const char options_help[] =
 	"  --noise P                random bytes before a frame\n"
 	"  --bad-crc P              a wrong checksum (Modbus TCP: a wrong transaction number)\n"
 	"  --silence P              swallow the request (a7, hl7: the answer)\n"
+	"  --overlap                a3: the last channel of a record is measured until the next record begins\n"
 	"  --mute-days N            a2: leave the first N questions about a day that has results without an answer\n"
 	"  --short P                the end of a frame is missing\n"
 	"  --echo                   the line echoes requests\n"
@@ -159,6 +160,7 @@ const struct option options_names[] = {
 	{ "noise", required_argument, NULL, OPTION_NOISE },
 	{ "bad-crc", required_argument, NULL, OPTION_BAD_CRC },
 	{ "silence", required_argument, NULL, OPTION_SILENCE },
+	{ "overlap", no_argument, NULL, OPTION_OVERLAP },
 	{ "mute-days", required_argument, NULL, OPTION_MUTE_DAYS },
 	{ "short", required_argument, NULL, OPTION_SHORT },
 	{ "echo", no_argument, NULL, OPTION_ECHO },

@@ -7,7 +7,7 @@
 #include "options.h"
 
 enum choice {
-	OPTION_HELP = 1,
+	OPTION_HELP = 256, /* '?' is getopt_long's own */
 	OPTION_SERIAL,
 	OPTION_TCP,
 	OPTION_DIAL,
@@ -60,6 +60,7 @@ enum choice {
 	OPTION_NOISE,
 	OPTION_BAD_CRC,
 	OPTION_SILENCE,
+	OPTION_OVERLAP,
 	OPTION_MUTE_DAYS,
 	OPTION_SHORT,
 	OPTION_ECHO,

@@ -43,6 +43,7 @@ struct result {
 	uint16_t item, unit;      /* A6b codes; A3, A4: place in the item table */
 	int32_t value;            /* displayed value * 10^decimals */
 	int32_t app_offset;       /* how much of `value` the app added, in the same decimals */
+	bool unfinished;          /* A3: still being measured */
 	bool retest;              /* of the sample before, as the instrument says */
 	bool below;               /* text instruments: displayed with "<" before it */
 	uint16_t signal, control; /* absorbance or delta-A of sample and control, thousandths */

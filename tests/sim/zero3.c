@@ -82,9 +82,9 @@ static uint8_t *put_channels(const struct result *const *results, size_t count, 
 {
 	for (size_t i = 0; i < count; i++) {
 		*at++ = results[i]->channel;
-		*at++ = results[i]->verdict == RESULT_SUSPECT ? 0xC0 : 0x80;
+		*at++ = results[i]->unfinished ? 0 : results[i]->verdict == RESULT_SUSPECT ? 0xC0 : 0x80;
 		at = put16(at, 0);
-		at = put32(at, value_of(results[i]));
+		at = put32(at, results[i]->unfinished ? 0 : value_of(results[i]));
 	}
 	return at;
 }

@@ -6,6 +6,7 @@
  *   42                 -> items: name[16] unit[8] method[1] in 128 bytes each (62 with --gold)
  *   43 start32 end32   -> 0[8] first16 last16: the records between two MS-DOS times (years from 2000); both 0: none
  *   45 arg = index     -> one record: 01 item 0 0 time32, then 8 bytes a channel: channel flag 0 0 value32
+ *                         the flag of a channel that is being measured is 0, and so is its value (--overlap)
  *                         --gold (65): 01 item 0 0 time32, then method << 6 | 1 positive, 2 negative, 3 none
  *                         a4: index24, then lines of GB 18030 ended with 0D
  *   46                 -> memory and index begin anew

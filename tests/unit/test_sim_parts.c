@@ -221,7 +221,9 @@ static void a_wrong_command_line_is_refused_with_64(void **state)
 		"sim a1 --serial l --float2 conc", "sim a7 --serial l --frame-size 7", "sim a7 --serial l --burst 101",
 		"sim scanner --serial l", "sim a2 --serial l --codes f",
 		"sim scanner --serial l --codes f --code-end x", "sim a2 --serial l --without Q1",
-		"sim a10 --serial l --without Q23,Q2", "sim a10 --serial l --without 23" };
+		"sim a3 --serial l --overlap", "sim a2 --serial l --burst 2 --overlap",
+		"sim a2b --serial l --mute-days 1", "sim a10 --serial l --without Q23,Q2",
+		"sim a10 --serial l --without 23" };
 	struct options options;
 
 	(void)state;

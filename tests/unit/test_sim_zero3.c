@@ -85,6 +85,17 @@ static void the_analyzer_answers_with_the_published_frames(void **state)
 		"\x02\xC0\0\0\x7B\x02\0\0\x03\x80\0\0\xFF\x7F\0\0");
 }
 
+static void a_channel_that_is_being_measured_has_no_flag_and_no_value(void **state)
+{
+	(void)state;
+	keep((struct result){ .number = 7, .tested = TESTED, .channel = 1, .value = 635, .unfinished = true });
+	ASK("\x03\xFF\x45\0\x07\0\0\0\0\0\xBE\0");
+	assert_memory_equal(sent.bytes + 20, "\1\0\0\0\0\0\0\0", 8);
+	memory_finish(&instrument.memory);
+	ASK("\x03\xFF\x45\0\x07\0\0\0\0\0\xBE\0");
+	assert_memory_equal(sent.bytes + 20, "\1\x80\0\0\x7B\2\0\0", 8);
+}
+
 static void concentrations_have_a_sign_and_a_magnitude(void **state)
 {
 	(void)state;
@@ -196,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_analyzer_answers_with_the_published_frames, prepare),
+		cmocka_unit_test_setup(a_channel_that_is_being_measured_has_no_flag_and_no_value, prepare),
 		cmocka_unit_test_setup(concentrations_have_a_sign_and_a_magnitude, prepare),
 		cmocka_unit_test_setup(it_says_who_it_is_and_what_it_measures, prepare),
 		cmocka_unit_test_setup(another_day_and_another_family_have_nothing, prepare),

@@ -692,7 +692,16 @@ static void nothing_is_ever_cleared_unless_a_setting_says_so(void **state)
 	assert_int_equal(line->stored_count, 14);
 }
 
-static void the_memory_is_cleared_after_everything_was_stored_and_asked_once_more(void **state)
+static void half_an_hour_later(void)
+{
+	struct date_time *now = &line->instrument.now;
+	now->minute += 30;
+	now->hour += now->minute / 60;
+	now->minute %= 60;
+	paper_poll(line, &analyzer);
+}
+
+static void the_memory_is_cleared_after_everything_was_stored_and_stood_still(void **state)
 {
 	(void)state;
 	paper_set(line, "clear", "yes");
@@ -700,20 +709,88 @@ static void the_memory_is_cleared_after_everything_was_stored_and_asked_once_mor
 		paper_test(&analyzer, paper_time(2026, 1, day, 9), 2);
 	paper_poll(line, &analyzer);
 	assert_int_equal(line->stored_count, 8); /* also what is older than lookback */
+	half_an_hour_later();
+	assert_int_equal(analyzer.asked_clear, 0);
+	half_an_hour_later();
 	assert_int_equal(analyzer.asked_clear, 1);
 	paper_test(&analyzer, today, 2);
 	paper_polls(line, &analyzer, 2);
+	for (int i = 0; i < 6; i++)
+		half_an_hour_later();
 	assert_int_equal(line->stored_count, 10);
 	assert_int_equal(line->notice_count, 0); /* a restart of our own is none */
 	assert_int_equal(analyzer.asked_clear, 1);
 	line->instrument.now.day++;
 	analyzer.mute_index = 1;
-	paper_polls(line, &analyzer, 10);
+	for (int i = 0; i < 6; i++) {
+		half_an_hour_later();
+		paper_polls(line, &analyzer, 8);
+	}
 	assert_int_equal(analyzer.asked_clear, 1); /* not with a record unread */
 	analyzer.mute_index = 0;
-	line->instrument.now.day++;
-	paper_polls(line, &analyzer, 2);
+	for (int i = 0; i < 3; i++)
+		half_an_hour_later();
 	assert_int_equal(analyzer.asked_clear, 2);
+	/* an empty memory is left alone */
+	line->instrument.now.day++;
+	for (int i = 0; i < 6; i++)
+		half_an_hour_later();
+	assert_int_equal(analyzer.asked_clear, 2);
+}
+
+/* Nothing says that a channel is being measured: its entry is there, and not valid yet, as one of an empty place. */
+static void a_channel_that_is_being_measured_keeps_the_memory(void **state)
+{
+	(void)state;
+	paper_set(line, "clear", "yes");
+	struct paper_record *plate = paper_test(&analyzer, today, 4);
+	for (int channel = 1; channel < 4; channel++)
+		plate->data[9 + 8 * channel] = 0;
+	paper_poll(line, &analyzer);
+	assert_int_equal(line->stored_count, 1);
+	for (int channel = 1; channel < 3; channel++) {
+		half_an_hour_later();
+		plate->data[9 + 8 * channel] = 0x80; /* finished behind the second reading of three, each time */
+		half_an_hour_later();
+		assert_int_equal(analyzer.asked_clear, 0);
+		assert_int_equal(line->stored_count, 1 + channel);
+	}
+	half_an_hour_later();
+	assert_int_equal(analyzer.asked_clear, 0);
+	half_an_hour_later();
+	assert_int_equal(analyzer.asked_clear, 1); /* the last one is an empty place */
+	assert_int_equal(line->stored_count, 3);
+}
+
+static void readings_in_quick_succession_and_a_clock_that_is_set_clear_nothing(void **state)
+{
+	(void)state;
+	paper_set(line, "clear", "yes");
+	paper_set(line, "reconcile", "1s");
+	paper_test(&analyzer, today, 2);
+	for (int i = 0; i < 59; i++) {
+		line->instrument.now.second = i;
+		paper_poll(line, &analyzer);
+	}
+	/* from here to 1970 and back */
+	line->instrument.now.year = 1970;
+	paper_poll(line, &analyzer);
+	line->instrument.now.year = 2026;
+	line->instrument.now.minute = 51;
+	paper_poll(line, &analyzer);
+	half_an_hour_later();
+	assert_int_equal(analyzer.asked_clear, 0);
+	half_an_hour_later();
+	assert_int_equal(analyzer.asked_clear, 1);
+	/* nor does a restart remember how long it stood still */
+	paper_test(&analyzer, today, 2);
+	paper_connect(line);
+	paper_poll(line, &analyzer);
+	half_an_hour_later();
+	paper_connect(line);
+	paper_poll(line, &analyzer);
+	half_an_hour_later();
+	assert_int_equal(analyzer.asked_clear, 1);
 }
 
 static void a_result_that_comes_before_the_clearing_prevents_it(void **state)
@@ -721,22 +798,28 @@ static void a_result_that_comes_before_the_clearing_prevents_it(void **state)
 	(void)state;
 	paper_set(line, "clear", "yes");
 	paper_test(&analyzer, today, 2);
-	while (line->stored_count == 0)
+	paper_poll(line, &analyzer);
+	half_an_hour_later();
+	line->instrument.now.hour++;
+	unsigned asked = analyzer.asked_records;
+	while (analyzer.asked_records == asked)
 		paper_turn(line, &analyzer);
-	paper_test(&analyzer, today, 2);
+	paper_test(&analyzer, today, 2); /* between the last record and the question whether there is more */
 	paper_polls(line, &analyzer, 3);
 	assert_int_equal(analyzer.asked_clear, 0);
 	assert_int_equal(line->stored_count, 4);
 	/* and one that is not answered is not repeated: the next range tells */
-	line->instrument.now.day++;
 	struct request request = { 0 };
-	while (request.bytes[2] != 0x46) {
+	for (int turns = 0; turns < 2000 && request.bytes[2] != 0x46; turns++) {
+		line->instrument.now.minute = turns / 100 % 60;
+		line->instrument.now.hour = 12 + turns / 100 / 60;
 		line->instrument.driver->ask(&line->instrument, &request);
 		paper_answer(&analyzer, &request);
 		paper_replies(line, analyzer.answer, request.bytes[2] == 0x46 ? 0 : analyzer.length, 50);
 	}
-	paper_test(&analyzer, paper_time(2026, 3, 6, 9), 2);
-	paper_polls(line, &analyzer, 3);
+	paper_test(&analyzer, paper_time(2026, 3, 5, 13), 2);
+	for (int i = 0; i < 4; i++)
+		half_an_hour_later();
 	assert_int_equal(analyzer.asked_clear, 1);
 	assert_int_equal(line->stored_count, 6);
 }
@@ -803,7 +886,9 @@ int main(void)
 		TEST(another_instrument_on_the_line_is_read_from_its_beginning),
 		TEST(what_clearing_does_to_other_modules_is_not_tried_out),
 		TEST(nothing_is_ever_cleared_unless_a_setting_says_so),
-		TEST(the_memory_is_cleared_after_everything_was_stored_and_asked_once_more),
+		TEST(the_memory_is_cleared_after_everything_was_stored_and_stood_still),
+		TEST(a_channel_that_is_being_measured_keeps_the_memory),
+		TEST(readings_in_quick_succession_and_a_clock_that_is_set_clear_nothing),
 		TEST(a_result_that_comes_before_the_clearing_prevents_it),
 		TEST(other_layouts_can_be_set),
 	};
