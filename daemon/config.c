@@ -286,6 +286,7 @@ static struct config *new_config(const char *directory)
 	config->journal.reserve_mib = journal.reserve_mib;
 	struct log_rows logging = { 0 };
 	settings_defaults(&(struct settings_table){ config_section_find("log")->rows, &logging });
+	settings_defaults(&(struct settings_table){ config_section_find("samples")->rows, &config->samples });
 	config->log_level = (int)LOG_LEVEL_ERROR + logging.level;
 	return config;
 }

@@ -128,7 +128,8 @@ struct evidence_config {
 };
 
 struct samples_config {
-	int identity; /* enum identity_rule */
+	int identity;            /* enum identity_rule */
+	int64_t number_holds_ms; /* a registration is of tests this long before or after it */
 };
 
 struct config_profile { /* a profile in use; instruments point to `profile` */

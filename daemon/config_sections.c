@@ -83,6 +83,10 @@ static const struct setting samples[] = {
 		N_("What becomes of the number of a person's identity card in what people register of a sample, by scanner, "
 		   "assayctl register or CSV file: mask keeps its first six digits, refuse does not take the registration, keep "
 		   "stores it as it is.")),
+	DURATION(struct samples_config, "number-holds", number_holds_ms, 1 * HOURS, 36500 * DAYS, "30d",
+		N_("How far apart a test and the registration of its sample's number may be, either way: beyond it the number is taken "
+		   "for another sample's, and the result keeps the bare number as if nobody had registered it. Results and their "
+		   "retests come within days; a room whose numbers restart each day sets 1d. Not shorter than retest-window.")),
 	END,
 };
 

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "intake.h"
+#include "record_read.h"
 #include "settings_words.h"
 
 #define SAMPLES_AT_ONCE 1000
@@ -157,9 +159,19 @@ struct json *control_register(struct room *room, const struct json *request, str
 	return answer;
 }
 
+struct listing {
+	struct json *list;
+	int64_t holds_ms; /* of a number */
+};
+
 static int keep(void *context, struct json *sample)
 {
-	js_append(context, sample);
+	struct listing *listing = context;
+	char until[CLOCK_TEXT_MAX];
+	if (*js_text_in(sample, "no"))
+		js_put_text(
+			sample, "until", clock_text(until, record_time(js_text_in(sample, "at")) + listing->holds_ms));
+	js_append(listing->list, sample);
 	return 0;
 }
 
@@ -170,9 +182,11 @@ struct json *control_samples(struct room *room, const struct json *request, stru
 		fault_set(fault, EINVAL, _("last counts from 1 to %d"), LISTED_MAX);
 		return NULL;
 	}
-	struct json *list = js_new_array();
-	if (samples_list(intake_samples(room_intake(room)), (long)last, keep, list, fault) == 0)
-		return list;
-	js_free(list);
+	struct config *config = room_config(room);
+	struct listing listing = { js_new_array(), config->samples.number_holds_ms };
+	config_release(config);
+	if (samples_list(intake_samples(room_intake(room)), (long)last, keep, &listing, fault) == 0)
+		return listing.list;
+	js_free(listing.list);
 	return NULL;
 }

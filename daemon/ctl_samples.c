@@ -222,6 +222,7 @@ static void print_next(const struct json *next)
 static void print_head(void)
 {
 	ctl_column(_("REGISTERED"), 19);
+	ctl_column(_("HOLDS UNTIL"), 16);
 	ctl_column(_("BY"), 9);
 	ctl_column(_("SAMPLE"), 18);
 	ctl_column(_("NAME"), 12);
@@ -241,12 +242,15 @@ static int print_sample(void *context, const char *line, size_t length)
 	struct json *sample = js_parse(line, length, NULL);
 	if (!sample)
 		return 1;
-	char when[24], used[24];
+	char when[24], until[24], used[24];
 	snprintf(when, sizeof(when), "%.10s %.8s", js_text_in(sample, "at"), js_text_in(sample, "at") + 11);
+	snprintf(until, sizeof(until), "%.10s %.5s", js_text_in(sample, "until"),
+		*js_text_in(sample, "until") ? js_text_in(sample, "until") + 11 : "");
 	snprintf(used, sizeof(used), "%lld", (long long)js_get_integer(sample, "used", 0));
 	if (listing->shown++ == 0)
 		print_head();
 	ctl_column(when, 19);
+	ctl_column(until, 16);
 	ctl_column(js_text_in(sample, "by"), 9);
 	ctl_column(js_text_in(sample, "no"), 18);
 	ctl_column(js_text_in(sample, "name"), 12);

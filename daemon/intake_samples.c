@@ -8,6 +8,7 @@
 #include "event.h"
 #include "ident.h"
 #include "intake_parts.h"
+#include "judge.h"
 
 #define PENDING_MAX 64 /* bindings of one instrument that one batch may use */
 
@@ -70,7 +71,9 @@ static int match(struct matching *matching, const struct reading *reading, const
 	}
 	if (!*reading->sample_no)
 		return 0;
-	int found = samples_by_number(samples, reading->sample_no, ret, fault);
+	const struct intake_batch *batch = matching->batch;
+	int found = samples_of_test(samples, reading->sample_no, judge_tested_ms(reading, &batch->reception),
+		batch->config->samples.number_holds_ms, ret, fault);
 	if (found == 1)
 		samples_change(changes, SAMPLE_USED, entry, ret->id);
 	return found;
@@ -158,6 +161,7 @@ static void add_registration(const struct intake_registration *registration, int
 	struct sample_change *change = samples_change(changes, SAMPLE_REGISTER, entry, entry->id);
 	snprintf(change->by, sizeof(change->by), "%s", registration->by);
 	change->facts = registration->facts;
+	change->at_ms = now_ms;
 	change->text = registration->text && *registration->text ? strdup(registration->text) : NULL;
 	for (const char *at = registration->names; config_next_name(&at, instrument);) {
 		change = samples_change(changes, SAMPLE_BIND, entry, entry->id);

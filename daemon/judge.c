@@ -372,6 +372,14 @@ static void judge_clock(const struct reading *reading, const struct reception *r
 	clock_text(to->day, to->tested && !to->clock_suspect ? to->tested_ms : reception->received_ms);
 }
 
+int64_t judge_tested_ms(const struct reading *reading, const struct reception *reception)
+{
+	struct judgement clock = { .tested = false };
+	judge_clock(reading, reception, &clock);
+	bool ours = reception->clock_synced || clock_possible(reception->received_ms);
+	return ours && clock.tested && !clock.clock_suspect ? clock.tested_ms : reception->received_ms;
+}
+
 static void flag_times(const struct reading *reading, const struct reception *reception, struct judgement *to)
 {
 	if (to->clock_suspect)

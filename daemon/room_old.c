@@ -70,6 +70,7 @@ static void take_registration(struct old *old, const struct stored *entry, const
 	if (js_is_object(facts))
 		facts_get(facts, &change->facts);
 	snprintf(change->by, sizeof(change->by), "%s", by ? by : "");
+	change->at_ms = record_time(js_text_in(event, "at"));
 	if (*change->facts.no && !is_newer(old, change->facts.no, entry->id))
 		old->error = samples_append(old->room->samples, NULL, 0, NULL, NULL, &changes, old->fault);
 	sample_changes_free(&changes);

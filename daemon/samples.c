@@ -17,7 +17,7 @@ struct samples {
 	char boot[SAMPLES_BOOT_MAX];
 	pthread_mutex_t mutex; /* of the reading connection */
 	struct db *db;
-	struct db_query *pending, *by_number, *entry, *count, *over, *used, *list, *next;
+	struct db_query *pending, *by_number, *of_test, *entry, *count, *over, *used, *list, *next;
 };
 
 static int prepare(struct samples *samples, struct fault *fault)
@@ -30,6 +30,9 @@ static int prepare(struct samples *samples, struct fault *fault)
 			" WHERE b.instrument = ?1 AND NOT b.replaced ORDER BY b.id" },
 		{ &samples->by_number, "SELECT " SAMPLE ", s.at_ms FROM sample s WHERE s.no = ?1 AND s.no <> ''"
 				       " ORDER BY s.number DESC LIMIT 1" },
+		{ &samples->of_test, "SELECT " SAMPLE ", s.at_ms FROM sample s WHERE s.no = ?1 AND s.no <> ''"
+				     " AND s.at_ms BETWEEN ?2 AND ?3"
+				     " ORDER BY s.at_ms < ?4 DESC, s.number DESC LIMIT 1" },
 		{ &samples->entry, "SELECT 1 FROM entry WHERE id = ?1 UNION ALL SELECT 1 FROM known WHERE id = ?1" },
 		{ &samples->count, "SELECT EXISTS(SELECT 1 FROM sample), EXISTS(SELECT 1 FROM binding)" },
 		{ &samples->over,
@@ -149,16 +152,43 @@ long samples_pending(
 	return row < 0 ? row : (long)count;
 }
 
+/* With the mutex held, and the query's parameters put. */
+static int read_one(struct db_query *query, struct registration *ret, struct fault *fault)
+{
+	int row = db_step(query, fault);
+	if (row == 1) {
+		read_registration(query, ret);
+		ret->at_ms = db_integer(query, 3);
+	}
+	db_reset(query);
+	return row;
+}
+
 int samples_by_number(struct samples *samples, const char *no, struct registration *ret, struct fault *fault)
 {
 	pthread_mutex_lock(&samples->mutex);
 	db_put_text(samples->by_number, 1, no);
-	int row = db_step(samples->by_number, fault);
-	if (row == 1) {
-		read_registration(samples->by_number, ret);
-		ret->at_ms = db_integer(samples->by_number, 3);
-	}
-	db_reset(samples->by_number);
+	int row = read_one(samples->by_number, ret, fault);
+	pthread_mutex_unlock(&samples->mutex);
+	return row;
+}
+
+static int64_t end_of_day(int64_t at_ms)
+{
+	char at[CLOCK_TEXT_MAX], last[32];
+	snprintf(last, sizeof(last), "%.10sT23:59:59", clock_text(at, at_ms));
+	return (clock_parse_local(last) + 1) * 1000;
+}
+
+int samples_of_test(struct samples *samples, const char *no, int64_t tested_ms, int64_t holds_ms,
+	struct registration *ret, struct fault *fault)
+{
+	pthread_mutex_lock(&samples->mutex);
+	db_put_text(samples->of_test, 1, no);
+	db_put_integer(samples->of_test, 2, tested_ms - holds_ms);
+	db_put_integer(samples->of_test, 3, tested_ms + holds_ms);
+	db_put_integer(samples->of_test, 4, end_of_day(tested_ms));
+	int row = read_one(samples->of_test, ret, fault);
 	pthread_mutex_unlock(&samples->mutex);
 	return row;
 }

@@ -31,7 +31,7 @@ struct registration {
 	char id[ENTRY_ID_MAX]; /* of its event in the journal */
 	char by[SAMPLE_BY_MAX];
 	struct sample_facts facts;
-	int64_t at_ms; /* of samples_by_number() only: when it was registered */
+	int64_t at_ms; /* of samples_by_number() and samples_of_test() only: when it was registered */
 };
 
 struct binding { /* to results an instrument has still to give */
@@ -51,6 +51,11 @@ long samples_pending(
 	struct samples *samples, const char *instrument, struct binding *list, size_t room, struct fault *fault);
 /* What was registered last under a number: 1, 0 nothing, -errno. */
 int samples_by_number(struct samples *samples, const char *no, struct registration *ret, struct fault *fault);
+/* Rooms use numbers again, many of them each day. What was registered under a number for a test of that time: the last
+ * registration up to the end of the test's day, else the last one; none that is further from the test than
+ * `holds_ms`, before or after. 1, 0 nothing, -errno. */
+int samples_of_test(struct samples *samples, const char *no, int64_t tested_ms, int64_t holds_ms,
+	struct registration *ret, struct fault *fault);
 /* Whether the journal has an entry under either id: 1, 0, -errno. */
 int samples_entry_known(struct samples *samples, const struct entry *entry, struct fault *fault);
 
@@ -70,7 +75,8 @@ struct sample_change {
 	/* SAMPLE_REGISTER */
 	char by[SAMPLE_BY_MAX];
 	struct sample_facts facts;
-	char *text; /* all that was scanned; may be NULL */
+	char *text;    /* all that was scanned; may be NULL */
+	int64_t at_ms; /* when it was registered */
 	/* SAMPLE_BIND */
 	char instrument[CONFIG_NAME_MAX];
 	int64_t lifetime_ms;

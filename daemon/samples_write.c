@@ -78,7 +78,7 @@ static int write_registration(const struct sample_change *change, struct db *db,
 	if (!insert.error) {
 		db_put_text(insert.query, 1, change->id);
 		db_put_text(insert.query, 2, change->facts.no);
-		db_put_integer(insert.query, 3, clock_wall_ms());
+		db_put_integer(insert.query, 3, change->at_ms);
 		db_put_text(insert.query, 4, change->by);
 		db_put_text(insert.query, 5, text);
 		db_put_text(insert.query, 6, change->text ? change->text : "");

@@ -156,6 +156,8 @@ def test_what_was_registered_and_what_was_refused_is_still_known():
         assert (parked["target"], parked["seq"], parked["reason"]) == ("county/" + told["old_epoch"][:8], 1, "too large")
         samples = {line["no"]: line for line in map(json.loads, daemon.ctl("--json", "samples").stdout.splitlines())}
         assert samples["20260305-017"]["name"] == "菠菜" and samples["20260305-018"]["name"] == "白菜"
+        at = {event["sample"]["no"]: event["at"] for event in of_event(subscriber, "sample_registered")}
+        assert {no: line["at"] for no, line in samples.items()} == at, "no younger than it is"
         assert not samples["20260305-017"].get("next")  # to what it was bound is for people to say again
         daemon.ctl("register", "20260305-018", "name=小白菜")
         daemon.stop()

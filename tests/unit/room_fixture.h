@@ -71,6 +71,7 @@ static inline struct config *room_config(void)
 	assert_non_null(config);
 	config->holders = 1;
 	config->station.retest_window_ms = ROOM_HOUR_MS;
+	config->samples.number_holds_ms = 36500LL * 24 * ROOM_HOUR_MS;
 	text_copy(config->station.code, sizeof(config->station.code), "330421103-01");
 	assert_int_equal(items_load("config/items.csv", &config->items, &faults), 0);
 	return config;

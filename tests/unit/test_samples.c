@@ -328,6 +328,86 @@ static void a_number_the_instrument_says_finds_what_was_registered_last(void **s
 	assert_null(js_get(entry_back(room, 0), "sample"));
 }
 
+#define DAY_MS (24LL * ROOM_HOUR_MS)
+
+/* As if everything had been registered so much earlier. */
+static void age(struct room *room, int64_t by_ms)
+{
+	struct db *db;
+	char statement[96];
+	struct fault *fault = &room->fixture->fault;
+	snprintf(statement, sizeof(statement), "UPDATE sample SET at_ms = at_ms - %lld", (long long)by_ms);
+	assert_int_equal(db_open(room->fixture->file, DB_WRITE, &db, fault), 0);
+	assert_int_equal(db_run(db, statement, fault), 0);
+	db_close(db);
+}
+
+/* A result whose number is 12, tested so long ago by the instrument's clock; its sample's name in the record. */
+static const char *name_of_12(struct room *room, int64_t ago_ms)
+{
+	char at[CLOCK_TEXT_MAX];
+	clear(room);
+	struct reading *reading = add_test(room, ++room->number);
+	text_copy(reading->sample_no, sizeof(reading->sample_no), "12");
+	snprintf(reading->tested_at, sizeof(reading->tested_at), "%.19s", clock_text(at, clock_wall_ms() - ago_ms));
+	assert_int_equal(store(room, 0).stored, 1);
+	assert_string_equal(sample_of(room, 0, "no"), "12");
+	assert_string_equal(sample_of(room, 0, "bound_by"), "instrument");
+	bool named = *sample_of(room, 0, "name");
+	assert_string_equal(sample_of(room, 0, "registered_by"), named ? "register" : "");
+	return sample_of(room, 0, "name");
+}
+
+static void a_number_is_that_sample_s_only_so_long_before_and_after_its_registration(void **state)
+{
+	struct room *room = *state;
+	room->config->samples.number_holds_ms = 30 * DAY_MS;
+	registered(room, "12", "spinach", "");
+	assert_string_equal(name_of_12(room, 0), "spinach");
+	assert_string_equal(name_of_12(room, 29 * DAY_MS), "spinach"); /* registered late */
+	assert_string_equal(name_of_12(room, 31 * DAY_MS), "");
+	age(room, 29 * DAY_MS);
+	assert_string_equal(name_of_12(room, 0), "spinach");
+	age(room, 2 * DAY_MS);
+	assert_string_equal(name_of_12(room, 0), "");                  /* somebody else's 12 */
+	assert_string_equal(name_of_12(room, 20 * DAY_MS), "spinach"); /* tested in time, sent late */
+	restart(room);
+	assert_string_equal(name_of_12(room, 0), "");
+	registered(room, "12", "cabbage", "");
+	assert_string_equal(name_of_12(room, 0), "cabbage");
+	assert_string_equal(name_of_12(room, 40 * DAY_MS), "spinach");
+}
+
+/* Numbers begin anew each day: what comes a day late is of its own day's sample, corrections of that day included. */
+static void what_comes_late_is_of_its_own_day_s_sample(void **state)
+{
+	struct room *room = *state;
+	room->config->samples.number_holds_ms = 30 * DAY_MS;
+	registered(room, "12", "spinach", "");
+	age(room, DAY_MS);
+	registered(room, "12", "cabbage", "");
+	age(room, DAY_MS);
+	registered(room, "12", "leek", "");
+	registered(room, "12", "celery", "");
+	assert_string_equal(name_of_12(room, 2 * DAY_MS), "spinach");
+	assert_string_equal(name_of_12(room, 1 * DAY_MS), "cabbage");
+	assert_string_equal(name_of_12(room, 0), "celery");
+	assert_string_equal(name_of_12(room, 3 * DAY_MS), "celery"); /* nothing that day: the last, as ever */
+}
+
+/* By a clock that cannot be right no age is known: then the result is as old as its arrival. */
+static void a_clock_that_cannot_be_believed_ages_no_registration(void **state)
+{
+	struct room *room = *state;
+	room->config->samples.number_holds_ms = DAY_MS;
+	registered(room, "12", "spinach", "");
+	assert_string_equal(name_of_12(room, 20 * 365 * DAY_MS), "spinach"); /* before 2015 */
+	assert_string_equal(name_of_12(room, -2 * DAY_MS), "spinach");       /* in our future */
+	age(room, 2 * DAY_MS);
+	assert_string_equal(name_of_12(room, 20 * 365 * DAY_MS), "");
+	assert_string_equal(name_of_12(room, -2 * DAY_MS), "");
+}
+
 /* A row of a table as the driver gives it: its day, and what it says. */
 static struct scan row_of(const char *text, const char *no, const char *name)
 {
@@ -485,6 +565,9 @@ int main(void)
 		TEST(a_scan_whose_time_is_over_names_nothing_and_is_told_once),
 		TEST(nothing_is_called_unused_while_a_record_may_be_on_its_way),
 		TEST(a_number_the_instrument_says_finds_what_was_registered_last),
+		TEST(a_number_is_that_sample_s_only_so_long_before_and_after_its_registration),
+		TEST(what_comes_late_is_of_its_own_day_s_sample),
+		TEST(a_clock_that_cannot_be_believed_ages_no_registration),
 		TEST(a_row_put_back_is_registered_once_for_each_time_it_was_overtaken),
 		TEST(what_was_registered_on_a_later_day_is_not_overtaken),
 		TEST(what_the_instrument_said_is_never_overwritten),
