@@ -97,6 +97,16 @@ static int commit_and_begin(struct line *line, struct unit *unit)
 	return error;
 }
 
+/* Whether the instrument is there: where it only answers, a frame that neither says nor ends anything may be our own
+ * question, come back on a line of two wires. */
+static bool is_word_of_it(const struct line *line, const struct unit *unit, enum next next, unsigned long empty_before)
+{
+	const struct readings *readings = &line->readings;
+	unsigned long empty = unit->stats.blanks + unit->stats.rejected;
+	return next != NEXT_WAIT || readings->count > 0 || readings->notice_count > 0 || empty > empty_before ||
+	       driver_manner(unit->config->driver, unit->config->profile) != MANNER_ASKS;
+}
+
 static int take_frames(struct line *line, struct unit *unit, bool final, bool *ret_any)
 {
 	struct cut cut;
@@ -114,9 +124,11 @@ static int take_frames(struct line *line, struct unit *unit, bool final, bool *r
 			.kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length, .offset = cut.offset
 		};
 		*ret_any = true;
-		line_heard(line, unit);
 		do {
+			unsigned long empty = unit->stats.blanks + unit->stats.rejected;
 			next = line_take(line, unit, &reply);
+			if (is_word_of_it(line, unit, next, empty))
+				line_heard(line, unit);
 			if ((next == NEXT_MORE || line_full(line)) && commit_and_begin(line, unit) < 0)
 				return -ECANCELED;
 		} while (next == NEXT_MORE);

@@ -56,7 +56,8 @@ static const struct setting options_table[] = {
 	{ .name = NULL },
 };
 
-#define ALIKE_MAX 256
+#define ALIKE_MAX    256
+#define QUESTION_MAX 160
 
 struct state {
 	bool polling;              /* the questions of one poll are not all answered */
@@ -65,9 +66,11 @@ struct state {
 	long cursor_day;           /* the last day of a whole answer; 0: none */
 	uint64_t alike[ALIKE_MAX]; /* of the answer that is coming: lines alike are told apart */
 	size_t alike_at;
-	unsigned row;  /* of a file: lines and records so far */
-	unsigned told; /* of it, as undecodable */
-	bool inside;   /* a JSON document: its head was there, its tail was not */
+	unsigned row;                   /* of a file: lines and records so far */
+	unsigned told;                  /* of it, as undecodable */
+	bool inside;                    /* a JSON document: its head was there, its tail was not */
+	uint8_t question[QUESTION_MAX]; /* asked last; a line of two wires gives it back */
+	size_t question_length;         /* 0: none, or too long to be known again */
 	struct text_record record;
 	struct text_heading heading; /* of the file, where the profile has one */
 };
@@ -191,6 +194,31 @@ static int line_frame(const struct text_profile *profile, const uint8_t *data, s
 	return profile->starts.count > 0 ? FRAME_NONE : (int)most;
 }
 
+/* Our own question, given back, is a frame of its own: it must be neither noise nor the first column of an answer. An
+ * answer may begin like it ("R", and "R,S0017"): so where a frame begins it is the question only with the end of a line
+ * in it. What is a whole frame like the question, take() knows. */
+static enum match match_question(const struct state *state, const uint8_t *data, size_t length, bool starts)
+{
+	size_t whole = state->question_length, common = length < whole ? length : whole;
+	if (whole == 0 || memcmp(data, state->question, common) != 0)
+		return MATCH_NONE;
+	uint8_t last = state->question[whole - 1];
+	if (starts && last != '\r' && last != '\n')
+		return MATCH_NONE;
+	return common < whole ? MATCH_MORE : MATCH;
+}
+
+static bool is_question(const struct state *state, const struct reply *reply)
+{
+	size_t whole = state->question_length;
+	if (reply->offline || whole == 0 || reply->length < whole || memcmp(reply->bytes, state->question, whole) != 0)
+		return false;
+	for (size_t i = whole; i < reply->length; i++)
+		if (!strchr(" \t\r\n", reply->bytes[i])) /* NUL, too, is blank */
+			return false;
+	return true;
+}
+
 /* The last line of a file need not be ended. */
 static bool is_last(const struct instrument *instrument)
 {
@@ -201,9 +229,12 @@ static int frame(const struct instrument *instrument, const uint8_t *data, size_
 {
 	const struct text_profile *profile = instrument->profile;
 	enum match done = match(&profile->done, data, length), start = match_start(profile, data, length);
+	enum match question = match_question(instrument->state, data, length, start != MATCH_NONE);
 	if (done == MATCH)
 		return (int)profile->done.length;
-	if (done == MATCH_MORE || start == MATCH_MORE)
+	if (question == MATCH)
+		return (int)((const struct state *)instrument->state)->question_length;
+	if (done == MATCH_MORE || start == MATCH_MORE || (question == MATCH_MORE && !instrument->idle))
 		return FRAME_MORE;
 	if (start == MATCH_NONE)
 		return FRAME_NONE;
@@ -281,6 +312,8 @@ static void ask(struct instrument *instrument, struct request *request)
 	state->alike_at = 0;
 	memset(state->alike, 0, sizeof(state->alike));
 	write_question(profile, state, request);
+	state->question_length = request->length <= QUESTION_MAX ? request->length : 0;
+	memcpy(state->question, request->bytes, state->question_length);
 }
 
 /* The answer is over. */
@@ -445,7 +478,7 @@ static enum next take(struct instrument *instrument, const struct reply *reply, 
 		state->polling = state->inside = false;
 		return NEXT_IDLE;
 	}
-	if (reply->kind != REPLY_FRAME)
+	if (reply->kind != REPLY_FRAME || is_question(state, reply))
 		return NEXT_WAIT;
 	bool done = text_stands(&profile->done, reply->bytes, reply->length);
 	bool document = profile->shape == TEXT_SHAPE_JSON || profile->shape == TEXT_SHAPE_XML, over = true;

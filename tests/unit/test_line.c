@@ -165,6 +165,37 @@ static const struct driver slip = {
 	.take = slip_take,
 };
 
+/* A reader that answers "?" with a ticket, on two wires: it may hear itself. */
+static void asker_ask(struct instrument *instrument, struct request *request)
+{
+	(void)instrument;
+	request->kind = REQUEST_BYTES;
+	request->bytes[0] = '?';
+	request->length = 1;
+}
+
+static int asker_frame(const struct instrument *instrument, const uint8_t *data, size_t length)
+{
+	return data[0] == '?' ? 1 : ticket_frame(instrument, data, length);
+}
+
+static enum next asker_take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	bool echo = reply->kind == REPLY_FRAME && reply->length == 1;
+	return echo ? NEXT_WAIT : ticket_take(instrument, reply, readings);
+}
+
+static const struct driver asker = {
+	.name = "asker",
+	.version = 1,
+	.links = LINK_SERIAL,
+	.manner = MANNER_ASKS,
+	.setup = ticket_setup,
+	.ask = asker_ask,
+	.frame = asker_frame,
+	.take = asker_take,
+};
+
 /* ---- the instruments ---- */
 
 struct bus { /* Modbus units 1..4 on a pty; each answers its own running number */
@@ -609,6 +640,38 @@ static void what_is_unplugged_while_it_speaks_has_not_said_all(void **state)
 	assert_int_equal(stats(stage, 0)->stored, 0);
 }
 
+static void give_back(int fd, const char *answer)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	char question[8];
+	ssize_t got = poll(&wait, 1, 20) > 0 ? read(fd, question, sizeof(question)) : 0;
+	if (got > 0) {
+		assert_int_equal(write(fd, question, (size_t)got), got);
+		say(fd, answer);
+	}
+}
+
+static void our_own_question_given_back_is_no_answer(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &asker, PORT_SERIAL, name)->timeout_ms = 100;
+	start(stage);
+	for (long end_ms = clock_ms() + 10000; stats(stage, 0)->health != HEALTH_SILENT && clock_ms() < end_ms;)
+		give_back(fd, "");
+	assert_int_equal(stats(stage, 0)->health, HEALTH_SILENT);
+	for (long end_ms = clock_ms() + 10000; stats(stage, 0)->health != HEALTH_OK && clock_ms() < end_ms;)
+		give_back(fd, "<5>");
+	WAIT_FOR(stats(stage, 0)->stored == 1, 3);
+	assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
 /* A noisy line: the first run is told at once with its bytes, the next are only counted, and neither costs a result. */
 static void what_is_no_frame_is_told_once_with_its_bytes_and_then_counted(void **state)
 {
@@ -796,6 +859,7 @@ int main(void)
 		STAGED(half_a_frame_before_a_hang_up_is_told),
 		STAGED(what_is_held_when_the_line_stops_is_not_forgotten),
 		STAGED(what_is_unplugged_while_it_speaks_has_not_said_all),
+		STAGED(our_own_question_given_back_is_no_answer),
 		STAGED(what_is_no_frame_is_told_once_with_its_bytes_and_then_counted),
 		STAGED(a_frame_the_driver_refuses_keeps_its_bytes),
 		STAGED(half_a_ticket_is_noise_once_its_time_is_over),

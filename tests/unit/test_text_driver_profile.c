@@ -318,6 +318,65 @@ static void a_reader_asked_day_by_day_is_asked_for_each(void **state)
 	paper_free(paper);
 }
 
+#define PROMPT                                                                                                         \
+	"[frame]\nkind = lines\n%send = \\r\\n\n[line]\nseparator = comma\n[query]\nask = %s\n"                        \
+	"[field]\nsequence = column 2\nvalue = column 3 decimal\n"
+
+static struct paper *prompted(const char *start, const char *question)
+{
+	char text[512];
+	snprintf(text, sizeof(text), PROMPT, start, question);
+	struct paper *paper = paper_of(text);
+	paper_ask(paper);
+	return paper;
+}
+
+/* A line of two wires: no answer, no noise, and no end of the answer. What only begins like the question is an answer.
+ */
+static void our_own_question_given_back_is_no_answer(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *start, *question, *back;
+	} cases[] = {
+		{ "", "READ\\r\\n", "READ\r\n" },
+		{ "", "READ\\r", "READ\r" },
+		{ "", "READ", "READ\r\n" },
+		{ "start = \"R,\"\n", "R\\r\\n", "R\r\n" },
+		{ "start = \"R,\"\n", "READ", "READ" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct paper *paper = prompted(cases[i].start, cases[i].question);
+		for (const char *at = cases[i].back; *at; at++) { /* cut anywhere */
+			paper->next = NEXT_WAIT;
+			paper_hear(paper, at, 1, false);
+			assert_int_equal(paper->next, NEXT_WAIT);
+			assert_int_equal(paper->readings.count + paper->readings.notice_count, 0);
+		}
+		paper_hear_text(paper, "R,17,0.31\r\n");
+		assert_int_equal(paper->noise, 0);
+		assert_int_equal(paper->readings.notice_count, 0);
+		assert_int_equal(paper->readings.count, 1);
+		assert_string_equal(paper->list[0].instrument_seq, "17");
+		assert_string_equal(paper->list[0].value, "0.31");
+		paper_free(paper);
+	}
+}
+
+static void an_answer_that_begins_like_the_question_is_one(void **state)
+{
+	(void)state;
+	static const char *const starts[] = { "", "start = \"R,\"\n" }, *const questions[] = { "R", "R,", "R,17",
+		"R,17\\r" };
+	for (size_t i = 0; i < 8; i++) {
+		struct paper *paper = prompted(starts[i % 2], questions[i / 2]);
+		paper_hear_text(paper, "R,17,0.31\r\n");
+		assert_int_equal(paper->readings.count, 1);
+		assert_string_equal(paper->list[0].value, "0.31");
+		paper_free(paper);
+	}
+}
+
 #define DECIMALS                                                                                                       \
 	"[frame]\nkind = lines\nstart = \"# @\"\nend = \\r\n%s[line]\nseparator = //\nignore = @\nstart-apart = yes\n" \
 	"[field]\nsequence = column 1\nvalue = column 2 decimal\nlimit = column 3\n[signals]\nabs = column 4\n"
@@ -477,6 +536,8 @@ int main(void)
 		cmocka_unit_test(a_wrong_whole_is_refused_with_what_would_be_right),
 		cmocka_unit_test(too_many_lines_are_refused),
 		cmocka_unit_test(a_reader_asked_day_by_day_is_asked_for_each),
+		cmocka_unit_test(our_own_question_given_back_is_no_answer),
+		cmocka_unit_test(an_answer_that_begins_like_the_question_is_one),
 		cmocka_unit_test(a_decimal_comma_is_one_where_the_profile_says_so),
 		cmocka_unit_test(a_column_may_say_that_it_is_a_retest),
 		cmocka_unit_test(a_question_without_an_end_has_one_line_for_an_answer),
