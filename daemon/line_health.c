@@ -4,6 +4,10 @@
 #include "clock.h"
 #include "line_parts.h"
 
+/* Questions left unanswered since a poll was answered to its end: so many, and an instrument that greets us well each
+ * time is all the same of no use. A driver may ask in vain some times for what its instrument does not know. */
+#define UNSERVED_MAX 10
+
 void line_note(struct line *line, struct unit *unit, const struct fault *fault)
 {
 	bool well = !fault || !fault->text[0];
@@ -39,11 +43,13 @@ static void well(struct line *line, struct unit *unit)
 {
 	if (unit->stats.health == HEALTH_OK && !unit->silent && !unit->lost && !line->failures)
 		return;
-	unit->stats.health = HEALTH_OK;
 	unit->silent = 0;
 	unit->wait_ms = 0;
 	line->failures = 0;
 	line->open_wait_ms = 0;
+	if (line_only_greets(unit))
+		return;
+	unit->stats.health = HEALTH_OK;
 	line_note(line, unit, NULL);
 	if (complaint_over(&line->link_complaint))
 		log_notice(_("%s: connected again"), unit->config->port.text);
@@ -56,15 +62,40 @@ static void well(struct line *line, struct unit *unit)
 void line_heard(struct line *line, struct unit *unit)
 {
 	unit->stats.last_heard_ms = clock_ms();
+	unit->heard = true;
+	line_noise_over(unit);
 	well(line, unit);
+}
+
+/* A poll that was answered to its end, or a result. */
+void line_served(struct line *line, struct unit *unit)
+{
+	unit->unserved = 0;
+	well(line, unit);
+}
+
+bool line_only_greets(const struct unit *unit)
+{
+	return unit->unserved >= UNSERVED_MAX;
 }
 
 void line_listening(struct line *line, struct unit *unit)
 {
-	if (link_is_connected(line->link))
-		well(line, unit);
-	else if (unit->stats.health != HEALTH_NO_LINK)
+	struct fault fault;
+	unit->unserved = 0;
+	if (!link_is_connected(line->link))
 		unit->stats.health = HEALTH_NO_LINK;
+	else if (line_noise_only(unit, &fault))
+		line_missed(line, unit, &fault);
+	else
+		well(line, unit);
+}
+
+void line_missed(struct line *line, struct unit *unit, const struct fault *fault)
+{
+	line_lost(line, unit, HEALTH_SILENT, fault);
+	if (complaint_due(&unit->complaint))
+		log_warning("%s: %s", unit->config->id, fault->text);
 }
 
 void line_lost(struct line *line, struct unit *unit, enum instrument_health health, const struct fault *fault)

@@ -5,6 +5,7 @@
  * and the next event says how many and how long they were. A run of nothing but blanks, line ends and zeros is what
  * instruments put between their messages; it is counted as noise and is no event.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,57 @@ struct noise {
 	struct complaint patience;
 	unsigned long runs_not_kept; /* since the last event */
 	uint64_t bytes_not_kept;
+	/* since the last word of the instrument, fillers apart */
+	uint64_t unheard;
+	long unheard_since_ms;
 };
+
+/* ---- what it says of the instrument ---- */
+
+#define MUCH       64    /* bytes: more than a plug or a switch makes */
+#define LASTING_MS 3000  /* a frame may stand behind noise */
+#define RECENT_MS  10000 /* what came so long ago says nothing of an answer now */
+
+static void count_unheard(struct noise *noise, const struct cut *cut)
+{
+	if (noise->unheard == 0)
+		noise->unheard_since_ms = clock_ms();
+	noise->unheard += cut->length;
+}
+
+static bool blame(const struct noise *noise, struct fault *fault)
+{
+	fault_set(fault, ETIMEDOUT,
+		_("%llu bytes came, and nothing that this instrument would say; check speed, parity and cable, and that "
+		  "driver and profile are those of this model"),
+		(unsigned long long)noise->unheard);
+	return true;
+}
+
+bool line_noise_now(const struct unit *unit, struct fault *fault)
+{
+	const struct noise *noise = unit->noise;
+	return noise && noise->unheard > 0 && clock_ms() - noise->last_ms < RECENT_MS && blame(noise, fault);
+}
+
+bool line_noise_only(const struct unit *unit, struct fault *fault)
+{
+	const struct noise *noise = unit->noise;
+	if (!noise || noise->unheard < MUCH)
+		return false;
+	bool asked = driver_manner(unit->config->driver, unit->config->profile) == MANNER_ASKS;
+	/* one burst, of one that has nothing to say, is no fault of its */
+	bool lasts = (asked ? clock_ms() : noise->last_ms) - noise->unheard_since_ms >= LASTING_MS;
+	return lasts && (!asked || clock_ms() - noise->last_ms < RECENT_MS) && blame(noise, fault);
+}
+
+void line_noise_over(struct unit *unit)
+{
+	if (unit->noise)
+		unit->noise->unheard = 0;
+}
+
+/* ---- runs ---- */
 
 void line_noise_free(struct unit *unit)
 {
@@ -124,6 +175,8 @@ bool line_noise(struct line *line, struct unit *unit, const struct cut *cut)
 	struct noise *noise = noise_of(unit);
 	if (noise)
 		add(noise, cut);
+	if (noise && !all_filler(cut->bytes, cut->length))
+		count_unheard(noise, cut);
 	return noise && noise->length >= RUN_MAX && line_noise_end(line, unit);
 }
 

@@ -184,12 +184,13 @@ static enum turn unanswered(struct line *line, struct unit *unit, const struct r
 	const struct cut *broken, struct fault *fault)
 {
 	bool listening = listens(request);
-	if (request->may_rest && broken->length == 0) {
+	if (request->may_rest && broken->length == 0 && !line_noise_only(unit, fault)) {
 		line_listening(line, unit);
 		return take(line, unit, &(struct reply){ .kind = REPLY_SILENCE }) == TURN_STOP ? TURN_STOP : TURN_RESTS;
 	}
-	fault_set(fault, ETIMEDOUT,
-		_("no whole answer in time; check cable, line settings and that the instrument is on"));
+	if (!line_noise_now(unit, fault))
+		fault_set(fault, ETIMEDOUT,
+			_("no whole answer in time; check cable, line settings and that the instrument is on"));
 	if (!listening)
 		unit->stats.timeouts++;
 	enum turn turn = silence(line, unit, broken);
@@ -230,16 +231,21 @@ static enum turn last_words(struct line *line, struct unit *unit, bool left, lon
 static enum turn listen_for_frames(
 	struct line *line, struct unit *unit, const struct request *request, struct fault *fault)
 {
-	bool listening = listens(request), owed = !listening, heard = false, final = false;
+	bool listening = listens(request), owed = !listening, final = false;
 	struct cut broken = { 0 };
-	long since_ms = clock_ms();
+	long since_ms = clock_ms(), read_ms = since_ms;
 	for (;;) {
-		int next = take_frames(line, unit, final, &heard);
+		bool framed = false;
+		unsigned long noise = unit->stats.noise_bytes;
+		int next = take_frames(line, unit, final, &framed);
 		if (next == -ECANCELED)
 			return TURN_STOP;
 		if (next != NEXT_WAIT)
 			return listening ? TURN_AGAIN : told((enum next)next);
-		owed = owed || heard || cutter_held(&line->cutter) > 0;
+		/* noise gives an answer no more time: it may never end */
+		if (framed || (cutter_held(&line->cutter) > 0 && unit->stats.noise_bytes == noise))
+			since_ms = read_ms;
+		owed = owed || framed || cutter_held(&line->cutter) > 0;
 		if (final)
 			return owed ? unanswered(line, unit, request, &broken, fault) : TURN_AGAIN;
 		if (listening) {
@@ -248,10 +254,10 @@ static enum turn listen_for_frames(
 		}
 		int got = hear(line, unit, patience(line, unit, owed, since_ms, answer_ms(unit, request)), fault);
 		if (got < 0)
-			return last_words(line, unit, got != -ECANCELED, since_ms);
+			return last_words(line, unit, got != -ECANCELED, read_ms);
 		final = got == 0; /* what is held will not become whole: what stands behind its first byte may be */
 		cutter_peek(&line->cutter, &broken);
-		since_ms = clock_ms();
+		read_ms = clock_ms();
 	}
 }
 

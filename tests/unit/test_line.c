@@ -196,6 +196,38 @@ static const struct driver asker = {
 	.take = asker_take,
 };
 
+/* A reader that greets back ("h", "H") and is then asked for its ticket ("d"). */
+static void greeter_ask(struct instrument *instrument, struct request *request)
+{
+	request->kind = REQUEST_BYTES;
+	request->bytes[0] = *(bool *)instrument->state ? 'd' : 'h';
+	request->length = 1;
+}
+
+static int greeter_frame(const struct instrument *instrument, const uint8_t *data, size_t length)
+{
+	return data[0] == 'H' ? 1 : ticket_frame(instrument, data, length);
+}
+
+static enum next greeter_take(struct instrument *instrument, const struct reply *reply, struct readings *readings)
+{
+	bool *greeted = instrument->state;
+	*greeted = reply->kind == REPLY_FRAME && reply->length == 1;
+	return *greeted ? NEXT_ASK : ticket_take(instrument, reply, readings);
+}
+
+static const struct driver greeter = {
+	.name = "greeter",
+	.version = 1,
+	.links = LINK_SERIAL,
+	.manner = MANNER_ASKS,
+	.state_size = sizeof(bool),
+	.setup = ticket_setup,
+	.ask = greeter_ask,
+	.frame = greeter_frame,
+	.take = greeter_take,
+};
+
 /* ---- the instruments ---- */
 
 struct bus { /* Modbus units 1..4 on a pty; each answers its own running number */
@@ -672,6 +704,114 @@ static void our_own_question_given_back_is_no_answer(void **state)
 	close(tty);
 }
 
+static void expect_fault(const struct stage *stage, const char *words)
+{
+	struct fault fault;
+	line_fault(stage->line, 0, &fault);
+	if (!strstr(fault.text, words))
+		fail_msg("'%s' does not say '%s'", fault.text, words);
+}
+
+/* Drips noise until the instrument is in this state of health. */
+static void drip_until(const struct stage *stage, int fd, int health)
+{
+	for (long end_ms = clock_ms() + 15000; stats(stage, 0)->health != health && clock_ms() < end_ms;) {
+		say(fd, "UUU");
+		usleep(50000);
+	}
+	assert_int_equal(stats(stage, 0)->health, health);
+}
+
+/* It drips faster than an answer may take: the question must not wait for ever. */
+static void noise_is_no_answer_and_is_said_to_be_noise(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &asker, PORT_SERIAL, name)->timeout_ms = 200;
+	start(stage);
+	for (long end_ms = clock_ms() + 10000; !stats(stage, 0)->stored && clock_ms() < end_ms;)
+		give_back(fd, "<5>");
+	assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+	drip_until(stage, fd, HEALTH_SILENT);
+	expect_fault(stage, "check speed, parity and cable");
+	assert_int_equal(entries_with(stage, "\"event\":\"instrument_lost\""), 1);
+	for (long end_ms = clock_ms() + 10000; stats(stage, 0)->health != HEALTH_OK && clock_ms() < end_ms;)
+		give_back(fd, "<6>");
+	WAIT_FOR(stats(stage, 0)->stored == 2, 3);
+	expect_fault(stage, "");
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
+/* Of one that speaks unasked no answer is owed; but what comes is none of its words. */
+static void one_that_only_makes_noise_is_not_well(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64], blanks[100];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &ticket, PORT_SERIAL, name);
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 2);
+	memset(blanks, '\r', sizeof(blanks));
+	assert_int_equal(write(fd, blanks, sizeof(blanks)), sizeof(blanks));
+	say(fd, "a plug, a switch");
+	WAIT_FOR(entries_with(stage, "\"event\":\"undecodable\"") == 1, 4);
+	assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+	drip_until(stage, fd, HEALTH_SILENT);
+	expect_fault(stage, "driver and profile are those of this model");
+	say(fd, "<1>");
+	WAIT_FOR(stats(stage, 0)->stored == 1, 3);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 3);
+	assert_int_equal(entries_with(stage, "\"event\":\"instrument_lost\""), 1);
+	assert_int_equal(entries_with(stage, "\"event\":\"instrument_back\""), 1);
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
+static void answer(int fd, char question, const char *words)
+{
+	char asked = 0;
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	if (poll(&wait, 1, 20) > 0 && read(fd, &asked, 1) == 1)
+		say(fd, asked == 'h' ? "H" : asked == question ? words : "");
+}
+
+/* It is there each time, and of no use: that is told once, and its first result ends it. */
+static void one_that_only_greets_is_not_well(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64];
+	open_pty(&fd, &tty, name);
+	struct instrument_config *config = add_instrument(stage, &greeter, PORT_SERIAL, name);
+	config->timeout_ms = 40;
+	config->poll_ms = 10;
+	start(stage);
+	for (long end_ms = clock_ms() + 10000; stats(stage, 0)->timeouts < 5 && clock_ms() < end_ms;)
+		answer(fd, 0, "");
+	assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+	for (long end_ms = clock_ms() + 20000; stats(stage, 0)->timeouts < 15 && clock_ms() < end_ms;)
+		answer(fd, 0, "");
+	assert_int_equal(stats(stage, 0)->health, HEALTH_SILENT);
+	expect_fault(stage, "leaves unanswered what it is asked for");
+	assert_int_equal(entries_with(stage, "\"event\":\"instrument_lost\""), 1);
+	for (long end_ms = clock_ms() + 10000; stats(stage, 0)->health != HEALTH_OK && clock_ms() < end_ms;)
+		answer(fd, 'd', "<7>");
+	assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+	assert_int_equal(entries_with(stage, "\"event\":\"instrument_back\""), 1);
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
 /* A noisy line: the first run is told at once with its bytes, the next are only counted, and neither costs a result. */
 static void what_is_no_frame_is_told_once_with_its_bytes_and_then_counted(void **state)
 {
@@ -860,6 +1000,9 @@ int main(void)
 		STAGED(what_is_held_when_the_line_stops_is_not_forgotten),
 		STAGED(what_is_unplugged_while_it_speaks_has_not_said_all),
 		STAGED(our_own_question_given_back_is_no_answer),
+		STAGED(noise_is_no_answer_and_is_said_to_be_noise),
+		STAGED(one_that_only_makes_noise_is_not_well),
+		STAGED(one_that_only_greets_is_not_well),
 		STAGED(what_is_no_frame_is_told_once_with_its_bytes_and_then_counted),
 		STAGED(a_frame_the_driver_refuses_keeps_its_bytes),
 		STAGED(half_a_ticket_is_noise_once_its_time_is_over),
