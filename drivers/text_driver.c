@@ -149,12 +149,17 @@ static size_t inner_start(const struct text_profile *profile, const uint8_t *dat
 	return 0;
 }
 
-static bool readable(const struct text_profile *profile, const uint8_t *data, size_t length, bool last)
+enum readable { UNREADABLE, READABLE, READABLE_TIMED };
+
+static enum readable readable(const struct text_profile *profile, const uint8_t *data, size_t length, bool last)
 {
 	struct text_record record = { .file = last ? "" : NULL, .last = last };
-	struct reading reading;
+	struct reading reading = { 0 };
 	char reason[160];
-	return text_record_read(profile, data, length, &record, &reading, reason, sizeof(reason)) != TEXT_FAULTY;
+	if (text_record_read(profile, data, length, &record, &reading, reason, sizeof(reason)) == TEXT_FAULTY)
+		return UNREADABLE;
+	bool timed = *reading.tested_at || *reading_has_said(&reading, "impossible_time");
+	return timed ? READABLE_TIMED : READABLE;
 }
 
 /* Where nothing ends a line, one that lacks its last bytes takes those of the next: a start stands inside its last
@@ -172,6 +177,28 @@ static int straddling_start(
 	return 0;
 }
 
+/* Where only its number of columns ends a line, one with a column too many (0,57 for 0.57) ends too soon, each value in
+ * the place of another: its rest stands behind, before the next start. The length with that rest; 0: there is none; -1:
+ * not seen yet. Noise without a separator is no rest. */
+static int surplus(const struct text_profile *profile, const uint8_t *data, size_t end, size_t length, bool idle)
+{
+	bool more = false;
+	if (profile->last == 0 || profile->blanks || profile->starts.count == 0)
+		return 0;
+	for (size_t at = end; at < length && at - end < TEXT_LINE_LONGEST; at++) {
+		enum match start = match_start(profile, data + at, length - at);
+		enum match done = match(&profile->done, data + at, length - at);
+		if (start == MATCH || done == MATCH)
+			return more ? (int)at : 0;
+		if ((start == MATCH_MORE || done == MATCH_MORE) && !idle)
+			return -1;
+		more = more || text_separation(profile, data + at, length - at) > 0;
+	}
+	if (!idle && length - end < TEXT_LINE_LONGEST)
+		return -1;
+	return more ? (int)length : 0;
+}
+
 static int line_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle, bool last)
 {
 	size_t most = profile->length_most > 0 ? (size_t)profile->length_most : TEXT_LINE_LONGEST;
@@ -184,8 +211,11 @@ static int line_frame(const struct text_profile *profile, const uint8_t *data, s
 	int straddling = over ? 0 : straddling_start(profile, data, (size_t)end, length, idle);
 	if (straddling != 0)
 		return straddling > 0 ? straddling : FRAME_MORE;
-	if (!over && readable(profile, data, (size_t)end, last))
-		return end;
+	enum readable as_is = over ? UNREADABLE : readable(profile, data, (size_t)end, last);
+	/* whose time stands in its place, has no column too many before it */
+	int whole = as_is == READABLE ? surplus(profile, data, (size_t)end, length, idle) : 0;
+	if (as_is != UNREADABLE)
+		return whole < 0 ? FRAME_MORE : whole > 0 ? whole : end;
 	size_t inner = inner_start(profile, data, over ? most : (size_t)end);
 	if (inner > 0)
 		return (int)inner;
@@ -511,7 +541,7 @@ const struct driver text_driver = {
 	.name = "text",
 	.title = N_("Instruments that write lines, short blocks, printer tickets, JSON or XML, described by a profile"),
 	.line = "9600/8n1",
-	.version = 2,
+	.version = 3,
 	.links = LINK_SERIAL | LINK_TCP | LINK_FOLDER,
 	.manner = MANNER_LISTENS,
 	.options = options_table,

@@ -134,6 +134,40 @@ static void a_line_without_its_last_bytes_takes_none_of_the_next(void **state)
 	paper_free(paper);
 }
 
+/* A decimal comma where a comma separates: one column too many, and with no verdict the next number stood as the value.
+ */
+static void a_line_with_a_column_too_many_is_no_result(void **state)
+{
+	(void)state;
+	static const char shifted[] = "R,S1,A01,x,0,123,0.5,mg/kg,,2026-03-05 09:41:20,5A",
+			  fine[] = "R,S2,A01,x,0.123,0.5,mg/kg,,,5A";
+	const struct {
+		const char *text, *sample;
+	} cases[] = { { "FINISH", "" }, { fine, "S2" }, { LINE("S3"), "S3" }, { "", "" }, { "\r\n", "" } };
+	for (size_t i = 0; i < 5; i++) {
+		struct paper *paper = paper_new(A9, "");
+		paper_ask(paper);
+		paper_hear_text(paper, shifted);
+		assert_int_equal(paper->readings.count + paper->readings.notice_count, 0); /* its rest may come yet */
+		struct readings all = paper->readings;
+		assert_int_equal(cutter_feed(&paper->cutter, (const uint8_t *)cases[i].text, strlen(cases[i].text)), 0);
+		paper_hear(paper, "", 0, true);
+		assert_int_equal(all.count + paper->readings.count, *cases[i].sample ? 1 : 0);
+		assert_string_equal(paper->readings.count ? paper->list[0].sample_no : "", cases[i].sample);
+		assert_int_equal(paper->readings.notice_count, 1);
+		assert_string_equal(paper->readings.notices[0].reason, "11 columns instead of 10 to 10");
+		paper_free(paper);
+	}
+	struct paper *paper = paper_new(A9, ""); /* without a time, but all its columns */
+	paper_ask(paper);
+	paper_hear_text(paper, fine);
+	assert_int_equal(paper->readings.count, 0);
+	paper_hear_text(paper, "FINISH");
+	assert_int_equal(paper->readings.count, 1);
+	assert_string_equal(paper->list[0].value, "0.5");
+	paper_free(paper);
+}
+
 static void more_undecodable_lines_than_notices_are_counted(void **state)
 {
 	(void)state;
@@ -689,6 +723,7 @@ int main(void)
 		cmocka_unit_test(the_same_answer_again_has_the_same_identities),
 		cmocka_unit_test(a_line_cut_off_is_told_and_takes_no_other_with_it),
 		cmocka_unit_test(a_line_without_its_last_bytes_takes_none_of_the_next),
+		cmocka_unit_test(a_line_with_a_column_too_many_is_no_result),
 		cmocka_unit_test(more_undecodable_lines_than_notices_are_counted),
 		cmocka_unit_test(a_balance_says_which_weight_is_none),
 		cmocka_unit_test(a_block_with_a_wrong_sum_or_end_is_none),
