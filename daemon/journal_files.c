@@ -83,6 +83,7 @@ int files_lock(const char *directory, int *ret_fd, struct fault *fault)
 	return 0;
 }
 
+/* The mark says that the journal is damaged and, once that is chosen, under which name its files are kept. */
 static void mark_path(char out[static PATH_ROOM], const char *path)
 {
 	snprintf(out, PATH_ROOM, "%s.damaged", path);
@@ -97,6 +98,15 @@ int files_mark_damaged(const char *path)
 		return -errno;
 	fsync(fd);
 	close(fd);
+	return sync_directory_of(path);
+}
+
+int files_unmark(const char *path)
+{
+	char mark[PATH_ROOM];
+	mark_path(mark, path);
+	if (unlink(mark) != 0)
+		return errno == ENOENT ? 0 : -errno;
 	return sync_directory_of(path);
 }
 
@@ -192,43 +202,129 @@ void files_identity(const char *path, const char *epoch, const char *station)
 		unlink(temporary);
 }
 
-static int move_beside(const char *path, const char *name, const char *suffix)
+/* --- a damaged journal is set aside, whole: a file that a power cut parted from its log is a shorter journal */
+
+#define ASIDE "journal.db.corrupt-"
+
+static const char *const parts[] = { "", "-wal", "-shm", "-identity" };
+enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
+
+static void part_path(char out[static PATH_ROOM], const char *path, size_t part)
 {
-	char from[PATH_ROOM + 8], to[PATH_ROOM + 8];
-	snprintf(from, sizeof(from), "%s%s", path, suffix);
-	snprintf(to, sizeof(to), "%s%s", name, suffix);
-	return rename(from, to) == 0 || errno == ENOENT ? 0 : -errno;
+	snprintf(out, PATH_ROOM, "%s%s", path, parts[part]);
+}
+
+static bool is_there(const char *path, size_t part)
+{
+	char name[PATH_ROOM];
+	part_path(name, path, part);
+	return access(name, F_OK) == 0;
+}
+
+static int directory_length(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? (int)(slash - path) + 1 : 0;
+}
+
+/* Whether the mark tells it: then somebody began, and a power cut ended it. */
+static bool read_name(const char *path, char out[static PATH_ROOM])
+{
+	char mark[PATH_ROOM], said[64] = "";
+	mark_path(mark, path);
+	FILE *file = fopen(mark, "re");
+	if (!file)
+		return false;
+	char *end = fgets(said, sizeof(said), file) ? strchr(said, '\n') : NULL;
+	fclose(file);
+	if (!end || strncmp(said, ASIDE, strlen(ASIDE)) != 0 || strchr(said, '/'))
+		return false;
+	*end = '\0';
+	snprintf(out, PATH_ROOM, "%.*s%s", directory_length(path), path, said);
+	return true;
+}
+
+static int write_name(const char *path, const char *name)
+{
+	char mark[PATH_ROOM], fresh[PATH_ROOM + 8];
+	mark_path(mark, path);
+	snprintf(fresh, sizeof(fresh), "%s.new", mark);
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	int error = dprintf(fd, "%s\n", name + directory_length(name)) < 0 || fsync(fd) != 0 ? -errno : 0;
+	close(fd);
+	if (!error && rename(fresh, mark) != 0)
+		error = -errno;
+	if (error)
+		unlink(fresh);
+	return error ? error : sync_directory_of(path);
+}
+
+static bool is_taken(const char *name)
+{
+	bool taken = false;
+	for (size_t i = 0; i < PARTS; i++)
+		taken = taken || is_there(name, i);
+	return taken;
+}
+
+static void choose_name(const char *path, char out[static PATH_ROOM])
+{
+	char utc[20];
+	int directory = directory_length(path);
+	time_t now = time(NULL);
+	struct tm broken_down;
+	gmtime_r(&now, &broken_down);
+	strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &broken_down);
+	snprintf(out, PATH_ROOM, "%.*s" ASIDE "%s", directory, path, utc);
+	for (int i = 2; is_taken(out); i++)
+		snprintf(out, PATH_ROOM, "%.*s" ASIDE "%s-%d", directory, path, utc, i);
+}
+
+/* What is there under both names was put there by somebody since: it waits for a name of its own. */
+static int move_parts(const char *path, const char *name, bool *ret_left)
+{
+	char from[PATH_ROOM], to[PATH_ROOM];
+	*ret_left = false;
+	for (size_t i = 0; i < PARTS; i++) {
+		part_path(from, path, i);
+		part_path(to, name, i);
+		if (access(from, F_OK) != 0)
+			continue;
+		if (access(to, F_OK) == 0)
+			*ret_left = true;
+		else if (rename(from, to) != 0)
+			return -errno;
+	}
+	/* of a file that is gone the log may be there: what looks for damaged journals looks for files */
+	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return sync_directory_of(path);
 }
 
 int files_set_aside(const char *path, char **ret_name, struct fault *fault)
 {
-	char name[PATH_ROOM], utc[20];
-	time_t now = time(NULL);
-	struct tm parts;
-	gmtime_r(&now, &parts);
-	strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &parts);
-	snprintf(name, sizeof(name), "%s.corrupt-%s", path, utc);
-	for (int i = 2; access(name, F_OK) == 0; i++)
-		snprintf(name, sizeof(name), "%s.corrupt-%s-%d", path, utc, i);
-
-	/* the mark first: a file that a power cut parted from its log must not pass for a sound, shorter journal */
-	int error = files_mark_damaged(path);
+	char name[PATH_ROOM] = "";
+	bool chosen = read_name(path, name), left = chosen || is_there(path, 0) || is_there(path, 1);
+	int error = 0;
+	while (left && !error) {
+		if (!chosen) {
+			choose_name(path, name);
+			error = write_name(path, name); /* first: a start after a power cut goes on with this name */
+		}
+		if (!error)
+			error = move_parts(path, name, &left);
+		chosen = false;
+	}
 	if (!error)
-		error = move_beside(path, name, "");
-	if (!error)
-		error = move_beside(path, name, "-wal");
-	if (!error)
-		error = move_beside(path, name, "-shm");
-	if (!error)
-		error = move_beside(path, name, "-identity");
+		error = files_unmark(path);
 	if (error)
 		return fault_set(fault, -error, _("%s: is damaged and cannot be set aside as %s (%s)"), path, name,
 			strerror(-error));
-	char mark[PATH_ROOM];
-	mark_path(mark, path);
-	unlink(mark);
-	sync_directory_of(path);
-	if (ret_name)
+	if (ret_name && *name)
 		*ret_name = strdup(name);
 	return 0;
 }

@@ -113,6 +113,26 @@ def test_what_waited_in_a_damaged_journal_is_delivered_under_its_own_epoch(kille
         assert len(of_event(subscriber, "journal_set_aside")) == 1 and len(subscriber.of("result", "qc")) == before
 
 
+@pytest.mark.parametrize("mark", ["journal.db.corrupt-20260305T094120Z\n", ""])
+def test_a_power_cut_while_a_journal_is_set_aside_parts_no_file_from_its_log(mark):
+    """Its file was moved, its log was not: the results are in the log only. Without the name of the former, each is salvaged."""
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon = start(room)
+        store_without_broker(broker, subscriber, sim, daemon)
+        daemon.kill()
+        path = os.path.join(daemon.state, "journal.db")
+        with open(path + ".damaged", "w", encoding="ascii") as file:
+            file.write(mark)
+        os.rename(path, path + ".corrupt-20260305T094120Z")
+        daemon.start()
+        assert os.path.exists(path + ".corrupt-20260305T094120Z-wal") == bool(mark) and not os.path.exists(path + ".damaged")
+        harness.start_when_heard(broker, daemon, subscriber)
+        verdict = harness.settle([sim], subscriber, 30)
+        assert verdict.lost == [] and verdict.doubled == [] and verdict.finished == 120, verdict
+        harness.wait_for(lambda: of_event(subscriber, "journal_set_aside"), 10, "the event")
+        assert len(of_event(subscriber, "journal_set_aside")) == (1 if mark else 2)
+
+
 def test_entries_that_are_lost_for_good_are_told_and_read_again_from_the_instrument():
     with harness.Room() as room:
         broker, subscriber, sim, daemon = start(room)
