@@ -114,6 +114,9 @@ static int move_away(const char *path, char name[static PATH_ROOM], struct fault
 		if (rename(from, to) != 0 && errno != ENOENT)
 			error = fault_set(fault, errno, "%s: %s", from, strerror(errno));
 	}
+	/* last: what a power cut leaves behind here is damaged still, and is set aside and salvaged */
+	if (!error && (error = files_unmark(path)) != 0)
+		error = fault_set(fault, -error, "%s: %s", path, strerror(-error));
 	return error;
 }
 

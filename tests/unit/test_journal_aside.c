@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../../daemon/backup.h"
 #include "../../daemon/salvage.h"
 #include "journal_fixture.h"
 
@@ -198,6 +199,46 @@ static void a_mark_alone_sets_nothing_aside(void **state)
 	assert_false(is_there(fixture, ".damaged"));
 }
 
+static void restores(struct fixture *fixture, const char *backup, struct restored *ret)
+{
+	write_mark(fixture, ""); /* damage that was met in use */
+	if (restore_journal(fixture->directory, backup, true, ret, &fixture->fault) != 0)
+		fail_msg("%s", fixture->fault.text);
+	assert_int_equal(ret->last, ENTRIES);
+}
+
+static void a_restore_takes_the_mark_away_with_the_journal_it_replaces(void **state)
+{
+	struct fixture *fixture = *state;
+	struct restored restored;
+	char backup[160];
+	snprintf(backup, sizeof(backup), "%s/backup", fixture->directory);
+	assert_int_equal(in_child(append_all, fixture, -1), 0);
+	assert_int_equal(backup_journal(fixture->directory, backup, &fixture->fault), 0);
+	restores(fixture, backup, &restored);
+	assert_true(*restored.replaced);
+	assert_false(is_there(fixture, ".damaged"));
+	assert_int_equal(fixture_start(fixture), 0);
+	assert_null(fixture->setaside);
+}
+
+static void a_restore_leaves_the_mark_to_a_damaged_journal_that_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct restored restored;
+	char backup[160];
+	snprintf(backup, sizeof(backup), "%s-backup", fixture->directory);
+	assert_int_equal(in_child(append_all, fixture, -1), 0);
+	assert_int_equal(backup_journal(fixture->directory, backup, &fixture->fault), 0);
+	fixture_empty(fixture);
+	assert_int_equal(in_child(append_all, fixture, -1), 0); /* of another epoch */
+	restores(fixture, backup, &restored);
+	assert_false(*restored.replaced);
+	assert_int_equal(unlink(backup), 0);
+	assert_int_equal(fixture_start(fixture), 0);
+	has_all(fixture, fixture->setaside);
+}
+
 static int only_a_directory(void **state)
 {
 	*state = fixture_directory();
@@ -213,6 +254,8 @@ int main(void)
 		IN_A_DIRECTORY(what_was_put_there_since_gets_a_name_of_its_own),
 		IN_A_DIRECTORY(a_mark_that_tells_no_name_of_ours_moves_nothing_elsewhere),
 		IN_A_DIRECTORY(a_mark_alone_sets_nothing_aside),
+		IN_A_DIRECTORY(a_restore_takes_the_mark_away_with_the_journal_it_replaces),
+		IN_A_DIRECTORY(a_restore_leaves_the_mark_to_a_damaged_journal_that_stays),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
