@@ -86,6 +86,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libassay.a
 
 # Waits of minutes pass at once: the test sets the clock forward. It counts what is looked at.
 $(BUILD)/tests/unit/test_publisher_receipts: LHARDEN += -Wl,--wrap=clock_ms,--wrap=filter_passes
+# The test asks SQLite how it would answer what the reader prepares.
+$(BUILD)/tests/unit/test_journal_refused: LHARDEN += -Wl,--wrap=db_prepare
 # The power goes before any of them.
 $(BUILD)/tests/unit/test_journal_aside: LHARDEN += -Wl,--wrap=rename,--wrap=unlink
 

@@ -11,7 +11,7 @@ enum {
 
 struct journal_reader {
 	struct db *db;
-	struct db_query *range, *by_id, *ends, *head, *pruned, *parked, *target, *numbers;
+	struct db_query *range, *by_id, *ends, *head, *pruned, *parked, *parked_by_any, *target, *numbers;
 	struct journal_reader_proof *proof;
 	char epoch[EPOCH_MAX];
 	enum digest_kind digest;
@@ -70,9 +70,16 @@ static int prepare(struct journal_reader *reader, const char *path, struct fault
 			reader->db, "SELECT number FROM state WHERE kind = 'pruned'", &reader->pruned, fault);
 	if (!error)
 		error = db_prepare(reader->db,
-			"SELECT target, seq, at_ms, reason FROM parked WHERE seq BETWEEN ?1 AND ?2"
-			" AND (?3 = '' OR target = ?3) ORDER BY seq, target",
+			"SELECT target, seq, at_ms, reason FROM parked WHERE target = ?3 AND seq BETWEEN ?1 AND ?2"
+			" ORDER BY seq",
 			&reader->parked, fault);
+	if (!error) /* the key begins with the target: each of them is looked up in it */
+		error = db_prepare(reader->db,
+			"WITH RECURSIVE t(target) AS (SELECT min(target) FROM parked UNION ALL"
+			" SELECT (SELECT min(target) FROM parked WHERE target > t.target) FROM t WHERE t.target IS NOT NULL)"
+			" SELECT p.target, p.seq, p.at_ms, p.reason FROM t CROSS JOIN parked AS p"
+			" ON p.target = t.target AND p.seq BETWEEN ?1 AND ?2 ORDER BY p.seq, p.target",
+			&reader->parked_by_any, fault);
 	if (!error)
 		error = db_prepare(reader->db, "SELECT number FROM state WHERE kind = 'target' AND name = ?1",
 			&reader->target, fault);
@@ -212,12 +219,13 @@ int journal_find(struct journal_reader *reader, const char *id, int (*each)(void
 long journal_parked(struct journal_reader *reader, const char *target, uint64_t from, uint64_t to,
 	int (*each)(void *context, const struct parked *), void *context, struct fault *fault)
 {
-	struct db_query *query = reader->parked;
+	struct db_query *query = target ? reader->parked : reader->parked_by_any;
 	long given = 0;
 	int row;
 	db_put_integer(query, 1, from > INT64_MAX ? INT64_MAX : (int64_t)from);
 	db_put_integer(query, 2, to > INT64_MAX ? INT64_MAX : (int64_t)to);
-	db_put_text(query, 3, target ? target : "");
+	if (target)
+		db_put_text(query, 3, target);
 	while ((row = db_step(query, fault)) == 1) {
 		struct parked parked = {
 			.target = db_text(query, 0, NULL),

@@ -9,6 +9,7 @@
 
 #include "../../daemon/clock.h"
 #include "../../daemon/export.h"
+#include "../../daemon/sqlite.h"
 #include "../../daemon/verify.h"
 #include "journal_fixture.h"
 
@@ -265,6 +266,97 @@ static void holes_are_told(void **state)
 	assert_int_equal(gone[1].last, 71);
 }
 
+/* --- a journal that is sent looks refusals up for each entry: that must not grow with how many there are */
+
+static const char *prepared[32]; /* by the reader; linked with --wrap, see Makefile */
+static size_t prepared_count;
+static bool watching;
+
+int __real_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault); /* NOLINT */
+int __wrap_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault); /* NOLINT */
+
+int __wrap_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault) /* NOLINT */
+{
+	if (watching && strstr(statement, "parked") && prepared_count < sizeof(prepared) / sizeof(prepared[0]))
+		prepared[prepared_count++] = statement;
+	return __real_db_prepare(db, statement, ret, fault);
+}
+
+static void is_looked_up_in_the_key(struct db *db, const char *statement)
+{
+	char question[1024];
+	struct db_query *plan;
+	struct fault fault;
+	unsigned looked_up = 0;
+	snprintf(question, sizeof(question), "EXPLAIN QUERY PLAN %s", statement);
+	assert_int_equal(db_prepare(db, question, &plan, &fault), 0);
+	while (db_step(plan, &fault) == 1) {
+		const char *step = db_text(plan, 3, NULL);
+		if (strncmp(step, "SCAN ", 5) == 0 && strcmp(step, "SCAN t") != 0)
+			fail_msg("%s: %s", statement, step);
+		looked_up += strstr(step, "USING PRIMARY KEY (target=? AND seq>? AND seq<?)") != NULL;
+	}
+	db_finish(plan);
+	assert_int_equal(looked_up, 1);
+}
+
+static void refusals_are_looked_up_and_never_searched_for(void **state)
+{
+	struct fixture *fixture = *state;
+	struct journal_reader *reader;
+	struct db *db;
+	watching = true;
+	assert_int_equal(journal_reader_open(fixture->file, &reader, &fixture->fault), 0);
+	watching = false;
+	journal_reader_close(reader);
+	assert_int_equal(prepared_count, 2); /* by one target, and by any */
+	assert_int_equal(db_open(fixture->file, DB_READ, &db, &fixture->fault), 0);
+	for (size_t i = 0; i < prepared_count; i++)
+		is_looked_up_in_the_key(db, prepared[i]);
+	db_close(db);
+}
+
+struct refusals {
+	char text[200];
+	size_t most, count;
+};
+
+static int tell(void *context, const struct parked *parked)
+{
+	struct refusals *refusals = context;
+	size_t length = strlen(refusals->text);
+	snprintf(refusals->text + length, sizeof(refusals->text) - length, " %s:%llu", parked->target,
+		(unsigned long long)parked->seq);
+	return ++refusals->count == refusals->most;
+}
+
+static void assert_refused(
+	struct fixture *fixture, const char *target, uint64_t from, uint64_t to, const char *expected)
+{
+	struct refusals refusals = { .most = 100 };
+	long given = journal_parked(fixture->reader, target, from, to, tell, &refusals, &fixture->fault);
+	assert_int_equal(given, (long)refusals.count);
+	assert_string_equal(refusals.text, expected);
+}
+
+static void refusals_come_in_the_order_of_their_entries(void **state)
+{
+	struct fixture *fixture = *state; /* the county's 40 and somebody's 10 are there */
+	park(fixture, "county", 7);
+	park(fixture, "depot", 40);
+	park(fixture, "county/0123abcd", 40);
+	park(fixture, "county/0123abcd", 3);
+	assert_refused(fixture, "county", 1, UINT64_MAX, " county:7 county:40");
+	assert_refused(fixture, "county", 8, 39, "");
+	assert_refused(fixture, "county/0123abcd", 1, 3, " county/0123abcd:3");
+	assert_refused(fixture, "nobody", 1, UINT64_MAX, "");
+	assert_refused(fixture, NULL, 40, 40, " county:40 county/0123abcd:40 depot:40");
+	assert_refused(fixture, NULL, 1, 9, " county/0123abcd:3 county:7");
+	struct refusals two = { .most = 2 };
+	assert_int_equal(journal_parked(fixture->reader, NULL, 4, UINT64_MAX, tell, &two, &fixture->fault), 2);
+	assert_true(strncmp(two.text, " county:7 ", 10) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +369,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_target_that_refuses_everything_loses_nothing, open_refused, close_refused),
 		cmocka_unit_test_setup_teardown(holes_are_told, open_refused, close_refused),
+		cmocka_unit_test_setup_teardown(
+			refusals_are_looked_up_and_never_searched_for, open_refused, close_refused),
+		cmocka_unit_test_setup_teardown(
+			refusals_come_in_the_order_of_their_entries, open_refused, close_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
