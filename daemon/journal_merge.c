@@ -20,38 +20,52 @@
 	"EXISTS (SELECT 1 FROM main.entry AS e WHERE e.seq = f.seq AND e.id = f.id AND e.prev = f.prev"                \
 	" AND e.body = f.body)"
 
-static const char statements[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TEMP TABLE coded(seq INTEGER PRIMARY KEY, code TEXT);"
-	"INSERT INTO coded " CODE_OF(
-		"main") ";"
-			"INSERT OR IGNORE INTO coded " CODE_OF(
-				"more") ";"
-					"INSERT OR IGNORE INTO main.entry(seq, kind, received_ms, id, prev, body, digest48)"
-					" SELECT seq, kind, received_ms, id, prev, body, digest48 FROM more.entry ORDER BY seq;"
-					"DELETE FROM main.station;"
-					"INSERT INTO main.station SELECT seq, code FROM"
-					" (SELECT seq, code, lag(code) OVER (ORDER BY seq) AS before FROM coded) WHERE code IS NOT before;"
-					"INSERT INTO main.sealing_key(number, id, algorithm, pem)"
-					" SELECT number + (SELECT ifnull(max(number), 0) FROM main.sealing_key), id, algorithm, pem"
-					" FROM more.sealing_key WHERE id NOT IN (SELECT id FROM main.sealing_key);"
-					"INSERT OR IGNORE INTO main.seal(seq, key, at, hash, signature) SELECT s.seq, own.number, s.at, s.hash, s.signature"
-					" FROM more.seal AS s JOIN more.sealing_key AS its ON its.number = s.key"
-					" JOIN main.sealing_key AS own ON own.id = its.id"
-					" WHERE EXISTS (SELECT 1 FROM more.entry AS f WHERE f.seq = s.seq AND " SAME_ENTRY
-					");"
-					"INSERT OR IGNORE INTO main.manifest(last_seq, day, payload) SELECT last_seq, day, payload FROM more.manifest;"
-					"INSERT OR IGNORE INTO main.parked(target, seq, at_ms, reason) SELECT target, seq, at_ms, reason FROM more.parked;"
-					"INSERT OR IGNORE INTO main.known(id, seq) SELECT id, seq FROM more.known;"
-					"UPDATE main.state SET (number, value) = (SELECT number, value FROM more.state WHERE kind = 'head')"
-					" WHERE kind = 'head' AND number < (SELECT number FROM more.state WHERE kind = 'head');"
-					"REPLACE INTO main.state(kind, name, number, value) SELECT kind, name, number, value FROM more.state AS t"
-					" WHERE kind = 'target' AND NOT EXISTS"
-					" (SELECT 1 FROM main.state WHERE kind = 'target' AND name = t.name AND number >= t.number);"
-					"UPDATE main.state SET number = its.number, value = CAST(its.number AS TEXT)" /* what one still has is there */
-					" FROM (SELECT ifnull(max(number), 0) AS number FROM more.state WHERE kind = 'pruned') AS its"
-					" WHERE kind = 'pruned' AND state.number > its.number;"
-					"COMMIT";
+static const char *const statements[] = {
+	"BEGIN IMMEDIATE",
+
+	/* entries, each under the station's code it was published with */
+	"CREATE TEMP TABLE coded(seq INTEGER PRIMARY KEY, code TEXT)",
+	"INSERT INTO coded " CODE_OF("main"),
+	"INSERT OR IGNORE INTO coded " CODE_OF("more"),
+	"INSERT OR IGNORE INTO main.entry(seq, kind, received_ms, id, prev, body, digest48)"
+	" SELECT seq, kind, received_ms, id, prev, body, digest48 FROM more.entry ORDER BY seq",
+	"DELETE FROM main.station",
+	"INSERT INTO main.station SELECT seq, code FROM"
+	" (SELECT seq, code, lag(code) OVER (ORDER BY seq) AS before FROM coded) WHERE code IS NOT before",
+
+	/* what proves them; numbers of keys differ from file to file */
+	"INSERT INTO main.sealing_key(number, id, algorithm, pem)"
+	" SELECT number + (SELECT ifnull(max(number), 0) FROM main.sealing_key), id, algorithm, pem"
+	" FROM more.sealing_key WHERE id NOT IN (SELECT id FROM main.sealing_key)",
+	"INSERT OR IGNORE INTO main.seal(seq, key, at, hash, signature) SELECT s.seq, own.number, s.at, s.hash, s.signature"
+	" FROM more.seal AS s JOIN more.sealing_key AS its ON its.number = s.key"
+	" JOIN main.sealing_key AS own ON own.id = its.id"
+	" WHERE EXISTS (SELECT 1 FROM more.entry AS f WHERE f.seq = s.seq AND " SAME_ENTRY ")",
+	"INSERT OR IGNORE INTO main.manifest(last_seq, day, payload) SELECT last_seq, day, payload FROM more.manifest",
+
+	"INSERT OR IGNORE INTO main.parked(target, seq, at_ms, reason) SELECT target, seq, at_ms, reason FROM more.parked",
+	"INSERT OR IGNORE INTO main.known(id, seq) SELECT id, seq FROM more.known",
+
+	/* the later end, the further progress, and as removed only what neither has */
+	"UPDATE main.state SET (number, value) = (SELECT number, value FROM more.state WHERE kind = 'head')"
+	" WHERE kind = 'head' AND number < (SELECT number FROM more.state WHERE kind = 'head')",
+	"REPLACE INTO main.state(kind, name, number, value) SELECT kind, name, number, value FROM more.state AS t"
+	" WHERE kind = 'target' AND NOT EXISTS"
+	" (SELECT 1 FROM main.state WHERE kind = 'target' AND name = t.name AND number >= t.number)",
+	"UPDATE main.state SET number = its.number, value = CAST(its.number AS TEXT)"
+	" FROM (SELECT ifnull(max(number), 0) AS number FROM more.state WHERE kind = 'pruned') AS its"
+	" WHERE kind = 'pruned' AND state.number > its.number",
+
+	"COMMIT",
+};
+
+static int run_statements(struct db *db, struct fault *fault)
+{
+	int error = 0;
+	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]) && !error; i++)
+		error = db_run(db, statements[i], fault);
+	return error;
+}
 
 static int attach(struct db *db, const char *path, struct fault *fault)
 {
@@ -90,7 +104,7 @@ static int take_in(const char *path, const char *more, uint64_t *ret_differing, 
 	if (!error)
 		error = refuse_other_epoch(db, path, fault);
 	if (!error)
-		error = db_run(db, statements, fault);
+		error = run_statements(db, fault);
 	if (!error)
 		error = db_number(db, "SELECT count(*) FROM more.entry AS f WHERE NOT " SAME_ENTRY, &differing, fault);
 	if (!error)

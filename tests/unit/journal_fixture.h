@@ -106,6 +106,42 @@ static inline int fixture_close(void **state)
 	return 0;
 }
 
+/* For journals that are opened and closed by the test itself. */
+static inline int fixture_empty_directory(void **state)
+{
+	*state = fixture_directory();
+	return 0;
+}
+
+#define IN_A_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, fixture_empty_directory, fixture_close)
+
+/* Entries as they were published, by number: what is left of a journal is compared with them. */
+enum { PUBLISHED_MAX = 80 };
+static char *published[PUBLISHED_MAX + 1];
+
+static inline int keep_published(void *context, const struct stored *stored)
+{
+	(void)context;
+	free(published[stored->seq]);
+	published[stored->seq] = strndup(stored->payload, stored->length);
+	return 0;
+}
+
+static inline bool is_as_published(const struct stored *stored)
+{
+	return stored->seq <= PUBLISHED_MAX && published[stored->seq] &&
+	       strlen(published[stored->seq]) == stored->length &&
+	       memcmp(published[stored->seq], stored->payload, stored->length) == 0;
+}
+
+static inline int forget_published(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i <= PUBLISHED_MAX; i++)
+		free(published[i]);
+	return 0;
+}
+
 struct reading_back {
 	size_t count;
 	char *payload[64];

@@ -239,15 +239,8 @@ static void a_restore_leaves_the_mark_to_a_damaged_journal_that_stays(void **sta
 	has_all(fixture, fixture->setaside);
 }
 
-static int only_a_directory(void **state)
-{
-	*state = fixture_directory();
-	return 0;
-}
-
 int main(void)
 {
-#define IN_A_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, only_a_directory, fixture_close)
 	const struct CMUnitTest tests[] = {
 		IN_A_DIRECTORY(a_set_that_a_power_cut_ended_anywhere_is_completed_under_its_name),
 		IN_A_DIRECTORY(the_log_of_a_file_that_is_gone_is_found_by_who_salvages),

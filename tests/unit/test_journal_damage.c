@@ -317,15 +317,8 @@ static void what_a_killed_daemon_left_can_be_read_without_one(void **state)
 	reading_back_free(&back);
 }
 
-static int only_a_directory(void **state)
-{
-	*state = fixture_directory();
-	return 0;
-}
-
 int main(void)
 {
-#define IN_A_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, only_a_directory, fixture_close)
 	const struct CMUnitTest tests[] = {
 		IN_A_DIRECTORY(a_file_damaged_anywhere_opens_sound_or_is_set_aside),
 		IN_A_DIRECTORY(a_log_damaged_anywhere_opens_sound_or_is_set_aside),

@@ -238,12 +238,6 @@ static void a_small_disk_keeps_room_for_what_else_is_written(void **state)
 	assert_true(disk.used_percent < DISK_LOW_PERCENT);
 }
 
-static int only_a_directory(void **state)
-{
-	*state = fixture_directory();
-	return 0;
-}
-
 static int unmount_and_remove(void **state)
 {
 	struct fixture *fixture = *state;
@@ -260,12 +254,12 @@ int main(int count, char **arguments)
 	srand((unsigned)time(NULL));
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_acknowledged_entry_survives_every_kill_with_its_cursor,
-			only_a_directory, unmount_and_remove),
+			fixture_empty_directory, unmount_and_remove),
 		cmocka_unit_test(a_failed_sync_is_not_reported_stored_and_the_retry_gives_no_duplicate),
 		cmocka_unit_test_setup_teardown(
-			a_full_disk_is_said_and_what_was_stored_stays, only_a_directory, unmount_and_remove),
+			a_full_disk_is_said_and_what_was_stored_stays, fixture_empty_directory, unmount_and_remove),
 		cmocka_unit_test_setup_teardown(
-			a_small_disk_keeps_room_for_what_else_is_written, only_a_directory, unmount_and_remove),
+			a_small_disk_keeps_room_for_what_else_is_written, fixture_empty_directory, unmount_and_remove),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,8 +18,6 @@ struct files {
 	char all[ROOM], kept[ROOM], more[ROOM];
 };
 
-static char *published[ENTRIES + 1];
-
 static void append(struct fixture *fixture, unsigned from, unsigned to)
 {
 	assert_int_equal(fixture_start(fixture), 0);
@@ -74,19 +72,10 @@ static struct files make_files(struct fixture *fixture, const char *in_kept, con
 	return files;
 }
 
-static int keep_published(void *context, const struct stored *stored)
+static int assert_published(void *context, const struct stored *stored)
 {
 	(void)context;
-	free(published[stored->seq]);
-	published[stored->seq] = strndup(stored->payload, stored->length);
-	return 0;
-}
-
-static int is_as_published(void *context, const struct stored *stored)
-{
-	(void)context;
-	assert_true(strlen(published[stored->seq]) == stored->length);
-	assert_memory_equal(published[stored->seq], stored->payload, stored->length);
+	assert_true(is_as_published(stored));
 	return 0;
 }
 
@@ -120,7 +109,7 @@ static void what_either_has_is_kept_as_it_was_published(void **state)
 	assert_int_equal(salvage_merge(files.kept, files.more, &differing, &fixture->fault), 0);
 	assert_int_equal(differing, 0);
 	assert_int_equal(access(files.more, F_OK), -1);
-	assert_int_equal(read_all(fixture, files.kept, is_as_published), ENTRIES);
+	assert_int_equal(read_all(fixture, files.kept, assert_published), ENTRIES);
 	assert_int_equal(number(files.kept, "SELECT count(*) FROM parked"), 2);
 	assert_int_equal(number(files.kept, "SELECT count(*) FROM known"), 1);
 	assert_int_equal(number(files.kept, "SELECT number FROM state WHERE kind = 'target' AND name = 'county'"), 25);
@@ -154,7 +143,7 @@ static void an_entry_of_a_number_that_is_taken_is_told(void **state)
 	assert_int_equal(read_all(fixture, files.all, keep_published), ENTRIES);
 	assert_int_equal(salvage_merge(files.kept, files.more, &differing, &fixture->fault), 0);
 	assert_int_equal(differing, 3);
-	assert_int_equal(read_all(fixture, files.kept, is_as_published), ENTRIES);
+	assert_int_equal(read_all(fixture, files.kept, assert_published), ENTRIES);
 }
 
 static void what_one_still_has_does_not_count_as_removed(void **state)
@@ -193,24 +182,17 @@ static void a_file_that_is_damaged_is_set_aside_to_be_salvaged(void **state)
 	assert_int_equal(read_all(fixture, files.all, keep_published), ENTRIES);
 	assert_int_equal(truncate(files.kept, 2000), 0);
 	assert_int_equal(salvage_merge(files.kept, files.more, &differing, &fixture->fault), 0);
-	assert_int_equal(read_all(fixture, files.kept, is_as_published), ENTRIES);
+	assert_int_equal(read_all(fixture, files.kept, assert_published), ENTRIES);
 	snprintf(command, sizeof(command), "test $(ls %s/journal.db.corrupt-* | wc -l) = 1", fixture->directory);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(unlink(files.kept), 0);
 	assert_int_equal(rename(files.all, files.more), 0);
 	assert_int_equal(salvage_merge(files.kept, files.more, &differing, &fixture->fault), 0); /* none there yet */
-	assert_int_equal(read_all(fixture, files.kept, is_as_published), ENTRIES);
-}
-
-static int only_a_directory(void **state)
-{
-	*state = fixture_directory();
-	return 0;
+	assert_int_equal(read_all(fixture, files.kept, assert_published), ENTRIES);
 }
 
 int main(void)
 {
-#define IN_A_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, only_a_directory, fixture_close)
 	const struct CMUnitTest tests[] = {
 		IN_A_DIRECTORY(what_either_has_is_kept_as_it_was_published),
 		IN_A_DIRECTORY(seals_keep_the_key_that_made_them),
@@ -219,8 +201,5 @@ int main(void)
 		IN_A_DIRECTORY(a_file_of_another_epoch_is_left_as_it_is),
 		IN_A_DIRECTORY(a_file_that_is_damaged_is_set_aside_to_be_salvaged),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	for (unsigned i = 0; i <= ENTRIES; i++)
-		free(published[i]);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, forget_published);
 }

@@ -147,12 +147,6 @@ static int only_open(const char *directory)
 	return 0;
 }
 
-static int only_a_directory(void **state)
-{
-	*state = fixture_directory();
-	return 0;
-}
-
 int main(int count, char **arguments)
 {
 	if (count == 2)
@@ -161,10 +155,10 @@ int main(int count, char **arguments)
 	beside_me[length > 0 ? length : 0] = '\0';
 	*strrchr(beside_me, '/') = '\0';
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_journal_of_any_schema_is_opened_with_everything_in_it, only_a_directory, fixture_close),
-		cmocka_unit_test_setup_teardown(
-			a_migration_killed_at_any_sync_is_finished_by_the_next_start, only_a_directory, fixture_close),
+		cmocka_unit_test_setup_teardown(a_journal_of_any_schema_is_opened_with_everything_in_it,
+			fixture_empty_directory, fixture_close),
+		cmocka_unit_test_setup_teardown(a_migration_killed_at_any_sync_is_finished_by_the_next_start,
+			fixture_empty_directory, fixture_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,6 @@ struct bytes_of_file {
 
 static const struct salvage_hints ours = { .station = "330421103-01" }, nothing;
 static struct bytes_of_file file, log_file, broken, broken_log;
-static char *published[ENTRIES + 1];
 
 static void load(const char *path, struct bytes_of_file *into)
 {
@@ -90,14 +89,6 @@ static void make_journal(struct fixture *fixture, bool killed)
 	int status;
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-}
-
-static int keep_published(void *context, const struct stored *stored)
-{
-	(void)context;
-	free(published[stored->seq]);
-	published[stored->seq] = strndup(stored->payload, stored->length);
-	return 0;
 }
 
 static void read_published(struct fixture *fixture)
@@ -198,9 +189,7 @@ static bool in_ranges(const struct salvage_ranges *ranges, uint64_t seq)
 static int judge(void *context, const struct stored *stored)
 {
 	struct judgement *judgement = context;
-	bool same = stored->seq <= ENTRIES && strlen(published[stored->seq]) == stored->length &&
-	            memcmp(published[stored->seq], stored->payload, stored->length) == 0;
-	if (same)
+	if (is_as_published(stored))
 		judgement->given[stored->seq] = true;
 	else if (!in_ranges(&judgement->found->unverified, stored->seq))
 		fail_msg("entry %llu was altered and passes for proven", (unsigned long long)stored->seq);
@@ -417,15 +406,8 @@ static void what_is_known_is_salvaged_and_no_id_of_an_entry_that_is_lost(void **
 	assert_int_equal(count_of(out, "SELECT count(*) FROM known"), 320);
 }
 
-static int only_a_directory(void **state)
-{
-	*state = fixture_directory();
-	return 0;
-}
-
 int main(void)
 {
-#define IN_A_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, only_a_directory, fixture_close)
 	const struct CMUnitTest tests[] = {
 		IN_A_DIRECTORY(a_sound_journal_is_salvaged_whole_with_its_targets),
 		IN_A_DIRECTORY(every_readable_entry_of_a_damaged_file_is_given_and_no_other),
@@ -436,8 +418,5 @@ int main(void)
 		IN_A_DIRECTORY(what_is_known_is_salvaged_and_no_id_of_an_entry_that_is_lost),
 		IN_A_DIRECTORY(without_any_word_of_its_epoch_nothing_can_be_given),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
-	for (unsigned i = 0; i <= ENTRIES; i++)
-		free(published[i]);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, forget_published);
 }
