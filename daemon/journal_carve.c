@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include "../drivers/bytes.h"
+#include "progress.h"
 
 enum {
 	LOG_HEADER = 32,
 	FRAME_HEADER = 24,
 	FRAME = FRAME_HEADER + JOURNAL_PAGE,
+	PAGES_SILENT = 65536, /* 32 MiB */
 	LEAF_HEADER = 8,
 	INNER_HEADER = 12,
 	TABLE_LEAF = 0x0d,
@@ -298,10 +300,11 @@ static bool looks_like_proof(const uint8_t *data, size_t length, enum carved_tab
 
 static void copy_text(char *out, size_t room, const struct column *column)
 {
+	const uint8_t *from = column->at ? column->at : (const uint8_t *)"";
 	size_t length = column->at ? column->length : 0;
 	if (length >= room)
 		length = room - 1;
-	memcpy(out, length ? column->at : (const uint8_t *)"", length);
+	memcpy(out, from, length);
 	out[length] = '\0';
 }
 
@@ -434,10 +437,20 @@ static void sort(struct carved_list *list)
 		qsort(list->places, list->count, sizeof(*list->places), by_seq_descending);
 }
 
+static void take_pages(struct carve *carve, bool in_log, uint32_t count)
+{
+	uint8_t page[JOURNAL_PAGE];
+	for (uint32_t i = 0; i < count; i++) {
+		if (read_page(carve, in_log, i, page))
+			take_page(carve, page, in_log, i);
+		if ((i + 1) % PAGES_SILENT == 0)
+			progress();
+	}
+}
+
 int carve_open(struct carve *carve, const char *path, struct fault *fault)
 {
 	char log[PATH_ROOM];
-	uint8_t page[JOURNAL_PAGE];
 	*carve = (struct carve){ 0 };
 	snprintf(log, sizeof(log), "%s-wal", path);
 	carve->file = open(path, O_RDONLY | O_CLOEXEC);
@@ -446,12 +459,8 @@ int carve_open(struct carve *carve, const char *path, struct fault *fault)
 	if (carve->file < 0 && carve->log < 0)
 		return fault_set(fault, error, _("%s: cannot be read (%s)"), path, strerror(error));
 	read_log(carve);
-	for (uint32_t i = 0, pages = page_count(carve->file); i < pages; i++)
-		if (read_page(carve, false, i, page))
-			take_page(carve, page, false, i);
-	for (uint32_t i = 0; i < carve->frames; i++)
-		if (read_page(carve, true, i, page))
-			take_page(carve, page, true, i);
+	take_pages(carve, false, page_count(carve->file));
+	take_pages(carve, true, carve->frames);
 	sort(&carve->entries);
 	if (carve->parked_count)
 		qsort(carve->parked, carve->parked_count, sizeof(*carve->parked), by_parked_descending);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "../drivers/bytes.h"
+#include "progress.h"
 
 enum { LOG_HEADER = 32, FRAME_HEADER = 24, PAGE_MAX = 65536, MAGIC = 0x377f0682 };
 
@@ -78,8 +79,13 @@ static void take_frame(struct log *log, const uint8_t *frame)
 static int take_log(struct log *log, FILE *file, uint8_t *frame)
 {
 	int state = fread(frame, LOG_HEADER, 1, file) == 1 ? take_header(log, frame) : 0;
-	while (state == 1 && log->commits_after < 2 && fread(frame, FRAME_HEADER + log->page, 1, file) == 1)
+	for (unsigned frames = 0; state == 1 && log->commits_after < 2;) {
+		if (fread(frame, FRAME_HEADER + log->page, 1, file) != 1)
+			break;
 		take_frame(log, frame);
+		if (++frames % (2 * LOG_PAGES_MAX) == 0) /* much more than is ever left; SQLite will read it, too */
+			progress();
+	}
 	return state;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "journal_parts.h"
+#include "progress.h"
 #include "salvage.h"
 
 #define CODE_OF(file)                                                                                                  \
@@ -62,8 +63,10 @@ static const char *const statements[] = {
 static int run_statements(struct db *db, struct fault *fault)
 {
 	int error = 0;
-	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]) && !error; i++)
+	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]) && !error; i++) {
 		error = db_run(db, statements[i], fault);
+		progress(); /* ending and emptying the log have no steps to tell of */
+	}
 	return error;
 }
 

@@ -8,6 +8,7 @@
 
 #include "journal_proofs.h"
 #include "json.h"
+#include "progress.h"
 #include "salvage.h"
 
 enum { STATIONS_MAX = CARVE_WORDS + 2, EPOCHS_MAX = CARVE_WORDS + 1, AT_ONCE = 512, BELIEVED_AHEAD = 1000000 };
@@ -21,7 +22,6 @@ struct next {         /* the entry above the one at hand */
 struct work {
 	struct carve carve;
 	const struct signature_key *key; /* may be NULL */
-	void (*goes_on)(void);           /* may be NULL */
 	struct proofs proofs;
 	const char *epochs[EPOCHS_MAX], *stations[STATIONS_MAX];
 	size_t epoch_count, station_count;
@@ -265,8 +265,8 @@ static int write_entry(struct work *work, const struct carved_entry *entry, cons
 	work->station_written = work->station;
 	if (!error && ++work->uncommitted % AT_ONCE == 0)
 		error = db_run(work->db, "COMMIT; BEGIN", fault);
-	if (work->goes_on && work->uncommitted % AT_ONCE == 0)
-		work->goes_on();
+	if (work->uncommitted % AT_ONCE == 0)
+		progress();
 	return error;
 }
 
@@ -430,7 +430,6 @@ int salvage_journal(
 	*ret = (struct salvage){ 0 };
 	work->result = ret;
 	work->key = hints->key;
-	work->goes_on = hints->goes_on;
 	int error = carve_open(&work->carve, path, fault);
 	if (!error) {
 		gather_words(work, path, hints->station);

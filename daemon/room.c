@@ -9,6 +9,7 @@
 #include "key.h"
 #include "log.h"
 #include "port.h"
+#include "progress.h"
 #include "room_parts.h"
 
 static void watched_add(struct room *room, struct watched_list *to, void *thread)
@@ -228,6 +229,7 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 		.digest = (enum digest_kind)config->evidence.hash,
 	};
 	struct signature_key *key = NULL;
+	progress_to(room_goes_on);
 	int error = journal_open(&options, &room->journal, &setaside, fault);
 	if (error == 0)
 		error = journal_reader_open(journal_path(room->journal), &room->reader, fault);
@@ -248,6 +250,7 @@ int room_start(struct config *config, struct room **ret, struct fault *fault)
 	}
 	if (error == 0)
 		room_salvage(room, key);
+	progress_to(NULL);
 	if (error == 0)
 		error = caretaker_start(config, room->journal, room->intake, &room->caretaker, fault);
 	free(setaside);

@@ -45,6 +45,7 @@ struct room {
 void room_salvage(struct room *room, const struct signature_key *key);
 /* The manager waits on, for a start that takes long; see room_salvage.c. */
 void room_starting(void);
+void room_goes_on(void); /* the same, by whatever takes long; see progress.h */
 /* room_old.c: what of older journals still matters */
 void room_know_old(struct room *room);
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "notify.h"
 #include "room_parts.h"
@@ -23,10 +24,20 @@ enum { PATH_ROOM = CONFIG_PATH_MAX + 128 };
 
 /* systemd ends a start of more than a minute, and the next would begin anew: each step says that it goes on. */
 #define STEP_SECONDS 300
+#define ASK_EACH_MS  1000
+
+static long asked_ms; /* monotonic, by the one thread that starts */
 
 void room_starting(void)
 {
+	asked_ms = clock_ms();
 	notify_send("EXTEND_TIMEOUT_USEC=%lld", STEP_SECONDS * 1000000LL);
+}
+
+void room_goes_on(void)
+{
+	if (clock_ms() - asked_ms >= ASK_EACH_MS)
+		room_starting();
 }
 
 static void put_ranges(struct json *details, const char *key, const struct salvage_ranges *ranges)
@@ -81,9 +92,7 @@ static int salvage_into(struct room *room, const char *path, const struct signat
 	struct fault *fault)
 {
 	const char *directory = room->config->journal.directory;
-	const struct salvage_hints hints = {
-		.station = room->config->station.code, .key = key, .goes_on = room_starting
-	};
+	const struct salvage_hints hints = { .station = room->config->station.code, .key = key };
 	char out[PATH_ROOM], kept[PATH_ROOM], known[PATH_ROOM + 8];
 	struct stat about;
 	if (stat(path, &about) == 0 && about.st_size > SIZE_MOST)

@@ -42,7 +42,6 @@ struct signature_key;
 struct salvage_hints {                   /* used where the file no longer tells */
 	const char *station;             /* NULL: unknown */
 	const struct signature_key *key; /* the station's; NULL: unknown */
-	void (*goes_on)(void);           /* called now and then while it goes on; NULL: nobody waits */
 };
 
 /* Makes `out` (which must not exist) of the damaged journal `path`. 0 also when nothing was found: then there is no

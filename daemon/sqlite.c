@@ -5,7 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_WAIT_MS = 2000, QUERIES_MAX = 40, GROWS_BY = 64 << 10 };
+#include "progress.h"
+
+enum {
+	BUSY_WAIT_MS = 2000,
+	QUERIES_MAX = 40,
+	GROWS_BY = 64 << 10,
+	STEPS_SILENT = 100000, /* of a statement, some thousand rows: seconds on a slow card */
+};
 
 struct db_query {
 	sqlite3_stmt *statement;
@@ -93,6 +100,13 @@ static int count_log_pages(void *context, sqlite3 *handle, const char *name, int
 	return SQLITE_OK;
 }
 
+static int goes_on(void *context)
+{
+	(void)context;
+	progress();
+	return 0;
+}
+
 int db_open(const char *path, enum db_use use, struct db **ret, struct fault *fault)
 {
 	struct db *db = calloc(1, sizeof(*db));
@@ -110,6 +124,7 @@ int db_open(const char *path, enum db_use use, struct db **ret, struct fault *fa
 	sqlite3_extended_result_codes(db->handle, 1);
 	sqlite3_busy_timeout(db->handle, BUSY_WAIT_MS);
 	sqlite3_wal_autocheckpoint(db->handle, 0);
+	sqlite3_progress_handler(db->handle, STEPS_SILENT, goes_on, NULL);
 	if (use == DB_WRITE) {
 		int chunk = GROWS_BY; /* without it room cannot be taken ahead */
 		sqlite3_wal_hook(db->handle, count_log_pages, db);

@@ -1,8 +1,8 @@
 /* SQLite, the one place that knows it. Names start with db_ because the library's own start with sqlite3_.
  *
- * A connection and its queries belong to one thread at a time. Errors come back as -errno with a sentence that names
- * the file: -EUCLEAN damaged or no database, -ENOSPC disk full, -EIO reading or writing failed, -EROFS or -EACCES not
- * writable, -EBUSY held by another program.
+ * A connection and its queries belong to one thread at a time; a long statement says progress() to it. Errors come back
+ * as -errno with a sentence that names the file: -EUCLEAN damaged or no database, -ENOSPC disk full, -EIO reading or
+ * writing failed, -EROFS or -EACCES not writable, -EBUSY held by another program.
  */
 #ifndef ASSAYD_SQLITE_H
 #define ASSAYD_SQLITE_H

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "../../daemon/progress.h"
 #include "../../daemon/sqlite.h"
 #include "journal_fixture.h"
 
@@ -314,6 +315,38 @@ static void what_a_target_refused_is_kept_with_its_reason(void **state)
 	db_close(db);
 }
 
+static unsigned told;
+
+static void count_told(void)
+{
+	told++;
+}
+
+/* A log this long is left where nothing could move it into the file for long, as on a full disk. */
+static void reading_a_long_log_says_that_it_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+	struct db *db;
+	fixture_stop(fixture);
+	progress_to(count_told);
+	assert_int_equal(fixture_start(fixture), 0);
+	fixture_stop(fixture);
+	assert_int_equal(told, 0); /* an ordinary start asks for no time */
+	assert_int_equal(db_open(fixture->file, DB_WRITE, &db, &fixture->fault), 0);
+	db_tidy_at_close(db, false);
+	assert_int_equal(db_run(db,
+				 "CREATE TABLE filler(c); WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1"
+				 " FROM n WHERE i < 100) INSERT INTO filler SELECT zeroblob(100000) FROM n",
+				 &fixture->fault),
+		0);
+	db_close(db);
+	told = 0;
+	assert_int_equal(fixture_start(fixture), 0);
+	progress_to(NULL);
+	assert_null(fixture->setaside);
+	assert_in_range(told, 2, 10);
+}
+
 int main(void)
 {
 #define ON_A_JOURNAL(test) cmocka_unit_test_setup_teardown(test, fixture_open, fixture_close)
@@ -330,6 +363,7 @@ int main(void)
 		ON_A_JOURNAL(a_reader_that_lingers_does_not_make_the_log_grow),
 		ON_A_JOURNAL(reading_gives_exactly_what_was_asked_for),
 		ON_A_JOURNAL(what_a_target_refused_is_kept_with_its_reason),
+		ON_A_JOURNAL(reading_a_long_log_says_that_it_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "../../daemon/progress.h"
 #include "../../daemon/salvage.h"
 #include "../../daemon/sqlite.h"
 #include "journal_fixture.h"
@@ -191,6 +192,30 @@ static void a_file_that_is_damaged_is_set_aside_to_be_salvaged(void **state)
 	assert_int_equal(read_all(fixture, files.kept, assert_published), ENTRIES);
 }
 
+static unsigned told;
+
+static void count_told(void)
+{
+	told++;
+}
+
+static void a_merge_that_takes_long_says_that_it_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t differing;
+	struct files files = make_files(fixture, "SELECT 1",
+		"WITH RECURSIVE n(i) AS (VALUES(61) UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+		" INSERT INTO entry SELECT i, 0, 1, CAST(randomblob(16) AS BLOB), zeroblob(32), '}', NULL FROM n");
+	progress_to(count_told);
+	assert_int_equal(salvage_merge(files.kept, files.more, &differing, &fixture->fault), 0);
+	progress_to(NULL);
+	assert_int_equal(number(files.kept, "SELECT count(*) FROM entry"), 20000);
+	assert_in_range(told, 16 + 10, 16 + 200); /* for each statement, and within the long ones */
+	told = 0;
+	assert_int_equal(number(files.kept, "SELECT count(*) FROM entry AS a, entry AS b WHERE a.seq < 20"), 380000);
+	assert_int_equal(told, 0); /* nobody waits any more */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +225,7 @@ int main(void)
 		IN_A_DIRECTORY(what_one_still_has_does_not_count_as_removed),
 		IN_A_DIRECTORY(a_file_of_another_epoch_is_left_as_it_is),
 		IN_A_DIRECTORY(a_file_that_is_damaged_is_set_aside_to_be_salvaged),
+		IN_A_DIRECTORY(a_merge_that_takes_long_says_that_it_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, forget_published);
 }
