@@ -161,6 +161,9 @@ long journal_known(
 /* Under which the journal keeps what concerns a target and a salvaged epoch: TARGET/ and the epoch's beginning. */
 #define JOURNAL_PLACE_MAX 64
 void journal_place(char out[static JOURNAL_PLACE_MAX], const char *target, const struct journal_reader *reader);
+/* The salvaged journal of this reader is another file than before, or holds more: what targets have of it counts from
+ * its beginning again, for an entry may have come below what was delivered. Durable on return; before they are sent. */
+int journal_old_changed(struct journal *journal, const struct journal_reader *reader, struct fault *fault);
 /* Whether it is the target's own place or, of any salvaged epoch, one of its others; of "TARGET/EPOCH": that one. */
 bool journal_place_of(const char *place, const char *target);
 /* Calls `each` for at most `limit` entries from `seq` on in order; a non-zero answer stops. Returns how many were

@@ -35,6 +35,23 @@ bool journal_place_of(const char *place, const char *target)
 	return strncmp(place, target, length) == 0 && (place[length] == '\0' || place[length] == '/');
 }
 
+int journal_old_changed(struct journal *journal, const struct journal_reader *reader, struct fault *fault)
+{
+	const char *epoch = journal_reader_epoch(reader, NULL);
+	bool any = false;
+	pthread_mutex_lock(&journal->lock);
+	for (size_t i = 0; i < journal->targets.count; i++) {
+		struct place *place = &journal->targets.list[i];
+		const char *slash = strrchr(place->name, '/');
+		if (!slash || strncmp(slash + 1, epoch, EPOCH_SHOWN) != 0 || place->through == 0)
+			continue;
+		place->through = 0;
+		place->unsaved = any = true;
+	}
+	pthread_mutex_unlock(&journal->lock);
+	return any ? journal_append(journal, NULL, 0, NULL, NULL, fault) : 0; /* which stores progress */
+}
+
 static long read_ids(struct db_query *next, char (*ids)[ENTRY_ID_MAX], struct fault *fault)
 {
 	long count = 0;

@@ -7,6 +7,8 @@
  * - samples: what was registered is still known by its number; what it was bound to is not: whether its results came
  * the damaged file no longer tells for sure, and a wrong sample is worse than none
  * - controls: samples of the same day or series were measured under them
+ * - deliveries: are not taken over. What a target had of the file that was there before does not tell what it has of
+ * this one: entries that were lost then may be in it. All is sent once more that the damaged journal did not deliver
  * - refusals: stay listed, under TARGET/EPOCH, those of journals that were salvaged before as well. What was sent since
  * may be listed and sent once more, under the same id: left out, a test might never come
  */
@@ -201,6 +203,8 @@ static int take_over(struct old *old, const char *path)
 	error = error ? error : kept;
 	if (!error && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)
 		error = -EIO;
+	if (!error)
+		error = journal_old_changed(old->room->journal, old->reader, old->fault);
 	journal_reader_close(old->reader);
 	journal_reader_close(old->again);
 	return error ? error : old->error;
@@ -216,7 +220,7 @@ static void read_mark(const char *path, char epoch[static ENTRY_ID_MAX])
 		fclose(file);
 }
 
-/* Where it cannot be written all is taken over once more: that changes nothing. */
+/* Where it cannot be written all is taken over, and sent, once more: that changes nothing. */
 static void write_mark(const char *path, const char *epoch)
 {
 	FILE *file = fopen(path, "we");

@@ -153,6 +153,36 @@ def test_entries_that_are_lost_for_good_are_told_and_read_again_from_the_instrum
         harness.wait_for(arrived, 30, "every result")
 
 
+def test_entries_that_come_back_below_what_was_delivered_are_sent():
+    """A journal is salvaged with holes and delivered to its end; a backup that has what was lost takes its place later."""
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon = start(room)
+        epoch = store_without_broker(broker, subscriber, sim, daemon)
+        last = daemon.status()["seq"]
+        assert daemon.ctl("backup", room.path("backup.db")).returncode == 0
+        assert daemon.stop() == 0
+        damage_middle(os.path.join(daemon.state, "journal.db"))
+        daemon.start()
+        harness.start_when_heard(broker, daemon, subscriber)
+        harness.wait_for(lambda: "it has all that was salvaged" in daemon.log(), 20, "the old journal worked off")
+        def heard():
+            return [record["seq"] for record in map(lambda message: json.loads(message.payload),
+                                                    subscriber.of("result", "qc", "event")) if record["epoch"] == epoch]
+        assert len(set(heard())) < last  # the holes
+        assert daemon.stop() == 0
+        os.rename(os.path.join(daemon.state, f"salvaged-{epoch}.db"), room.path("with-holes.db"))
+        done = daemon.ctl("restore", room.path("backup.db"))
+        assert done.returncode == 0, done.stderr
+        daemon.start()
+        harness.wait_for(lambda: set(heard()) >= set(range(1, last + 1)), 20, "what was lost")
+        harness.wait_for(lambda: daemon.log().count("it has all that was salvaged") == 2, 10, "the backup worked off")
+        assert daemon.stop() == 0
+        before = len(heard())
+        daemon.start()
+        harness.wait_for(lambda: daemon.status()["targets"]["county"]["backlog"] == 0, 10, "nothing left to send")
+        assert daemon.log().count("are sent now") == 2 and len(heard()) == before
+
+
 def test_what_was_registered_and_what_was_refused_is_still_known():
     with harness.Room() as room:
         broker = room.broker()
