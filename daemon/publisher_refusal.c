@@ -153,23 +153,6 @@ uint64_t refusal_count(struct publisher *publisher, const struct platform_range 
 	return search.count;
 }
 
-/* Other targets take what this one does not: the county learns that a record did not reach it. Of an event nobody is
- * told by another one, which would be refused in its turn; nor is anybody told twice. */
-static bool make_event(struct publisher *publisher, uint64_t seq, const char *reason, struct entry *ret)
-{
-	char id[ENTRY_ID_MAX] = "";
-	if (first_parked(publisher, publisher->target->name, seq, seq) == seq ||
-		journal_read(publisher->reader, seq, 1, take_id, id, NULL) < 0 || !*id)
-		return false;
-	struct json *details = js_new_object();
-	js_put_text(details, "target", publisher->target->name);
-	js_put_text(details, "entry", id);
-	js_put_integer(details, "entry_seq", (int64_t)seq);
-	js_put_text(details, "reason", reason);
-	*ret = event_make("entry_refused", "", details, clock_wall_ms());
-	return true;
-}
-
 static const char *place_of(const struct publisher *publisher, const struct stream *stream)
 {
 	if (stream == &publisher->streams[STREAM_OLD])
@@ -177,12 +160,41 @@ static const char *place_of(const struct publisher *publisher, const struct stre
 	return stream == &publisher->streams[STREAM_REPLAY] ? publisher->retry.place : publisher->target->name;
 }
 
+static struct journal_reader *journal_of(const struct publisher *publisher, const struct stream *stream)
+{
+	if (stream == &publisher->streams[STREAM_OLD])
+		return publisher->old.reader;
+	bool retried = stream == &publisher->streams[STREAM_REPLAY] && publisher->retry.reader;
+	return retried ? publisher->retry.reader : publisher->reader;
+}
+
+/* Other targets take what this one does not: the county learns that a record did not reach it. Of an event nobody is
+ * told by another one, which would be refused in its turn; nor is anybody told twice. */
+static bool make_event(
+	struct publisher *publisher, const struct stream *stream, uint64_t seq, const char *reason, struct entry *ret)
+{
+	char id[ENTRY_ID_MAX] = "";
+	struct journal_reader *reader = journal_of(publisher, stream);
+	if (first_parked(publisher, place_of(publisher, stream), seq, seq) == seq ||
+		journal_read(reader, seq, 1, take_id, id, NULL) < 0 || !*id)
+		return false;
+	struct json *details = js_new_object();
+	js_put_text(details, "target", publisher->target->name);
+	js_put_text(details, "entry", id);
+	js_put_integer(details, "entry_seq", (int64_t)seq);
+	if (reader != publisher->reader)
+		js_put_text(details, "entry_epoch", journal_reader_epoch(reader, NULL));
+	js_put_text(details, "reason", reason);
+	*ret = event_make("entry_refused", "", details, clock_wall_ms());
+	return true;
+}
+
 bool refusal_park(struct publisher *publisher, const struct stream *stream, uint64_t seq, const char *reason)
 {
 	struct fault fault;
 	struct entry event = { 0 };
 	const char *name = publisher->target->name, *place = place_of(publisher, stream);
-	bool told = strcmp(place, name) == 0 && make_event(publisher, seq, reason, &event);
+	bool told = make_event(publisher, stream, seq, reason, &event);
 	int error = journal_park(publisher->journal, place, seq, reason, told ? &event : NULL, &fault);
 	free(event.body);
 	if (error) {

@@ -348,6 +348,34 @@ def allow_all(room, broker):
     broker.child.send_signal(signal.SIGHUP)
 
 
+def test_the_county_is_told_of_what_is_refused_of_a_damaged_journal():
+    """As of the present one: each result once, by its old number. Of events nobody is told."""
+    with harness.Room() as room:
+        acl = room.path("acl")
+        with open(acl, "w", encoding="ascii") as rules:
+            rules.write(f"topic readwrite {harness.PREFIX}/event\ntopic readwrite {harness.PREFIX}/status\ntopic read #\n")
+        broker = room.broker(extra=f"acl_file {acl}\nmax_queued_messages 10000\n")
+        subscriber = room.subscriber(broker.port)
+        room.sim("reader-1", "a2", ("--serial", room.path("reader")), "--seed", "3", "--rate", "60", "--results", "4", "--controls", "0")
+        daemon = room.daemon(READER.format(serial=room.path("reader")), TARGET.format(port=broker.port, extra=""))
+        broker.stop()
+        daemon.start()
+        harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["stored"] >= 4, 20, "all results stored")
+        stored = [entry for entry in daemon.entries() if "event" not in entry]
+        daemon.kill()
+        damage_head(os.path.join(daemon.state, "journal.db"))
+        daemon.start()
+        harness.start_when_heard(broker, daemon, subscriber)
+        harness.wait_for(lambda: len(of_event(subscriber, "entry_refused")) >= len(stored), 20, "the county to be told")
+        refused = [event for event in of_event(subscriber, "entry_refused") if event.get("entry_epoch")]
+        assert [(event["entry"], event["entry_seq"], event["entry_epoch"]) for event in refused] == [
+            (entry["id"], entry["seq"], entry["epoch"]) for entry in stored]
+        assert all("not authorised" in event["reason"] and event["epoch"] != event["entry_epoch"] for event in refused)
+        assert daemon.ctl("retry", "all").returncode == 0  # refused again
+        harness.wait_for(lambda: daemon.status()["targets"]["county"]["refused"] > len(stored), 10, "one refused again")
+        assert sum(entry.get("event") == "entry_refused" and "entry_epoch" in entry for entry in daemon.entries()) == len(stored)
+
+
 def test_what_was_refused_of_a_damaged_journal_is_sent_again_on_demand():
     with harness.Room() as room:
         broker, subscriber, sim, daemon, stored, epoch = denied_before_and_after_the_damage(room, "none")
