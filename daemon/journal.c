@@ -58,7 +58,7 @@ static int open_or_begin(struct journal *journal, char **ret_setaside, struct fa
 	int error = open_sound(journal, fault);
 	if (error != -EUCLEAN)
 		return error;
-	error = files_set_aside(journal->path, ret_setaside, fault);
+	error = files_set_aside(journal->path, FILE_FIRST, ret_setaside, fault);
 	if (error)
 		return error;
 	journal->epoch[0] = '\0';

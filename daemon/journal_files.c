@@ -101,6 +101,13 @@ int files_mark_damaged(const char *path)
 	return sync_directory_of(path);
 }
 
+bool files_is_marked(const char *path)
+{
+	char mark[PATH_ROOM];
+	mark_path(mark, path);
+	return access(mark, F_OK) == 0;
+}
+
 int files_unmark(const char *path)
 {
 	char mark[PATH_ROOM];
@@ -128,8 +135,7 @@ int files_suspect(const char *path, struct fault *fault)
 {
 	char other[PATH_ROOM];
 	struct stat file, log;
-	mark_path(other, path);
-	if (access(other, F_OK) == 0)
+	if (files_is_marked(path))
 		return fault_set(fault, EUCLEAN, _("%s: was found damaged while in use"), path);
 	bool there = stat(path, &file) == 0;
 	if (!there)
@@ -283,13 +289,14 @@ static void choose_name(const char *path, char out[static PATH_ROOM])
 }
 
 /* What is there under both names was put there by somebody since: it waits for a name of its own. */
-static int move_parts(const char *path, const char *name, bool *ret_left)
+static int move_parts(const char *path, const char *name, enum files_order order, bool *ret_left)
 {
 	char from[PATH_ROOM], to[PATH_ROOM];
 	*ret_left = false;
 	for (size_t i = 0; i < PARTS; i++) {
-		part_path(from, path, i);
-		part_path(to, name, i);
+		size_t part = order == FILE_FIRST ? i : (i + 1) % PARTS;
+		part_path(from, path, part);
+		part_path(to, name, part);
 		if (access(from, F_OK) != 0)
 			continue;
 		if (access(to, F_OK) == 0)
@@ -305,7 +312,7 @@ static int move_parts(const char *path, const char *name, bool *ret_left)
 	return sync_directory_of(path);
 }
 
-int files_set_aside(const char *path, char **ret_name, struct fault *fault)
+int files_set_aside(const char *path, enum files_order order, char **ret_name, struct fault *fault)
 {
 	char name[PATH_ROOM] = "";
 	bool chosen = read_name(path, name), left = chosen || is_there(path, 0) || is_there(path, 1);
@@ -316,7 +323,7 @@ int files_set_aside(const char *path, char **ret_name, struct fault *fault)
 			error = write_name(path, name); /* first: a start after a power cut goes on with this name */
 		}
 		if (!error)
-			error = move_parts(path, name, &left);
+			error = move_parts(path, name, order, &left);
 		chosen = false;
 	}
 	if (!error)

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "journal_parts.h"
@@ -117,41 +116,21 @@ static int take_in(const char *path, const char *more, uint64_t *ret_differing, 
 	return error;
 }
 
-/* It is salvaged in its turn, as a journal that was damaged would be. */
-static int set_aside(const char *path, struct fault *fault)
-{
-	static const char *const parts[] = { "-wal", "-shm", "" }; /* the log of one must not come beside the other */
-	char name[PATH_ROOM], from[PATH_ROOM + 8], to[PATH_ROOM + 8], utc[20];
-	const char *slash = strrchr(path, '/');
-	int directory = slash ? (int)(slash - path) + 1 : 0;
-	time_t now = time(NULL);
-	struct tm broken_down;
-	gmtime_r(&now, &broken_down);
-	strftime(utc, sizeof(utc), "%Y%m%dT%H%M%SZ", &broken_down);
-	snprintf(name, sizeof(name), "%.*sjournal.db.corrupt-%s", directory, path, utc);
-	for (int i = 2; access(name, F_OK) == 0; i++)
-		snprintf(name, sizeof(name), "%.*sjournal.db.corrupt-%s-%d", directory, path, utc, i);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		snprintf(from, sizeof(from), "%s%s", path, parts[i]);
-		snprintf(to, sizeof(to), "%s%s", name, parts[i]);
-		if (rename(from, to) != 0 && errno != ENOENT)
-			return fault_set(fault, errno, "%s: %s", from, strerror(errno));
-	}
-	return 0;
-}
-
 int salvage_merge(const char *path, const char *more, uint64_t *ret_differing, struct fault *fault)
 {
 	*ret_differing = 0;
-	if (access(path, F_OK) == 0) {
+	bool damaged = files_is_marked(path); /* and a power cut ended its being set aside */
+	if (!damaged && access(path, F_OK) == 0) {
 		int error = take_in(path, more, ret_differing, fault);
 		if (!error)
 			unlink(more);
 		if (error != -EUCLEAN)
 			return error;
-		error = set_aside(path, fault);
-		if (error)
-			return error;
+		damaged = true;
 	}
+	/* it is salvaged in its turn, as a journal that was damaged would be */
+	int error = damaged ? files_set_aside(path, FILE_LAST, NULL, fault) : 0;
+	if (error)
+		return error;
 	return rename(more, path) == 0 ? 0 : fault_set(fault, errno, "%s: %s", path, strerror(errno));
 }

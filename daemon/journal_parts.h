@@ -142,13 +142,16 @@ int files_suspect(const char *path, struct fault *fault); /* 0, or -EUCLEAN wher
  * file is several times as fast. */
 int files_settle_log(const char *path, off_t size, struct fault *fault);
 int files_mark_damaged(const char *path); /* so that the next start sets it aside */
-int files_unmark(const char *path);       /* it was taken away */
+bool files_is_marked(const char *path);
+int files_unmark(const char *path); /* it was taken away */
 /* Writes epoch and station beside the journal, where they differ from what is there: salvage can do without the file's
  * own word then. */
 void files_identity(const char *path, const char *epoch, const char *station);
-/* Moves it with its log to journal.db.corrupt-TIME beside it, or goes on where a power cut ended that. No name: there
- * was nothing but the mark. */
-int files_set_aside(const char *path, char **ret_name, struct fault *fault);
+/* Moves the file with its log to journal.db.corrupt-TIME beside it, or goes on where a power cut ended that. No name:
+ * there was nothing but the mark. Of the journal the file goes first: nobody shall open it without its log. Of a
+ * salvaged one it goes last: who looks for damaged journals shall find it with its log. */
+enum files_order { FILE_FIRST, FILE_LAST };
+int files_set_aside(const char *path, enum files_order order, char **ret_name, struct fault *fault);
 
 /* --- journal_writer.c */
 

@@ -1,28 +1,34 @@
 /* A damaged journal is set aside in several steps, and the power may go between any two of them: the next start goes on
- * where that one ended. Each rename() and unlink() of the daemon may be its last (linked with --wrap, see Makefile).
+ * where that one ended. Each rename() and unlink() of the daemon may be its last, and the clock is never the same
+ * (linked with --wrap, see Makefile).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "../../daemon/backup.h"
 #include "../../daemon/salvage.h"
+#include "../../daemon/sqlite.h"
 #include "journal_fixture.h"
 
 enum { ENTRIES = 60, STEPS_MOST = 30 };
 
 static const struct salvage_hints ours = { .station = "330421103-01" };
+static time_t now = 1772703680;
 static int steps_left = -1; /* before the power goes; below 0: it stays */
 
-int __real_rename(const char *from, const char *to); /* NOLINT: the linker's names */
-int __real_unlink(const char *path);                 /* NOLINT */
-int __wrap_rename(const char *from, const char *to); /* NOLINT */
-int __wrap_unlink(const char *path);                 /* NOLINT */
+int __real_rename(const char *from, const char *to);
+int __real_unlink(const char *path);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_unlink(const char *path);
+time_t __wrap_time(time_t *ret);
 
 static void step(void)
 {
@@ -32,16 +38,23 @@ static void step(void)
 		steps_left--;
 }
 
-int __wrap_rename(const char *from, const char *to) /* NOLINT */
+int __wrap_rename(const char *from, const char *to)
 {
 	step();
 	return __real_rename(from, to);
 }
 
-int __wrap_unlink(const char *path) /* NOLINT */
+int __wrap_unlink(const char *path)
 {
 	step();
 	return __real_unlink(path);
+}
+
+time_t __wrap_time(time_t *ret)
+{
+	if (ret)
+		*ret = now;
+	return now;
 }
 
 static int in_child(int (*run)(struct fixture *), struct fixture *fixture, int steps)
@@ -53,6 +66,7 @@ static int in_child(int (*run)(struct fixture *), struct fixture *fixture, int s
 		_exit(run(fixture));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
+	now += 3600;
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
@@ -199,6 +213,63 @@ static void a_mark_alone_sets_nothing_aside(void **state)
 	assert_false(is_there(fixture, ".damaged"));
 }
 
+/* A salvaged journal that was damaged in its turn, while something was taken into it: its log is not empty. */
+static void make_damaged_old(struct fixture *fixture, const char *kept)
+{
+	struct salvage found;
+	struct db *db;
+	assert_int_equal(in_child(append_all, fixture, -1), 0);
+	assert_int_equal(salvage_journal(fixture->file, &ours, kept, &found, &fixture->fault), 0);
+	assert_int_equal(db_open(kept, DB_WRITE, &db, &fixture->fault), 0);
+	db_tidy_at_close(db, false);
+	assert_int_equal(db_run(db, "PRAGMA journal_mode = WAL; CREATE TABLE filler(c)", &fixture->fault), 0);
+	db_close(db);
+	assert_int_equal(truncate(kept, 2000), 0);
+}
+
+static int merges(struct fixture *fixture)
+{
+	char kept[160], more[160];
+	uint64_t differing;
+	struct salvage found;
+	snprintf(kept, sizeof(kept), "%s/salvaged-0123.db", fixture->directory);
+	snprintf(more, sizeof(more), "%s/salvaging.db", fixture->directory);
+	__real_unlink(more);
+	return salvage_journal(fixture->file, &ours, more, &found, &fixture->fault) != 0 ||
+	       salvage_merge(kept, more, &differing, &fixture->fault) != 0;
+}
+
+static unsigned found_by(const char *directory, const char *pattern)
+{
+	glob_t found = { 0 };
+	char whole[160];
+	snprintf(whole, sizeof(whole), "%s/%s", directory, pattern);
+	unsigned count = glob(whole, 0, NULL, &found) == 0 ? (unsigned)found.gl_pathc : 0;
+	globfree(&found);
+	return count;
+}
+
+static void a_salvaged_journal_that_is_set_aside_keeps_its_log(void **state)
+{
+	struct fixture *fixture = *state;
+	char kept[160];
+	int ended = 7, steps = 0;
+	snprintf(kept, sizeof(kept), "%s/salvaged-0123.db", fixture->directory);
+	for (; ended == 7 && steps < STEPS_MOST; steps++) {
+		make_damaged_old(fixture, kept);
+		ended = in_child(merges, fixture, steps);
+		if (found_by(fixture->directory, "journal.db.corrupt-*Z") == 1) /* who looks for it finds it whole */
+			assert_int_equal(found_by(fixture->directory, "journal.db.corrupt-*Z-wal"), 1);
+		assert_int_equal(ended == 7 ? merges(fixture) : ended, 0);
+		assert_int_equal(found_by(fixture->directory, "journal.db.corrupt-*Z"), 1);
+		assert_int_equal(found_by(fixture->directory, "journal.db.corrupt-*Z-wal"), 1);
+		assert_int_equal(found_by(fixture->directory, "salvaged-*"), 1);
+		has_all(fixture, kept);
+		fixture_empty(fixture);
+	}
+	assert_in_range(steps, 6, STEPS_MOST - 1);
+}
+
 static void restores(struct fixture *fixture, const char *backup, struct restored *ret)
 {
 	write_mark(fixture, ""); /* damage that was met in use */
@@ -247,6 +318,7 @@ int main(void)
 		IN_A_DIRECTORY(what_was_put_there_since_gets_a_name_of_its_own),
 		IN_A_DIRECTORY(a_mark_that_tells_no_name_of_ours_moves_nothing_elsewhere),
 		IN_A_DIRECTORY(a_mark_alone_sets_nothing_aside),
+		IN_A_DIRECTORY(a_salvaged_journal_that_is_set_aside_keeps_its_log),
 		IN_A_DIRECTORY(a_restore_takes_the_mark_away_with_the_journal_it_replaces),
 		IN_A_DIRECTORY(a_restore_leaves_the_mark_to_a_damaged_journal_that_stays),
 	};

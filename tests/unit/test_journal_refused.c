@@ -272,10 +272,10 @@ static const char *prepared[32]; /* by the reader; linked with --wrap, see Makef
 static size_t prepared_count;
 static bool watching;
 
-int __real_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault); /* NOLINT */
-int __wrap_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault); /* NOLINT */
+int __real_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault);
+int __wrap_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault);
 
-int __wrap_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault) /* NOLINT */
+int __wrap_db_prepare(struct db *db, const char *statement, struct db_query **ret, struct fault *fault)
 {
 	if (watching && strstr(statement, "parked") && prepared_count < sizeof(prepared) / sizeof(prepared[0]))
 		prepared[prepared_count++] = statement;
