@@ -29,11 +29,12 @@ DAY_S = 86400
 class Soak:
     def __init__(self, room):
         self.room, self.faults = room, 0
-        common = ("--results", "1000000", "--capacity", "60000", "--rate", "4")
-        room.simulate("reader-1", "a2", room.path("line-1"), *common, "--noise", "0.02", "--short", "0.02", "--seed", "1")
-        room.simulate("analyzer-1", "a6b", room.path("line-2"), *common, "--bad-crc", "0.02", "--busy", "0.02", "--silence", "0.01",
+        common = ("--results", "1000000", "--capacity", "60000", "--rate")
+        # asked by date, it gives its whole day again for each new result: half a result a second is three busy days in an hour
+        room.simulate("reader-1", "a2", room.path("line-1"), *common, "0.5", "--noise", "0.02", "--short", "0.02", "--seed", "1")
+        room.simulate("analyzer-1", "a6b", room.path("line-2"), *common, "4", "--bad-crc", "0.02", "--busy", "0.02", "--silence", "0.01",
                       "--seed", "2")
-        room.simulate("analyzer-2", "a6b", room.path("line-3"), *common, "--late", "400", "--late-every", "97", "--torn", "0.02",
+        room.simulate("analyzer-2", "a6b", room.path("line-3"), *common, "4", "--late", "400", "--late-every", "97", "--torn", "0.02",
                       "--seed", "3")
         quick = {"timeout": "300ms", "lateness": "500ms"}
         self.sections = testroom.reader("reader-1", room.path("line-1"), reconcile="5s") + testroom.analyzer(
