@@ -34,6 +34,7 @@ struct loader {
 	size_t origin_count;
 	struct config_place *instruments; /* places of config->instruments, in the same order */
 	struct config_place station;      /* ini NULL: not there yet */
+	struct config_place samples;      /* the same */
 };
 
 void *config_need(void *memory)
@@ -94,6 +95,12 @@ static void take_station(struct loader *loader, const struct config_place *place
 	config_check_station(place, &loader->config->station);
 }
 
+static void take_samples(struct loader *loader, const struct config_place *place)
+{
+	loader->samples = *place;
+	read_simple(place, "samples", &loader->config->samples);
+}
+
 static void take_journal(struct loader *loader, const struct config_place *place)
 {
 	struct journal_rows rows = { 0 };
@@ -143,7 +150,7 @@ static void take_known(struct loader *loader, const struct config_place *place)
 	else if (!strcmp(word, "evidence"))
 		read_simple(place, word, &loader->config->evidence);
 	else if (!strcmp(word, "samples"))
-		read_simple(place, word, &loader->config->samples);
+		take_samples(loader, place);
 	else if (!strcmp(word, "target"))
 		take_target(loader, place);
 	else if (!strcmp(word, "instrument"))
@@ -328,6 +335,8 @@ static void check_whole(struct loader *loader, const char *main_path)
 			config_check_shared_port(&loader->instruments[i], &config->instruments[i],
 				&loader->instruments[k], &config->instruments[k]);
 	}
+	if (loader->samples.ini)
+		config_check_holds(&loader->samples, config);
 	bool read_main = loader->file_count > 0 && !strcmp(loader->files[0]->path, main_path);
 	if (read_main && !loader->station.ini)
 		faults_add(loader->faults, FAULTS_ERROR, main_path, 0, 0, NULL,

@@ -219,6 +219,16 @@ void config_check_naming(
 		check_named(place, config, id);
 }
 
+/* --- samples ----------------------------------------------------------------------------------------------------- */
+
+void config_check_holds(const struct config_place *samples, const struct config *config)
+{
+	if (config->samples.number_holds_ms < config->station.retest_window_ms)
+		config_fault(samples, FAULTS_ERROR, "number-holds",
+			_("number-holds is shorter than retest-window of [station]: a retest would not find its sample; make it "
+			  "as long at least"));
+}
+
 /* --- calibration ------------------------------------------------------------------------------------------------- */
 
 void config_check_calibration(const struct config_place *place, const struct instrument_config *instrument)

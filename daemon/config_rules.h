@@ -22,4 +22,7 @@ void config_check_naming(
 /* Warns of a calibration certificate that has ended or soon ends. */
 void config_check_calibration(const struct config_place *place, const struct instrument_config *instrument);
 
+/* A retest belongs to the sample its number was registered for. */
+void config_check_holds(const struct config_place *samples, const struct config *config);
+
 #endif
