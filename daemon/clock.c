@@ -48,11 +48,9 @@ bool clock_synced(void)
 	return adjtimex(&state) >= 0 && !(state.status & STA_UNSYNC);
 }
 
-#define PROGRAM_RELEASED_MS (1772323200 * INT64_C(1000)) /* 2026-03-01 */
-
 bool clock_possible(int64_t wall_ms)
 {
-	return wall_ms >= PROGRAM_RELEASED_MS;
+	return wall_ms >= CLOCK_POSSIBLE_MS;
 }
 
 char *clock_text(char out[static CLOCK_TEXT_MAX], int64_t wall_ms)

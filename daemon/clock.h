@@ -24,6 +24,7 @@ void clock_boot(char out[static CLOCK_BOOT_MAX]);
 bool clock_synced(void);
 
 /* False before the program was written: no box that runs it can honestly have such a date. */
+#define CLOCK_POSSIBLE_MS (1772323200 * INT64_C(1000)) /* 2026-03-01 */
 bool clock_possible(int64_t wall_ms);
 
 /* "2026-03-05T09:43:02.118+08:00", in the process' time zone (TZ is set once from station.timezone). */

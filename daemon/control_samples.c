@@ -168,9 +168,9 @@ static int keep(void *context, struct json *sample)
 {
 	struct listing *listing = context;
 	char until[CLOCK_TEXT_MAX];
-	if (*js_text_in(sample, "no"))
-		js_put_text(
-			sample, "until", clock_text(until, record_time(js_text_in(sample, "at")) + listing->holds_ms));
+	int64_t at_ms = record_time(js_text_in(sample, "at"));
+	if (*js_text_in(sample, "no") && clock_possible(at_ms))
+		js_put_text(sample, "until", clock_text(until, at_ms + listing->holds_ms));
 	js_append(listing->list, sample);
 	return 0;
 }

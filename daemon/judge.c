@@ -376,8 +376,9 @@ int64_t judge_tested_ms(const struct reading *reading, const struct reception *r
 {
 	struct judgement clock = { .tested = false };
 	judge_clock(reading, reception, &clock);
-	bool ours = reception->clock_synced || clock_possible(reception->received_ms);
-	return ours && clock.tested && !clock.clock_suspect ? clock.tested_ms : reception->received_ms;
+	if (clock.tested && !clock.clock_suspect)
+		return clock.tested_ms;
+	return reception->clock_synced || clock_possible(reception->received_ms) ? reception->received_ms : 0;
 }
 
 static void flag_times(const struct reading *reading, const struct reception *reception, struct judgement *to)

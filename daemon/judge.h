@@ -123,8 +123,8 @@ struct judgement {                         /* pointers are into the configuratio
 	size_t flag_count;
 };
 
-/* When it was tested, as well as is known: by the instrument's clock where it can be believed and compared with ours,
- * else when it was received. */
+/* When it was tested, as well as is known: by the instrument's clock where it can be believed, else when it was
+ * received; 0 where neither clock is of use. */
 int64_t judge_tested_ms(const struct reading *reading, const struct reception *reception);
 
 void judge(const struct config *config, const struct instrument_config *instrument, const struct reading *reading,

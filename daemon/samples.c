@@ -17,7 +17,7 @@ struct samples {
 	char boot[SAMPLES_BOOT_MAX];
 	pthread_mutex_t mutex; /* of the reading connection */
 	struct db *db;
-	struct db_query *pending, *by_number, *of_test, *entry, *count, *over, *used, *list, *next;
+	struct db_query *pending, *by_number, *of_test, *newest, *entry, *count, *over, *used, *list, *next;
 };
 
 static int prepare(struct samples *samples, struct fault *fault)
@@ -30,9 +30,14 @@ static int prepare(struct samples *samples, struct fault *fault)
 			" WHERE b.instrument = ?1 AND NOT b.replaced ORDER BY b.id" },
 		{ &samples->by_number, "SELECT " SAMPLE ", s.at_ms FROM sample s WHERE s.no = ?1 AND s.no <> ''"
 				       " ORDER BY s.number DESC LIMIT 1" },
-		{ &samples->of_test, "SELECT " SAMPLE ", s.at_ms FROM sample s WHERE s.no = ?1 AND s.no <> ''"
-				     " AND s.at_ms BETWEEN ?2 AND ?3"
-				     " ORDER BY s.at_ms < ?4 DESC, s.number DESC LIMIT 1" },
+		/* of what was registered while our clock stood at 1970 is known that it was before the next that was
+		   not */
+		{ &samples->of_test,
+			"SELECT id, by, facts, at_ms FROM (SELECT s.*, iif(s.at_ms >= ?5, s.at_ms, ifnull((SELECT n.at_ms"
+			" FROM sample n WHERE n.number > s.number AND n.at_ms >= ?5 ORDER BY n.number LIMIT 1), ?6)) AS known_ms"
+			" FROM sample s WHERE s.no = ?1 AND s.no <> '') WHERE known_ms BETWEEN ?2 AND ?3"
+			" ORDER BY known_ms < ?4 DESC, number DESC LIMIT 1" },
+		{ &samples->newest, "SELECT at_ms FROM sample WHERE at_ms >= ?1 ORDER BY number DESC LIMIT 1" },
 		{ &samples->entry, "SELECT 1 FROM entry WHERE id = ?1 UNION ALL SELECT 1 FROM known WHERE id = ?1" },
 		{ &samples->count, "SELECT EXISTS(SELECT 1 FROM sample), EXISTS(SELECT 1 FROM binding)" },
 		{ &samples->over,
@@ -180,15 +185,31 @@ static int64_t end_of_day(int64_t at_ms)
 	return (clock_parse_local(last) + 1) * 1000;
 }
 
+/* With the mutex held. What comes now is no older than the last registration of which the time is known. */
+static int time_of_now(struct samples *samples, int64_t *tested_ms, struct fault *fault)
+{
+	db_put_integer(samples->newest, 1, CLOCK_POSSIBLE_MS);
+	int row = db_step(samples->newest, fault);
+	if (row == 1)
+		*tested_ms = db_integer(samples->newest, 0);
+	db_reset(samples->newest);
+	return row < 0 ? row : 0;
+}
+
 int samples_of_test(struct samples *samples, const char *no, int64_t tested_ms, int64_t holds_ms,
 	struct registration *ret, struct fault *fault)
 {
 	pthread_mutex_lock(&samples->mutex);
-	db_put_text(samples->of_test, 1, no);
-	db_put_integer(samples->of_test, 2, tested_ms - holds_ms);
-	db_put_integer(samples->of_test, 3, tested_ms + holds_ms);
-	db_put_integer(samples->of_test, 4, end_of_day(tested_ms));
-	int row = read_one(samples->of_test, ret, fault);
+	int row = tested_ms ? 0 : time_of_now(samples, &tested_ms, fault);
+	if (row == 0) {
+		db_put_text(samples->of_test, 1, no);
+		db_put_integer(samples->of_test, 2, tested_ms - holds_ms);
+		db_put_integer(samples->of_test, 3, tested_ms + holds_ms);
+		db_put_integer(samples->of_test, 4, end_of_day(tested_ms));
+		db_put_integer(samples->of_test, 5, CLOCK_POSSIBLE_MS);
+		db_put_integer(samples->of_test, 6, tested_ms);
+		row = read_one(samples->of_test, ret, fault);
+	}
 	pthread_mutex_unlock(&samples->mutex);
 	return row;
 }

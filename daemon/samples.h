@@ -53,7 +53,8 @@ long samples_pending(
 int samples_by_number(struct samples *samples, const char *no, struct registration *ret, struct fault *fault);
 /* Rooms use numbers again, many of them each day. What was registered under a number for a test of that time: the last
  * registration up to the end of the test's day, else the last one; none that is further from the test than
- * `holds_ms`, before or after. 1, 0 nothing, -errno. */
+ * `holds_ms`, before or after. What was registered before our clock was set counts by the next that was not;
+ * `tested_ms` 0: now, and our clock does not know when that is. 1, 0 nothing, -errno. */
 int samples_of_test(struct samples *samples, const char *no, int64_t tested_ms, int64_t holds_ms,
 	struct registration *ret, struct fault *fault);
 /* Whether the journal has an entry under either id: 1, 0, -errno. */

@@ -408,6 +408,39 @@ static void a_clock_that_cannot_be_believed_ages_no_registration(void **state)
 	assert_string_equal(name_of_12(room, -2 * DAY_MS), "");
 }
 
+/* A box without a battery begins in 1970: what is registered before network time sets it is of today's tests all the
+ * same, until what is registered later tells how old it is at least. */
+static void what_was_registered_before_our_clock_was_set_holds_as_well(void **state)
+{
+	struct room *room = *state;
+	room->config->samples.number_holds_ms = 30 * DAY_MS;
+	registered(room, "12", "spinach", "");
+	age(room, 20 * 365 * DAY_MS);
+	assert_string_equal(name_of_12(room, 0), "spinach");
+	registered(room, "13", "leek", "");
+	age(room, 29 * DAY_MS);
+	assert_string_equal(name_of_12(room, 0), "spinach");
+	age(room, 2 * DAY_MS);
+	assert_string_equal(name_of_12(room, 0), "");
+}
+
+static void while_neither_clock_is_of_use_a_test_is_of_the_last_registration(void **state)
+{
+	struct room *room = *state;
+	struct registration found;
+	struct fault *fault = &room->fixture->fault;
+	assert_int_equal(samples_of_test(room->samples, "12", 0, DAY_MS, &found, fault), 0);
+	registered(room, "12", "spinach", "");
+	age(room, 20 * 365 * DAY_MS);
+	assert_int_equal(samples_of_test(room->samples, "12", 0, DAY_MS, &found, fault), 1);
+	registered(room, "12", "cabbage", "");
+	age(room, 40 * DAY_MS);
+	assert_int_equal(samples_of_test(room->samples, "12", 0, DAY_MS, &found, fault), 1);
+	assert_string_equal(found.facts.name, "cabbage");
+	registered(room, "13", "leek", "");
+	assert_int_equal(samples_of_test(room->samples, "12", 0, DAY_MS, &found, fault), 0);
+}
+
 /* A row of a table as the driver gives it: its day, and what it says. */
 static struct scan row_of(const char *text, const char *no, const char *name)
 {
@@ -568,6 +601,8 @@ int main(void)
 		TEST(a_number_is_that_sample_s_only_so_long_before_and_after_its_registration),
 		TEST(what_comes_late_is_of_its_own_day_s_sample),
 		TEST(a_clock_that_cannot_be_believed_ages_no_registration),
+		TEST(what_was_registered_before_our_clock_was_set_holds_as_well),
+		TEST(while_neither_clock_is_of_use_a_test_is_of_the_last_registration),
 		TEST(a_row_put_back_is_registered_once_for_each_time_it_was_overtaken),
 		TEST(what_was_registered_on_a_later_day_is_not_overtaken),
 		TEST(what_the_instrument_said_is_never_overwritten),
