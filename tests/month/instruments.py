@@ -9,6 +9,7 @@ import select
 import socket
 import struct
 import sys
+import termios
 import threading
 import time
 import tty
@@ -114,6 +115,11 @@ class Serial(Instrument):
     def send(self, data):
         while data:
             data = data[os.write(self.ours, data[:1024]):]
+
+    def switch_off(self):
+        """What was on its way to a gateway that is dark, too, is gone."""
+        super().switch_off()
+        termios.tcflush(self.theirs, termios.TCIOFLUSH)
 
 
 class Network(Instrument):
