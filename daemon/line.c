@@ -120,16 +120,17 @@ static void silent(struct line *line, struct unit *unit, long cost_ms, const str
 	unit->attended = false;
 	unit->wait_ms = silent_wait(line, unit, cost_ms);
 	unit->due_ms = clock_ms() + unit->wait_ms;
-	if (unit->silent < 2 && unit->stats.last_heard_ms && line_only_greets(unit)) {
-		fault_set(&useless, ETIMEDOUT,
-			_("it is there, but leaves unanswered what it is asked for; check that driver, profile and "
-			  "their settings are those of this model, and that the instrument is not busy or locked"));
-		fault = &useless;
-	} else if (unit->silent < 2 && unit->stats.last_heard_ms) {
-		line_note(line, unit, fault);
+	if (unit->silent < 2 && unit->stats.last_heard_ms) {
+		if (line_only_greets(unit))
+			fault_set(&useless, ETIMEDOUT,
+				_("it is there, but leaves unanswered what it is asked for; check that driver, profile and "
+				  "their settings are those of this model, and that the instrument is not busy or locked"));
+		line_note(line, unit, *useless.text ? &useless : fault);
 		return;
 	}
-	line_missed(line, unit, fault);
+	line_lost(line, unit, HEALTH_SILENT, fault);
+	if (complaint_due(&unit->complaint))
+		log_warning("%s: %s", unit->config->id, fault->text);
 }
 
 /* The next poll is due one period after this one was: the period is kept, and what a neighbour's silence delayed a

@@ -4,8 +4,8 @@
 #include "clock.h"
 #include "line_parts.h"
 
-/* Questions left unanswered since a poll was answered to its end: so many, and an instrument that greets us well each
- * time is all the same of no use. A driver may ask in vain some times for what its instrument does not know. */
+/* Questions left unanswered since a poll was answered to its end: so many, and who looks is told that an instrument
+ * which greets us well each time answers nothing else. It may be measuring, and is not lost. */
 #define UNSERVED_MAX 10
 
 void line_note(struct line *line, struct unit *unit, const struct fault *fault)
@@ -47,10 +47,9 @@ static void well(struct line *line, struct unit *unit)
 	unit->wait_ms = 0;
 	line->failures = 0;
 	line->open_wait_ms = 0;
-	if (line_only_greets(unit))
-		return;
 	unit->stats.health = HEALTH_OK;
-	line_note(line, unit, NULL);
+	if (!line_only_greets(unit))
+		line_note(line, unit, NULL);
 	if (complaint_over(&line->link_complaint))
 		log_notice(_("%s: connected again"), unit->config->port.text);
 	if (complaint_over(&unit->complaint))
@@ -63,15 +62,17 @@ void line_heard(struct line *line, struct unit *unit)
 {
 	unit->stats.last_heard_ms = clock_ms();
 	unit->heard = true;
-	line_noise_over(unit);
+	if (line_noise_over(unit) && !line_only_greets(unit))
+		line_note(line, unit, NULL);
 	well(line, unit);
 }
 
 /* A poll that was answered to its end, or a result. */
 void line_served(struct line *line, struct unit *unit)
 {
+	if (line_only_greets(unit))
+		line_note(line, unit, NULL);
 	unit->unserved = 0;
-	well(line, unit);
 }
 
 bool line_only_greets(const struct unit *unit)
@@ -83,19 +84,12 @@ void line_listening(struct line *line, struct unit *unit)
 {
 	struct fault fault;
 	unit->unserved = 0;
-	if (!link_is_connected(line->link))
-		unit->stats.health = HEALTH_NO_LINK;
-	else if (line_noise_only(unit, &fault))
-		line_missed(line, unit, &fault);
-	else
+	if (link_is_connected(line->link))
 		well(line, unit);
-}
-
-void line_missed(struct line *line, struct unit *unit, const struct fault *fault)
-{
-	line_lost(line, unit, HEALTH_SILENT, fault);
-	if (complaint_due(&unit->complaint))
-		log_warning("%s: %s", unit->config->id, fault->text);
+	else if (unit->stats.health != HEALTH_NO_LINK)
+		unit->stats.health = HEALTH_NO_LINK;
+	if (unit->stats.health == HEALTH_OK && line_noise_only(unit, &fault))
+		line_note(line, unit, &fault); /* not lost: it need not say a word for days */
 }
 
 void line_lost(struct line *line, struct unit *unit, enum instrument_health health, const struct fault *fault)

@@ -69,10 +69,12 @@ bool line_noise_only(const struct unit *unit, struct fault *fault)
 	return lasts && (!asked || clock_ms() - noise->last_ms < RECENT_MS) && blame(noise, fault);
 }
 
-void line_noise_over(struct unit *unit)
+bool line_noise_over(struct unit *unit)
 {
-	if (unit->noise)
+	bool some = unit->noise && unit->noise->unheard > 0;
+	if (some)
 		unit->noise->unheard = 0;
+	return some;
 }
 
 /* ---- runs ---- */

@@ -120,15 +120,14 @@ void line_noise_free(struct unit *unit);
  * lastingly: of one that is asked, just now; of one that speaks unasked, ever since. The fault says so. */
 bool line_noise_now(const struct unit *unit, struct fault *fault);
 bool line_noise_only(const struct unit *unit, struct fault *fault);
-void line_noise_over(struct unit *unit); /* it spoke, or is connected anew */
+bool line_noise_over(struct unit *unit); /* it spoke, or is connected anew; false: there was none */
 
 /* line_health.c: who is there, told once per change. */
 void line_heard(struct line *line, struct unit *unit);
 void line_served(struct line *line, struct unit *unit); /* a poll was answered to its end, or gave a result */
 /* nothing is asked: a connection without noise is all there can be */
 void line_listening(struct line *line, struct unit *unit);
-bool line_only_greets(const struct unit *unit); /* it is heard, but has not served for long */
-void line_missed(struct line *line, struct unit *unit, const struct fault *fault);
+bool line_only_greets(const struct unit *unit); /* it is heard, but answers no question */
 void line_lost(struct line *line, struct unit *unit, enum instrument_health health, const struct fault *fault);
 void line_note(struct line *line, struct unit *unit, const struct fault *fault); /* "" or NULL: all is well */
 void line_announce(struct line *line, struct unit *unit);

@@ -242,8 +242,8 @@ static enum turn listen_for_frames(
 			return TURN_STOP;
 		if (next != NEXT_WAIT)
 			return listening ? TURN_AGAIN : told((enum next)next);
-		/* noise gives an answer no more time: it may never end */
-		if (framed || (cutter_held(&line->cutter) > 0 && unit->stats.noise_bytes == noise))
+		/* noise gives an answer no more time, for it may never end; what nobody owed begins with this read */
+		if (framed || !owed || (cutter_held(&line->cutter) > 0 && unit->stats.noise_bytes == noise))
 			since_ms = read_ms;
 		owed = owed || framed || cutter_held(&line->cutter) > 0;
 		if (final)
