@@ -12,7 +12,7 @@
  * silent, or the file ends, behind a line end. One with a start block and no end is half a message and gives nothing:
  * it is told with its bytes and answered AE. Some senders never write an end block. (?) Where a block stopped behind a
  * whole line and no end block ever came, the sender is taken for one of these, and the next blocks end like text
- * without blocks; the first end block refutes it. It is the driver's cursor, for those that connect anew for each
+ * without blocks; an end block refutes it for good. It is the driver's cursor, for those that connect anew for each
  * message.
  *
  * The segments, fields as the standard counts them (MSH-1 is the delimiter itself):
@@ -219,13 +219,24 @@ static void gather(struct hl7_state *state, const uint8_t *data, size_t length)
 }
 
 /* As the cursor, what is known of the sender outlives the link. */
+#define CURSOR_ENDED   "end blocks"
 #define CURSOR_UNENDED "no end blocks"
 
-static void note_unended(struct hl7_state *state, bool unended, struct readings *readings)
+/* Who ever wrote one writes them: what has none is half a message. */
+static void note_ended(struct hl7_state *state, struct readings *readings)
 {
-	if (state->unended != unended)
-		snprintf(readings->cursor, sizeof(readings->cursor), "%s", unended ? CURSOR_UNENDED : "");
-	state->unended = unended;
+	if (!state->ended)
+		snprintf(readings->cursor, sizeof(readings->cursor), CURSOR_ENDED);
+	state->ended = true;
+	state->unended = false;
+}
+
+static void note_unended(struct hl7_state *state, struct readings *readings)
+{
+	if (state->ended || state->unended)
+		return;
+	snprintf(readings->cursor, sizeof(readings->cursor), CURSOR_UNENDED);
+	state->unended = true;
 }
 
 /* An end block is proof that there are such; line ends behind a block without one, that it did not stop in a line. */
@@ -234,9 +245,9 @@ static void note_end(struct hl7_state *state, const struct reply *reply, struct 
 	bool broken = state->broken;
 	state->broken = false;
 	if (reply->bytes[reply->length - 1] == HL7_END)
-		note_unended(state, false, readings);
+		note_ended(state, readings);
 	else if (broken && ends_line(reply->bytes[0]))
-		note_unended(state, true, readings);
+		note_unended(state, readings);
 }
 
 /* A frame that begins a message; mostly it is the message. */
@@ -267,7 +278,7 @@ static enum next take_piece(struct instrument *instrument, const struct reply *r
 	if (last == HL7_START) { /* another begins; its frame is known by MSH, without the block */
 		state->inside = false;
 		if (reply->length > 1 && ends_line(reply->bytes[0]))
-			note_unended(state, true, readings);
+			note_unended(state, readings);
 		return take_broken(instrument, readings);
 	}
 	if (last != HL7_END && !ends_line(last))
@@ -286,7 +297,7 @@ static enum next take_silence(struct instrument *instrument, const struct reply 
 		return NEXT_IDLE;
 	state->inside = false;
 	if (reply->length > 0 && ends_line(reply->bytes[0])) /* they alone are what did not become a piece */
-		note_unended(state, true, readings);
+		note_unended(state, readings);
 	return take_broken(instrument, readings);
 }
 
@@ -297,6 +308,7 @@ static int setup(struct instrument *instrument, struct fault *fault)
 	const struct hl7_options *options = instrument->options;
 	struct hl7_state *state = instrument->state;
 	state->inside = state->finishing = state->broken = false;
+	state->ended = strcmp(instrument->cursor, CURSOR_ENDED) == 0;
 	state->unended = strcmp(instrument->cursor, CURSOR_UNENDED) == 0;
 	state->answer.owed = false;
 	hl7_message_reset(&state->message);

@@ -79,7 +79,7 @@ struct hl7_state {
 	bool inside;                       /* the rest of a long message follows */
 	bool block;                        /* ... which began with a start block */
 	bool broken;                       /* the last frame was a block without end */
-	bool unended;                      /* the sender writes no end blocks */
+	bool ended, unended;               /* the sender writes end blocks, or none */
 	bool finishing;                    /* its results are being given out; the readings had no room for the rest */
 	size_t at;                         /* ... of the segment whose turn it is */
 	size_t order, specimen, container; /* ... of the segments that hold for it; HL7_NONE: there is none */
