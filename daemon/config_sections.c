@@ -86,7 +86,8 @@ static const struct setting samples[] = {
 	DURATION(struct samples_config, "number-holds", number_holds_ms, 1 * HOURS, 36500 * DAYS, "30d",
 		N_("How far apart a test and the registration of its sample's number may be, either way: beyond it the number is taken "
 		   "for another sample's, and the result keeps the bare number as if nobody had registered it. Results and their "
-		   "retests come within days; a room whose numbers restart each day sets 1d. Not shorter than retest-window.")),
+		   "retests come within days; a room whose numbers restart each day sets 12h, so that a number of today nobody "
+		   "registered is not taken for yesterday's. Not shorter than retest-window.")),
 	END,
 };
 
