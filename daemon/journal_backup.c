@@ -114,9 +114,6 @@ static int move_away(const char *path, char name[static PATH_ROOM], struct fault
 		if (rename(from, to) != 0 && errno != ENOENT)
 			error = fault_set(fault, errno, "%s: %s", from, strerror(errno));
 	}
-	/* last: what a power cut leaves behind here is damaged still, and is set aside and salvaged */
-	if (!error && (error = files_unmark(path)) != 0)
-		error = fault_set(fault, -error, "%s: %s", path, strerror(-error));
 	return error;
 }
 
@@ -136,19 +133,21 @@ static int put_in_place(const char *directory, const char *file, bool force, str
 	snprintf(known, sizeof(known), "%s.known", kept);
 	uint64_t last = 0;
 	int error = refuse_existing(kept, fault);
-	bool same = !error && is_same_journal(path, ret, &last);
+	/* one that is known to be damaged stays: the next start salvages it and puts both together */
+	bool same = !error && !files_is_marked(path) && is_same_journal(path, ret, &last);
 	if (same && last > ret->last && !force)
 		error = fault_set(fault, EEXIST,
 			_("%s: the journal that is there goes on to entry %" PRIu64 ", the backup to %" PRIu64
 			  "; with --force it is set aside, and the rest is not sent any more"),
 			path, last, ret->last);
 	if (!error)
+		unlink(known); /* of a file that was there before; first, or this one would count as taken over */
+	if (!error)
 		error = copy_into(file, kept, fault);
 	if (!error && same)
 		error = move_away(path, name, fault);
 	if (error)
 		return error;
-	unlink(known);
 	give_to_owner(directory, kept);
 	snprintf(ret->replaced, sizeof(ret->replaced), "%s", name);
 	return 0;

@@ -108,7 +108,7 @@ bool files_is_marked(const char *path)
 	return access(mark, F_OK) == 0;
 }
 
-int files_unmark(const char *path)
+static int unmark(const char *path)
 {
 	char mark[PATH_ROOM];
 	mark_path(mark, path);
@@ -269,7 +269,9 @@ static int write_name(const char *path, const char *name)
 
 static bool is_taken(const char *name)
 {
-	bool taken = false;
+	char done[PATH_ROOM + 16];
+	snprintf(done, sizeof(done), "%s.salvaged", name); /* of a file that somebody removed: this one is not done */
+	bool taken = access(done, F_OK) == 0;
 	for (size_t i = 0; i < PARTS; i++)
 		taken = taken || is_there(name, i);
 	return taken;
@@ -327,7 +329,7 @@ int files_set_aside(const char *path, enum files_order order, char **ret_name, s
 		chosen = false;
 	}
 	if (!error)
-		error = files_unmark(path);
+		error = unmark(path);
 	if (error)
 		return fault_set(fault, -error, _("%s: is damaged and cannot be set aside as %s (%s)"), path, name,
 			strerror(-error));

@@ -96,7 +96,7 @@ static int refuse_other_epoch(struct db *db, const char *path, struct fault *fau
 
 static int take_in(const char *path, const char *more, uint64_t *ret_differing, struct fault *fault)
 {
-	struct db *db;
+	struct db *db = NULL;
 	int64_t differing = 0;
 	int error = db_open(path, DB_WRITE, &db, fault);
 	if (!error)

@@ -42,7 +42,7 @@ int journal_old_changed(struct journal *journal, const struct journal_reader *re
 	pthread_mutex_lock(&journal->lock);
 	for (size_t i = 0; i < journal->targets.count; i++) {
 		struct place *place = &journal->targets.list[i];
-		const char *slash = strrchr(place->name, '/');
+		const char *slash = strchr(place->name, '/');
 		if (!slash || strncmp(slash + 1, epoch, EPOCH_SHOWN) != 0 || place->through == 0)
 			continue;
 		place->through = 0;

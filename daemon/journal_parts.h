@@ -143,7 +143,6 @@ int files_suspect(const char *path, struct fault *fault); /* 0, or -EUCLEAN wher
 int files_settle_log(const char *path, off_t size, struct fault *fault);
 int files_mark_damaged(const char *path); /* so that the next start sets it aside */
 bool files_is_marked(const char *path);
-int files_unmark(const char *path); /* it was taken away */
 /* Writes epoch and station beside the journal, where they differ from what is there: salvage can do without the file's
  * own word then. */
 void files_identity(const char *path, const char *epoch, const char *station);

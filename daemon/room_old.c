@@ -52,14 +52,22 @@ static bool is_later(const char *id, const char *other)
 	return id[UUID_VERSION_AT] != '7' || other[UUID_VERSION_AT] != '7' || strcmp(id, other) > 0;
 }
 
+static int take_seq(void *context, const struct stored *entry)
+{
+	*(uint64_t *)context = entry->seq;
+	return 0;
+}
+
 /* Somebody registered the number anew, since: that stands. Of two old journals, which come in any order, the later. */
-static bool is_newer(struct old *old, const char *no, const char *id)
+static bool is_newer(struct old *old, const char *no, const struct stored *entry)
 {
 	struct registration now;
-	if (samples_by_number(old->room->samples, no, &now, NULL) == 0 ||
-		journal_find(old->again, now.id, only_there, NULL, NULL) != 0)
+	uint64_t seq = 0;
+	if (samples_by_number(old->room->samples, no, &now, NULL) == 0)
 		return false;
-	return journal_find(old->room->reader, now.id, only_there, NULL, NULL) != 0 || is_later(now.id, id);
+	if (journal_find(old->again, now.id, take_seq, &seq, NULL) != 0)
+		return seq > entry->seq; /* this one stood in a hole when that one was taken over */
+	return journal_find(old->room->reader, now.id, only_there, NULL, NULL) != 0 || is_later(now.id, entry->id);
 }
 
 static void take_registration(struct old *old, const struct stored *entry, const struct json *event)
@@ -73,7 +81,7 @@ static void take_registration(struct old *old, const struct stored *entry, const
 		facts_get(facts, &change->facts);
 	snprintf(change->by, sizeof(change->by), "%s", by ? by : "");
 	change->at_ms = record_time(js_text_in(event, "at"));
-	if (*change->facts.no && !is_newer(old, change->facts.no, entry->id))
+	if (*change->facts.no && !is_newer(old, change->facts.no, entry))
 		old->error = samples_append(old->room->samples, NULL, 0, NULL, NULL, &changes, old->fault);
 	sample_changes_free(&changes);
 }
@@ -203,7 +211,7 @@ static int take_over(struct old *old, const char *path)
 	error = error ? error : kept;
 	if (!error && journal_parked(old->again, NULL, 1, UINT64_MAX, take_refusal, old, old->fault) < 0)
 		error = -EIO;
-	if (!error)
+	if (!error && !old->error)
 		error = journal_old_changed(old->room->journal, old->reader, old->fault);
 	journal_reader_close(old->reader);
 	journal_reader_close(old->again);
@@ -223,11 +231,14 @@ static void read_mark(const char *path, char epoch[static ENTRY_ID_MAX])
 /* Where it cannot be written all is taken over, and sent, once more: that changes nothing. */
 static void write_mark(const char *path, const char *epoch)
 {
-	FILE *file = fopen(path, "we");
+	char fresh[PATH_ROOM + 8];
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	FILE *file = fopen(fresh, "we");
 	if (!file)
 		return;
-	fputs(epoch, file);
-	fclose(file);
+	bool whole = fputs(epoch, file) >= 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
+	if (fclose(file) != 0 || !whole || rename(fresh, path) != 0)
+		unlink(fresh);
 }
 
 static void know(struct room *room, const char *path)

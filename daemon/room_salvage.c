@@ -105,10 +105,11 @@ static int salvage_into(struct room *room, const char *path, const struct signat
 		return error;
 	snprintf(kept, sizeof(kept), "%s/salvaged-%s.db", directory, found->epoch);
 	snprintf(known, sizeof(known), "%s.known", kept);
-	unlink(known); /* there is more to know */
 	uint64_t differing;
 	room_starting();
 	error = salvage_merge(kept, out, &differing, fault);
+	if (!error)
+		unlink(known); /* there is more to know; a start that is cut short here does it all again */
 	if (!error && differing)
 		log_error(_("%llu entries of it are not sent: %s has others under their numbers; assayctl salvage %s "
 			    "shows them"),

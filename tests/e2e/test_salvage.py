@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 
@@ -175,12 +176,75 @@ def test_entries_that_come_back_below_what_was_delivered_are_sent():
         assert done.returncode == 0, done.stderr
         daemon.start()
         harness.wait_for(lambda: set(heard()) >= set(range(1, last + 1)), 20, "what was lost")
+        with contextlib.closing(sqlite3.connect(room.path("backup.db"))) as backup:
+            seals = {seq for seq, in backup.execute("SELECT seq FROM seal")}
+        harness.wait_for(lambda: seals <= {seal["seq"] for seal in map(lambda message: json.loads(message.payload), subscriber.of("seal"))
+                                           if seal["epoch"] == epoch}, 10, "what proves them")
         harness.wait_for(lambda: daemon.log().count("it has all that was salvaged") == 2, 10, "the backup worked off")
         assert daemon.stop() == 0
         before = len(heard())
         daemon.start()
         harness.wait_for(lambda: daemon.status()["targets"]["county"]["backlog"] == 0, 10, "nothing left to send")
         assert daemon.log().count("are sent now") == 2 and len(heard()) == before
+
+
+def test_a_salvage_that_cannot_be_put_in_its_place_sends_nothing_again_at_each_start():
+    """A person gave the file of one epoch the name of another, whose journal is damaged then."""
+    with harness.Room() as room:
+        broker, subscriber, sim, daemon = start(room)
+        store_without_broker(broker, subscriber, sim, daemon)
+        assert daemon.stop() == 0
+        damage_head(os.path.join(daemon.state, "journal.db"))
+        daemon.start()
+        harness.start_when_heard(broker, daemon, subscriber)
+        harness.wait_for(lambda: "it has all that was salvaged" in daemon.log(), 20, "the old journal worked off")
+        old, epoch = of_event(subscriber, "journal_set_aside")[0]["old_epoch"], daemon.status()["epoch"]
+        assert daemon.stop() == 0
+        shutil.copy(os.path.join(daemon.state, f"salvaged-{old}.db"), os.path.join(daemon.state, f"salvaged-{epoch}.db"))
+        damage_head(os.path.join(daemon.state, "journal.db"))
+        def heard():
+            return sum(json.loads(message.payload)["epoch"] == old for message in subscriber.of("result", "qc", "event"))
+        counts = []
+        for _ in range(3):
+            daemon.start()
+            harness.wait_for(lambda: daemon.status()["targets"]["county"]["state"] == "up", 10, "the link")
+            harness.wait_for_calm(heard, 1)
+            counts.append(heard())
+            assert daemon.stop() == 0
+        assert "holds another epoch than its name says" in daemon.log() and counts[1] == counts[2], counts
+
+
+def test_of_a_number_registered_twice_the_later_holds_when_the_first_comes_back():
+    """The first registration stood in a hole of what was salvaged; a restored backup has it."""
+    with harness.Room() as room:
+        _, _, sim, daemon = start(room, results="5")
+        harness.wait_for(lambda: len(sim.truth()) == 5, 20, "the results")
+        number = next(test["sample_no"] for test in sim.truth() if test.get("sample_no") and test["kind"] == "sample")
+        section = READER.format(serial=room.path("reader"))
+        daemon.write_config("")
+        daemon.start()
+        epoch = daemon.status()["epoch"]
+        for stall in ("first", "last"):
+            assert daemon.ctl("register", number, f"stall={stall}").returncode == 0
+        assert daemon.ctl("backup", room.path("backup.db")).returncode == 0
+        assert daemon.stop() == 0
+        for name in os.listdir(daemon.state):
+            if name.startswith("journal.db"):
+                os.unlink(os.path.join(daemon.state, name))
+        kept = os.path.join(daemon.state, f"salvaged-{epoch}.db")
+        assert daemon.ctl("restore", room.path("backup.db")).returncode == 0
+        with contextlib.closing(sqlite3.connect(kept)) as file, file:
+            file.execute("DELETE FROM entry WHERE seq = (SELECT min(seq) FROM entry WHERE instr(body, 'sample_registered') > 0)")
+        daemon.start()
+        assert daemon.stop() == 0
+        os.unlink(kept)
+        assert daemon.ctl("restore", room.path("backup.db")).returncode == 0
+        daemon.write_config(section)
+        daemon.start()
+        def named():
+            return [entry["sample"] for entry in daemon.entries() if entry.get("sample", {}).get("no") == number and "kind" in entry]
+        harness.wait_for(named, 20, "the result")
+        assert named()[0]["stall"] == "last", named()
 
 
 def test_what_was_registered_and_what_was_refused_is_still_known():
@@ -338,6 +402,11 @@ def denied_before_and_after_the_damage(room, receipts):
     return broker, subscriber, sim, daemon, stored, epoch
 
 
+def everything_arrives(stored, subscriber):
+    harness.wait_for(lambda: set(stored) <= {message.payload.decode() for message in subscriber.of("result", "qc", "event")}, 10,
+                     "every entry, byte for byte")
+
+
 def parked(daemon, target):
     return [json.loads(line) for line in daemon.ctl("--json", "parked", "--target", target).stdout.splitlines()]
 
@@ -405,8 +474,7 @@ def test_what_was_refused_of_a_damaged_journal_is_sent_again_on_demand():
         os.rename(room.path("elsewhere"), salvaged)
         harness.wait_for(lambda: daemon.ctl("retry", "all").returncode == 1, 20, "nothing left to try again")
         assert "Nothing was refused" in daemon.ctl("parked").stdout
-        arrived = {message.payload.decode() for message in subscriber.of("result", "qc", "event")}
-        assert set(stored) <= arrived
+        everything_arrives(stored, subscriber)
         assert harness.settle([sim], subscriber).lost == []
 
 
@@ -419,7 +487,7 @@ def test_what_was_refused_of_a_damaged_journal_needs_no_receipt():
         allow_all(room, broker)
         harness.wait_for(lambda: "it has all that was salvaged" in daemon.log(), 15, "the old journal settled")
         harness.wait_for(lambda: daemon.ctl("retry", "all").returncode == 1, 20, "nothing left to try again")
-        assert set(stored) <= {message.payload.decode() for message in subscriber.of("result", "qc", "event")}
+        everything_arrives(stored, subscriber)
         assert harness.settle([sim], subscriber).lost == []
 
 

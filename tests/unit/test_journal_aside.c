@@ -278,7 +278,8 @@ static void restores(struct fixture *fixture, const char *backup, struct restore
 	assert_int_equal(ret->last, ENTRIES);
 }
 
-static void a_restore_takes_the_mark_away_with_the_journal_it_replaces(void **state)
+/* What came after the backup may be in it: the next start salvages it and puts both together. */
+static void a_restore_replaces_no_journal_that_is_to_be_salvaged(void **state)
 {
 	struct fixture *fixture = *state;
 	struct restored restored;
@@ -287,10 +288,30 @@ static void a_restore_takes_the_mark_away_with_the_journal_it_replaces(void **st
 	assert_int_equal(in_child(append_all, fixture, -1), 0);
 	assert_int_equal(backup_journal(fixture->directory, backup, &fixture->fault), 0);
 	restores(fixture, backup, &restored);
-	assert_true(*restored.replaced);
-	assert_false(is_there(fixture, ".damaged"));
+	assert_false(*restored.replaced);
 	assert_int_equal(fixture_start(fixture), 0);
-	assert_null(fixture->setaside);
+	has_all(fixture, fixture->setaside);
+}
+
+/* Somebody removed a file of that name: the mark it left says nothing of this one. */
+static void a_name_whose_file_was_salvaged_before_is_not_taken_again(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[160];
+	assert_int_equal(in_child(append_all, fixture, -1), 0);
+	write_mark(fixture, "");
+	char name[64];
+	struct tm utc;
+	gmtime_r(&now, &utc);
+	strftime(name, sizeof(name), ".corrupt-%Y%m%dT%H%M%SZ.salvaged", &utc);
+	beside(path, fixture, name);
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	fclose(file);
+	assert_int_equal(fixture_start(fixture), 0);
+	has_all(fixture, fixture->setaside);
+	snprintf(path, sizeof(path), "%s.salvaged", fixture->setaside);
+	assert_int_not_equal(access(path, F_OK), 0);
 }
 
 static void a_restore_leaves_the_mark_to_a_damaged_journal_that_stays(void **state)
@@ -319,7 +340,8 @@ int main(void)
 		IN_A_DIRECTORY(a_mark_that_tells_no_name_of_ours_moves_nothing_elsewhere),
 		IN_A_DIRECTORY(a_mark_alone_sets_nothing_aside),
 		IN_A_DIRECTORY(a_salvaged_journal_that_is_set_aside_keeps_its_log),
-		IN_A_DIRECTORY(a_restore_takes_the_mark_away_with_the_journal_it_replaces),
+		IN_A_DIRECTORY(a_restore_replaces_no_journal_that_is_to_be_salvaged),
+		IN_A_DIRECTORY(a_name_whose_file_was_salvaged_before_is_not_taken_again),
 		IN_A_DIRECTORY(a_restore_leaves_the_mark_to_a_damaged_journal_that_stays),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

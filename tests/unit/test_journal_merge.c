@@ -192,6 +192,20 @@ static void a_file_that_is_damaged_is_set_aside_to_be_salvaged(void **state)
 	assert_int_equal(read_all(fixture, files.kept, assert_published), ENTRIES);
 }
 
+/* A person put something in its place, or the file belongs to root: the start goes on without it. */
+static void a_file_that_cannot_be_opened_is_left_as_it_is(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t differing;
+	struct files files = make_files(fixture, "SELECT 1", "SELECT 1");
+	assert_int_equal(unlink(files.kept), 0);
+	assert_int_equal(mkdir(files.kept, 0700), 0);
+	for (int turn = 0; turn < 2; turn++)
+		assert_true(salvage_merge(files.kept, files.more, &differing, &fixture->fault) < 0);
+	assert_int_equal(access(files.more, F_OK), 0);
+	assert_int_equal(rmdir(files.kept), 0);
+}
+
 static unsigned told;
 
 static void count_told(void)
@@ -225,6 +239,7 @@ int main(void)
 		IN_A_DIRECTORY(what_one_still_has_does_not_count_as_removed),
 		IN_A_DIRECTORY(a_file_of_another_epoch_is_left_as_it_is),
 		IN_A_DIRECTORY(a_file_that_is_damaged_is_set_aside_to_be_salvaged),
+		IN_A_DIRECTORY(a_file_that_cannot_be_opened_is_left_as_it_is),
 		IN_A_DIRECTORY(a_merge_that_takes_long_says_that_it_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, forget_published);
