@@ -823,7 +823,7 @@ static void of_one_that_only_greets_who_looks_is_told(void **state)
 	char name[64];
 	open_pty(&fd, &tty, name);
 	struct instrument_config *config = add_instrument(stage, &greeter, PORT_SERIAL, name);
-	config->timeout_ms = 40;
+	config->timeout_ms = 200; /* one that is busy itself answers two in a row in time */
 	config->poll_ms = 10;
 	start(stage);
 	for (long end_ms = clock_ms() + 10000; stats(stage, 0)->timeouts < 5 && clock_ms() < end_ms;)
