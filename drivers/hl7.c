@@ -12,8 +12,8 @@
  * silent, or the file ends, behind a line end. One with a start block and no end is half a message and gives nothing:
  * it is told with its bytes and answered AE. Some senders never write an end block. (?) Where a block stopped behind a
  * whole line and no end block ever came, the sender is taken for one of these, and the next blocks end like text
- * without blocks; an end block refutes it for good. It is the driver's cursor, for those that connect anew for each
- * message.
+ * without blocks; an end block refutes it, and then it takes three such messages with none in between. It is the
+ * driver's cursor, for those that connect anew for each message.
  *
  * The segments, fields as the standard counts them (MSH-1 is the delimiter itself):
  *     MSH  1 |   2 ^~\&   3 4 who   7 made   9 type   10 id   11 P, or D T: no sample   12 version
@@ -202,6 +202,7 @@ static enum next take_broken(struct instrument *instrument, struct readings *rea
 {
 	struct hl7_state *state = instrument->state;
 	const struct hl7_options *options = instrument->options;
+	state->given_up = true;
 	hl7_open(&state->message, (enum delimited_encoding)options->encoding);
 	return undecodable(state, readings, _("the message was broken off"), TEXT_BROKEN);
 }
@@ -222,29 +223,35 @@ static void gather(struct hl7_state *state, const uint8_t *data, size_t length)
 #define CURSOR_ENDED   "end blocks"
 #define CURSOR_UNENDED "no end blocks"
 
-/* Who ever wrote one writes them: what has none is half a message. */
+#define DOUBTS_MAX 3
+
+/* Who wrote one writes them: what has none is half a message. */
 static void note_ended(struct hl7_state *state, struct readings *readings)
 {
 	if (!state->ended)
 		snprintf(readings->cursor, sizeof(readings->cursor), CURSOR_ENDED);
 	state->ended = true;
 	state->unended = false;
+	state->doubts = 0;
 }
 
+/* Unless it never does again: another instrument may stand there now. */
 static void note_unended(struct hl7_state *state, struct readings *readings)
 {
-	if (state->ended || state->unended)
+	if (state->unended || (state->ended && ++state->doubts < DOUBTS_MAX))
 		return;
 	snprintf(readings->cursor, sizeof(readings->cursor), CURSOR_UNENDED);
 	state->unended = true;
+	state->ended = false;
 }
 
-/* An end block is proof that there are such; line ends behind a block without one, that it did not stop in a line. */
+/* An end block is proof that there are such, unless it is a stray byte; line ends behind a block without one, that it
+ * did not stop in a line. */
 static void note_end(struct hl7_state *state, const struct reply *reply, struct readings *readings)
 {
 	bool broken = state->broken;
 	state->broken = false;
-	if (reply->bytes[reply->length - 1] == HL7_END)
+	if (reply->bytes[reply->length - 1] == HL7_END && (reply->length > 1 || state->given_up || state->inside))
 		note_ended(state, readings);
 	else if (broken && ends_line(reply->bytes[0]))
 		note_unended(state, readings);
@@ -259,6 +266,7 @@ static enum next take_first(struct instrument *instrument, const struct reply *r
 	hl7_message_reset(&state->message);
 	gather(state, reply->bytes, reply->length);
 	state->block = reply->bytes[0] == HL7_START;
+	state->given_up = false;
 	state->inside = !whole && reply->length > HL7_PART_MIN;
 	if (state->inside)
 		return NEXT_WAIT;
