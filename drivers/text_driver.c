@@ -179,25 +179,24 @@ static int straddling_start(
 
 /* Where only its number of columns ends a line, one with a column too many (0,57 for 0.57) ends too soon, each value in
  * the place of another: its rest stands behind, before the next start. The length with that rest; 0: there is none; -1:
- * not seen yet. Noise without a separator is no rest, nor is what has as many as a line: that is one whose start is
- * damaged. */
+ * not seen yet. Noise without a separator is no rest. */
 static int surplus(const struct text_profile *profile, const uint8_t *data, size_t end, size_t length, bool idle)
 {
-	long more = 0, line = profile->columns_least - 1;
+	bool more = false;
 	if (profile->last == 0 || profile->blanks || profile->starts.count == 0)
 		return 0;
 	for (size_t at = end; at < length && at - end < TEXT_LINE_LONGEST; at++) {
 		enum match start = match_start(profile, data + at, length - at);
 		enum match done = match(&profile->done, data + at, length - at);
 		if (start == MATCH || done == MATCH)
-			return more && more < line ? (int)at : 0;
+			return more ? (int)at : 0;
 		if ((start == MATCH_MORE || done == MATCH_MORE) && !idle)
 			return -1;
-		more += text_separation(profile, data + at, length - at) > 0;
+		more = more || text_separation(profile, data + at, length - at) > 0;
 	}
 	if (!idle && length - end < TEXT_LINE_LONGEST)
 		return -1;
-	return more && more < line ? (int)length : 0;
+	return more ? (int)length : 0;
 }
 
 static int line_frame(const struct text_profile *profile, const uint8_t *data, size_t length, bool idle, bool last)

@@ -165,12 +165,6 @@ static void a_line_with_a_column_too_many_is_no_result(void **state)
 	paper_hear_text(paper, "FINISH");
 	assert_int_equal(paper->readings.count, 1);
 	assert_string_equal(paper->list[0].value, "0.5");
-	char text[128]; /* the start of the next is damaged: that is its own matter */
-	snprintf(text, sizeof(text), "%sQ%sFINISH", fine, fine + 1);
-	paper_ask(paper);
-	paper_hear_text(paper, text);
-	assert_int_equal(paper->readings.count, 1);
-	assert_string_equal(paper->list[0].sample_no, "S2");
 	paper_free(paper);
 }
 
