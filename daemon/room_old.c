@@ -39,37 +39,6 @@ struct old {
 
 /* --- samples */
 
-static int only_there(void *context, const struct stored *entry)
-{
-	(void)context;
-	(void)entry;
-	return 0;
-}
-
-/* An event's id begins with when it was made (UUID version 7), but for rows of files, whose time nobody knows. */
-static bool is_later(const char *id, const char *other)
-{
-	return id[UUID_VERSION_AT] != '7' || other[UUID_VERSION_AT] != '7' || strcmp(id, other) > 0;
-}
-
-static int take_seq(void *context, const struct stored *entry)
-{
-	*(uint64_t *)context = entry->seq;
-	return 0;
-}
-
-/* Somebody registered the number anew, since: that stands. Of two old journals, which come in any order, the later. */
-static bool is_newer(struct old *old, const char *no, const struct stored *entry)
-{
-	struct registration now;
-	uint64_t seq = 0;
-	if (samples_by_number(old->room->samples, no, &now, NULL) == 0)
-		return false;
-	if (journal_find(old->again, now.id, take_seq, &seq, NULL) != 0)
-		return seq > entry->seq; /* this one stood in a hole when that one was taken over */
-	return journal_find(old->room->reader, now.id, only_there, NULL, NULL) != 0 || is_later(now.id, entry->id);
-}
-
 static void take_registration(struct old *old, const struct stored *entry, const struct json *event)
 {
 	struct sample_changes changes = { 0 };
@@ -81,7 +50,8 @@ static void take_registration(struct old *old, const struct stored *entry, const
 		facts_get(facts, &change->facts);
 	snprintf(change->by, sizeof(change->by), "%s", by ? by : "");
 	change->at_ms = record_time(js_text_in(event, "at"));
-	if (*change->facts.no && !is_newer(old, change->facts.no, entry))
+	change->old = true;
+	if (*change->facts.no)
 		old->error = samples_append(old->room->samples, NULL, 0, NULL, NULL, &changes, old->fault);
 	sample_changes_free(&changes);
 }

@@ -23,20 +23,21 @@ struct samples {
 static int prepare(struct samples *samples, struct fault *fault)
 {
 #define SAMPLE "s.id, s.by, s.facts"
+/* As they came, whatever the clock said; those of journals before this one (numbers below 0) by what it said then. */
+#define LAST "number > 0 DESC, iif(number > 0, number, at_ms) DESC"
 	const struct db_statement rows[] = {
 		{ &samples->pending,
 			"SELECT " SAMPLE ", b.id, b.results, b.used, b.begun_ms, b.lifetime_ms, b.boot, b.boot_ms"
 			" FROM binding b JOIN sample s ON s.id = b.sample"
 			" WHERE b.instrument = ?1 AND NOT b.replaced ORDER BY b.id" },
-		{ &samples->by_number, "SELECT " SAMPLE ", s.at_ms FROM sample s WHERE s.no = ?1 AND s.no <> ''"
-				       " ORDER BY s.number DESC LIMIT 1" },
-		/* of what was registered while our clock stood at 1970 is known that it was before the next that was
-		   not */
+		{ &samples->by_number,
+			"SELECT id, by, facts, at_ms FROM sample WHERE no = ?1 AND no <> '' ORDER BY " LAST
+			" LIMIT 1" },
 		{ &samples->of_test,
-			"SELECT id, by, facts, at_ms FROM (SELECT s.*, iif(s.at_ms >= ?5, s.at_ms, ifnull((SELECT n.at_ms"
-			" FROM sample n WHERE n.number > s.number AND n.at_ms >= ?5 ORDER BY n.number LIMIT 1), ?6)) AS known_ms"
-			" FROM sample s WHERE s.no = ?1 AND s.no <> '') WHERE known_ms BETWEEN ?2 AND ?3"
-			" ORDER BY known_ms < ?4 DESC, number DESC LIMIT 1" },
+			"SELECT id, by, facts, at_ms FROM (SELECT sample.*, " SAMPLE_KNOWN_MS(
+				"?5", "?6") " AS known_ms FROM sample WHERE no = ?1 AND no <> '')"
+					    " WHERE known_ms BETWEEN ?2 AND ?3 ORDER BY known_ms < ?4 DESC, " LAST
+					    " LIMIT 1" },
 		{ &samples->newest, "SELECT at_ms FROM sample WHERE at_ms >= ?1 ORDER BY number DESC LIMIT 1" },
 		{ &samples->entry, "SELECT 1 FROM entry WHERE id = ?1 UNION ALL SELECT 1 FROM known WHERE id = ?1" },
 		{ &samples->count, "SELECT EXISTS(SELECT 1 FROM sample), EXISTS(SELECT 1 FROM binding)" },
@@ -50,6 +51,7 @@ static int prepare(struct samples *samples, struct fault *fault)
 		{ &samples->next, "SELECT instrument, results, used FROM binding WHERE sample = ?1 AND NOT replaced"
 				  " ORDER BY id" },
 	};
+#undef LAST
 #undef SAMPLE
 	return db_prepare_all(samples->db, rows, sizeof(rows) / sizeof(*rows), fault);
 }

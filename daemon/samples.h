@@ -78,6 +78,7 @@ struct sample_change {
 	struct sample_facts facts;
 	char *text;    /* all that was scanned; may be NULL */
 	int64_t at_ms; /* when it was registered */
+	bool old;      /* in a journal before this one: all that is registered in this one is later */
 	/* SAMPLE_BIND */
 	char instrument[CONFIG_NAME_MAX];
 	int64_t lifetime_ms;

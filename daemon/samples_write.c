@@ -72,8 +72,12 @@ static int write_registration(const struct sample_change *change, struct db *db,
 	struct json *facts = js_new_object();
 	facts_put(facts, &change->facts);
 	char *text = js_dump(facts);
+	/* those of journals before this one come in any order, and get numbers below 0: see samples.c */
 	struct statement insert = prepare(db,
-		"INSERT OR IGNORE INTO sample(id, no, at_ms, by, used, facts, text) VALUES(?1, ?2, ?3, ?4, 0, ?5, ?6)",
+		change->old ? "INSERT OR IGNORE INTO sample(number, id, no, at_ms, by, used, facts, text)"
+			      " SELECT min(0, ifnull(min(number), 0)) - 1, ?1, ?2, ?3, ?4, 0, ?5, ?6 FROM sample"
+			    : "INSERT OR IGNORE INTO sample(number, id, no, at_ms, by, used, facts, text)"
+			      " SELECT max(0, ifnull(max(number), 0)) + 1, ?1, ?2, ?3, ?4, 0, ?5, ?6 FROM sample",
 		fault);
 	if (!insert.error) {
 		db_put_text(insert.query, 1, change->id);
@@ -171,9 +175,13 @@ int samples_write(const struct sample_changes *changes, const char *boot, struct
 
 int samples_forget(struct db *db, int64_t oldest_ms, struct fault *fault)
 {
-	struct statement old =
-		prepare(db, "DELETE FROM sample WHERE at_ms < ?1 AND id NOT IN (SELECT sample FROM binding)", fault);
-	if (!old.error)
+	struct statement old = prepare(db,
+		"DELETE FROM sample WHERE " SAMPLE_KNOWN_MS("?2", "NULL") " < ?1"
+									  " AND id NOT IN (SELECT sample FROM binding)",
+		fault);
+	if (!old.error) {
 		db_put_integer(old.query, 1, oldest_ms);
+		db_put_integer(old.query, 2, CLOCK_POSSIBLE_MS);
+	}
 	return finish(&old, fault);
 }

@@ -441,6 +441,39 @@ static void while_neither_clock_is_of_use_a_test_is_of_the_last_registration(voi
 	assert_int_equal(samples_of_test(room->samples, "12", 0, DAY_MS, &found, fault), 0);
 }
 
+static void registered_in_an_old_journal(struct room *room, const char *id, const char *name, int64_t ago_ms)
+{
+	struct sample_changes changes = { 0 };
+	struct entry told = { .kind = ENTRY_EVENT };
+	struct sample_change *change = samples_change(&changes, SAMPLE_REGISTER, &told, id);
+	text_copy(change->facts.no, sizeof(change->facts.no), "12");
+	text_copy(change->facts.name, sizeof(change->facts.name), name);
+	snprintf(change->by, sizeof(change->by), "register");
+	change->at_ms = clock_wall_ms() - ago_ms;
+	change->old = true;
+	assert_int_equal(samples_append(room->samples, NULL, 0, NULL, NULL, &changes, &room->fixture->fault), 0);
+	sample_changes_free(&changes);
+}
+
+/* They come at a start, after what was registered since, and in any order: each still is its own day's. */
+static void what_old_journals_know_goes_before_nothing_later(void **state)
+{
+	struct room *room = *state;
+	room->config->samples.number_holds_ms = 30 * DAY_MS;
+	registered(room, "12", "today", "");
+	registered_in_an_old_journal(room, "0198c0de-0000-7000-8000-000000000002", "second", 2 * DAY_MS);
+	registered_in_an_old_journal(room, "0198c0de-0000-7000-8000-000000000001", "first", 3 * DAY_MS);
+	registered_in_an_old_journal(room, "0198c0de-0000-7000-8000-000000000003", "corrected", 2 * DAY_MS - 1);
+	for (int turn = 0; turn < 2; turn++) {
+		assert_string_equal(name_of_12(room, 3 * DAY_MS), "first");
+		assert_string_equal(name_of_12(room, 2 * DAY_MS), "corrected");
+		assert_string_equal(name_of_12(room, 0), "today");
+		registered_in_an_old_journal(room, "0198c0de-0000-7000-8000-000000000002", "second", 2 * DAY_MS);
+	}
+	registered(room, "12", "once more", "");
+	assert_string_equal(name_of_12(room, 0), "once more");
+}
+
 /* A row of a table as the driver gives it: its day, and what it says. */
 static struct scan row_of(const char *text, const char *no, const char *name)
 {
@@ -603,6 +636,7 @@ int main(void)
 		TEST(a_clock_that_cannot_be_believed_ages_no_registration),
 		TEST(what_was_registered_before_our_clock_was_set_holds_as_well),
 		TEST(while_neither_clock_is_of_use_a_test_is_of_the_last_registration),
+		TEST(what_old_journals_know_goes_before_nothing_later),
 		TEST(a_row_put_back_is_registered_once_for_each_time_it_was_overtaken),
 		TEST(what_was_registered_on_a_later_day_is_not_overtaken),
 		TEST(what_the_instrument_said_is_never_overwritten),
