@@ -62,7 +62,6 @@ static void link_broken(struct line *line, const struct fault *fault)
 	for (size_t i = 0; i < line->count; i++) {
 		struct unit *unit = &line->units[i];
 		unit->ready = unit->attended = false;
-		unit->unserved = 0;
 		line_noise_over(unit);
 		/* once is no loss: peers close idle connections */
 		if (line->failures > 1)
@@ -114,18 +113,12 @@ static long silent_wait(const struct line *line, const struct unit *unit, long c
 
 static void silent(struct line *line, struct unit *unit, long cost_ms, const struct fault *fault)
 {
-	struct fault useless = { "" };
 	unit->silent++;
-	unit->unserved++;
 	unit->attended = false;
 	unit->wait_ms = silent_wait(line, unit, cost_ms);
 	unit->due_ms = clock_ms() + unit->wait_ms;
 	if (unit->silent < 2 && unit->stats.last_heard_ms) {
-		if (line_only_greets(unit))
-			fault_set(&useless, ETIMEDOUT,
-				_("it is there, but leaves unanswered what it is asked for; check that driver, profile and "
-				  "their settings are those of this model, and that the instrument is not busy or locked"));
-		line_note(line, unit, *useless.text ? &useless : fault);
+		line_note(line, unit, fault);
 		return;
 	}
 	line_lost(line, unit, HEALTH_SILENT, fault);
@@ -166,12 +159,9 @@ static int serve(struct line *line, struct unit *unit)
 		return 0;
 	}
 	long begun_ms = clock_ms();
-	unit->heard = false;
 	switch (line_turn(line, unit, &fault)) {
 	case TURN_IDLE:
 		unit->attended = true;
-		if (unit->heard)
-			line_served(line, unit);
 		next_poll(unit);
 		break;
 	case TURN_RESTS:

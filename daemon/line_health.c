@@ -4,10 +4,6 @@
 #include "clock.h"
 #include "line_parts.h"
 
-/* Questions left unanswered since a poll was answered to its end: so many, and who looks is told that an instrument
- * which greets us well each time answers nothing else. It may be measuring, and is not lost. */
-#define UNSERVED_MAX 10
-
 void line_note(struct line *line, struct unit *unit, const struct fault *fault)
 {
 	bool well = !fault || !fault->text[0];
@@ -48,8 +44,7 @@ static void well(struct line *line, struct unit *unit)
 	line->failures = 0;
 	line->open_wait_ms = 0;
 	unit->stats.health = HEALTH_OK;
-	if (!line_only_greets(unit))
-		line_note(line, unit, NULL);
+	line_note(line, unit, NULL);
 	if (complaint_over(&line->link_complaint))
 		log_notice(_("%s: connected again"), unit->config->port.text);
 	if (complaint_over(&unit->complaint))
@@ -61,29 +56,14 @@ static void well(struct line *line, struct unit *unit)
 void line_heard(struct line *line, struct unit *unit)
 {
 	unit->stats.last_heard_ms = clock_ms();
-	unit->heard = true;
-	if (line_noise_over(unit) && !line_only_greets(unit))
+	if (line_noise_over(unit))
 		line_note(line, unit, NULL);
 	well(line, unit);
-}
-
-/* A poll that was answered to its end, or a result. */
-void line_served(struct line *line, struct unit *unit)
-{
-	if (line_only_greets(unit))
-		line_note(line, unit, NULL);
-	unit->unserved = 0;
-}
-
-bool line_only_greets(const struct unit *unit)
-{
-	return unit->unserved >= UNSERVED_MAX;
 }
 
 void line_listening(struct line *line, struct unit *unit)
 {
 	struct fault fault;
-	unit->unserved = 0;
 	if (link_is_connected(line->link))
 		well(line, unit);
 	else if (unit->stats.health != HEALTH_NO_LINK)

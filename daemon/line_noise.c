@@ -161,7 +161,8 @@ bool line_noise_end(struct line *line, struct unit *unit)
 	if (!noise || noise->length == 0)
 		return false;
 	bool told = false;
-	if (!noise->filler && complaint_due(&noise->patience)) {
+	bool last = line->cutter.torn; /* what is only counted now is forgotten */
+	if (!noise->filler && (complaint_due(&noise->patience) || last)) {
 		told = tell(line, noise);
 	} else if (!noise->filler) {
 		noise->runs_not_kept++;

@@ -16,15 +16,13 @@ struct unit { /* one instrument of the line */
 	const struct instrument_config *config;
 	struct instrument instrument;
 	struct instrument_stats stats;
-	bool ready;        /* set up from the last durable cursor, since the link was opened last */
-	long due_ms;       /* ask then */
-	long turn_ms;      /* when the poll that is under way was due: the next is one period later, whatever it took */
-	long wait_ms;      /* between two attempts at a silent unit */
-	unsigned silent;   /* turns without an answer, in a row */
-	unsigned unserved; /* turns without an answer, since a poll was answered to its end or gave a result */
-	bool heard;        /* in this turn */
-	bool lost;         /* nobody there, as far as we know ... */
-	bool announced;    /* ... and as the journal knows */
+	bool ready;      /* set up from the last durable cursor, since the link was opened last */
+	long due_ms;     /* ask then */
+	long turn_ms;    /* when the poll that is under way was due: the next is one period later, whatever it took */
+	long wait_ms;    /* between two attempts at a silent unit */
+	unsigned silent; /* turns without an answer, in a row */
+	bool lost;       /* nobody there, as far as we know ... */
+	bool announced;  /* ... and as the journal knows */
 	long lost_ms;
 	struct complaint complaint;
 	struct noise *noise; /* NULL: none was heard yet */
@@ -124,10 +122,8 @@ bool line_noise_over(struct unit *unit); /* it spoke, or is connected anew; fals
 
 /* line_health.c: who is there, told once per change. */
 void line_heard(struct line *line, struct unit *unit);
-void line_served(struct line *line, struct unit *unit); /* a poll was answered to its end, or gave a result */
 /* nothing is asked: a connection without noise is all there can be */
 void line_listening(struct line *line, struct unit *unit);
-bool line_only_greets(const struct unit *unit); /* it is heard, but answers no question */
 void line_lost(struct line *line, struct unit *unit, enum instrument_health health, const struct fault *fault);
 void line_note(struct line *line, struct unit *unit, const struct fault *fault); /* "" or NULL: all is well */
 void line_announce(struct line *line, struct unit *unit);

@@ -67,8 +67,6 @@ static int store_batch(struct line *line, struct unit *unit, struct intake_batch
 	}
 	unit->stats.stored += result.stored;
 	unit->stats.known += result.known;
-	if (result.stored + result.known > 0 && unit->unserved > 0)
-		line_served(line, unit);
 	if (result.stored) {
 		unit->stats.last_result_ms = clock_ms();
 		link_tell_results(line->link, result.stored);

@@ -184,7 +184,7 @@ static enum turn unanswered(struct line *line, struct unit *unit, const struct r
 	const struct cut *broken, struct fault *fault)
 {
 	bool listening = listens(request);
-	if (request->may_rest && broken->length == 0 && !line_noise_only(unit, fault)) {
+	if (request->may_rest && broken->length == 0) {
 		line_listening(line, unit);
 		return take(line, unit, &(struct reply){ .kind = REPLY_SILENCE }) == TURN_STOP ? TURN_STOP : TURN_RESTS;
 	}
