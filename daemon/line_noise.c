@@ -161,7 +161,7 @@ bool line_noise_end(struct line *line, struct unit *unit)
 	if (!noise || noise->length == 0)
 		return false;
 	bool told = false;
-	bool last = line->cutter.torn; /* what is only counted now is forgotten */
+	bool last = line->ending; /* what is only counted now is forgotten */
 	if (!noise->filler && (complaint_due(&noise->patience) || last)) {
 		told = tell(line, noise);
 	} else if (!noise->filler) {

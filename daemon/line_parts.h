@@ -59,6 +59,7 @@ struct line {
 	long open_wait_ms;     /* before the link is looked for again */
 	long suspect_until_ms; /* an answer of a unit that was silent may still arrive and spoil another's */
 	bool opened;           /* at least once */
+	bool ending;           /* these are its last words: it is to stop */
 	struct complaint link_complaint, store_complaint, clock_complaint;
 	size_t count;
 	struct unit units[];

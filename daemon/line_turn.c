@@ -217,6 +217,7 @@ static enum turn last_words(struct line *line, struct unit *unit, bool left, lon
 	bool any;
 	int next;
 	line->cutter.torn = !said_all(line, unit, left, since_ms);
+	line->ending = !left;
 	cutter_peek(&line->cutter, &held);
 	do {
 		next = take_frames(line, unit, true, &any);

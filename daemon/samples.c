@@ -38,16 +38,15 @@ static int prepare(struct samples *samples, struct fault *fault)
 				"?5", "?6") " AS known_ms FROM sample WHERE no = ?1 AND no <> '')"
 					    " WHERE known_ms BETWEEN ?2 AND ?3 ORDER BY known_ms < ?4 DESC, " LAST
 					    " LIMIT 1" },
-		{ &samples->newest, "SELECT at_ms FROM sample WHERE at_ms >= ?1 ORDER BY number DESC LIMIT 1" },
+		{ &samples->newest, "SELECT at_ms FROM sample WHERE at_ms >= ?1 ORDER BY " LAST " LIMIT 1" },
 		{ &samples->entry, "SELECT 1 FROM entry WHERE id = ?1 UNION ALL SELECT 1 FROM known WHERE id = ?1" },
 		{ &samples->count, "SELECT EXISTS(SELECT 1 FROM sample), EXISTS(SELECT 1 FROM binding)" },
 		{ &samples->over,
 			"SELECT " SAMPLE ", b.id, b.replaced, b.instrument, b.begun_ms, b.lifetime_ms, b.boot,"
 			" b.boot_ms, s.used, (SELECT count(*) FROM binding o WHERE o.sample = s.id)"
 			" FROM binding b JOIN sample s ON s.id = b.sample ORDER BY b.id" },
-		{ &samples->list,
-			"SELECT " SAMPLE ", s.at_ms, s.used, s.text FROM (SELECT * FROM sample ORDER BY number DESC"
-			" LIMIT ?1) s ORDER BY s.number" },
+		{ &samples->list, "SELECT " SAMPLE ", s.at_ms, s.used, s.text FROM (SELECT * FROM sample ORDER BY " LAST
+				  " LIMIT ?1) s ORDER BY s.number > 0, iif(s.number > 0, s.number, s.at_ms)" },
 		{ &samples->next, "SELECT instrument, results, used FROM binding WHERE sample = ?1 AND NOT replaced"
 				  " ORDER BY id" },
 	};

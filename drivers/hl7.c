@@ -202,7 +202,6 @@ static enum next take_broken(struct instrument *instrument, struct readings *rea
 {
 	struct hl7_state *state = instrument->state;
 	const struct hl7_options *options = instrument->options;
-	state->given_up = true;
 	hl7_open(&state->message, (enum delimited_encoding)options->encoding);
 	return undecodable(state, readings, _("the message was broken off"), TEXT_BROKEN);
 }
@@ -220,7 +219,7 @@ static void gather(struct hl7_state *state, const uint8_t *data, size_t length)
 }
 
 /* As the cursor, what is known of the sender outlives the link. */
-#define CURSOR_ENDED   "end blocks"
+#define CURSOR_ENDED   "end blocks, doubts %u"
 #define CURSOR_UNENDED "no end blocks"
 
 #define DOUBTS_MAX 3
@@ -228,8 +227,8 @@ static void gather(struct hl7_state *state, const uint8_t *data, size_t length)
 /* Who wrote one writes them: what has none is half a message. */
 static void note_ended(struct hl7_state *state, struct readings *readings)
 {
-	if (!state->ended)
-		snprintf(readings->cursor, sizeof(readings->cursor), CURSOR_ENDED);
+	if (!state->ended || state->doubts > 0)
+		snprintf(readings->cursor, sizeof(readings->cursor), CURSOR_ENDED, 0U);
 	state->ended = true;
 	state->unended = false;
 	state->doubts = 0;
@@ -238,20 +237,23 @@ static void note_ended(struct hl7_state *state, struct readings *readings)
 /* Unless it never does again: another instrument may stand there now. */
 static void note_unended(struct hl7_state *state, struct readings *readings)
 {
-	if (state->unended || (state->ended && ++state->doubts < DOUBTS_MAX))
+	if (state->unended)
 		return;
+	if (state->ended && ++state->doubts < DOUBTS_MAX) {
+		snprintf(readings->cursor, sizeof(readings->cursor), CURSOR_ENDED, state->doubts);
+		return;
+	}
 	snprintf(readings->cursor, sizeof(readings->cursor), CURSOR_UNENDED);
 	state->unended = true;
 	state->ended = false;
 }
 
-/* An end block is proof that there are such, unless it is a stray byte; line ends behind a block without one, that it
- * did not stop in a line. */
+/* An end block is proof that there are such; line ends behind a block without one, that it did not stop in a line. */
 static void note_end(struct hl7_state *state, const struct reply *reply, struct readings *readings)
 {
 	bool broken = state->broken;
 	state->broken = false;
-	if (reply->bytes[reply->length - 1] == HL7_END && (reply->length > 1 || state->given_up || state->inside))
+	if (reply->bytes[reply->length - 1] == HL7_END)
 		note_ended(state, readings);
 	else if (broken && ends_line(reply->bytes[0]))
 		note_unended(state, readings);
@@ -266,7 +268,6 @@ static enum next take_first(struct instrument *instrument, const struct reply *r
 	hl7_message_reset(&state->message);
 	gather(state, reply->bytes, reply->length);
 	state->block = reply->bytes[0] == HL7_START;
-	state->given_up = false;
 	state->inside = !whole && reply->length > HL7_PART_MIN;
 	if (state->inside)
 		return NEXT_WAIT;
@@ -316,7 +317,8 @@ static int setup(struct instrument *instrument, struct fault *fault)
 	const struct hl7_options *options = instrument->options;
 	struct hl7_state *state = instrument->state;
 	state->inside = state->finishing = state->broken = false;
-	state->ended = strcmp(instrument->cursor, CURSOR_ENDED) == 0;
+	state->doubts = 0;
+	state->ended = sscanf(instrument->cursor, CURSOR_ENDED, &state->doubts) == 1;
 	state->unended = strcmp(instrument->cursor, CURSOR_UNENDED) == 0;
 	state->answer.owed = false;
 	hl7_message_reset(&state->message);

@@ -79,7 +79,6 @@ struct hl7_state {
 	bool inside;                       /* the rest of a long message follows */
 	bool block;                        /* ... which began with a start block */
 	bool broken;                       /* the last frame was a block without end */
-	bool given_up;                     /* the last message was broken off; what comes of it is noise */
 	bool ended, unended;               /* the sender writes end blocks, or none */
 	unsigned doubts;                   /* messages without end block of one that wrote end blocks, in a row */
 	bool finishing;                    /* its results are being given out; the readings had no room for the rest */

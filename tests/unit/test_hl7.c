@@ -560,6 +560,7 @@ static void who_wrote_an_end_block_writes_them(void **state)
 			hear_text(paper, UNENDED("2", RESULT2));
 			silence(paper);
 			answered(paper, "MSA|AE|2|");
+			start(paper); /* connected anew for each */
 		}
 	}
 	hear_text(paper, UNENDED("2", RESULT2));
@@ -569,10 +570,13 @@ static void who_wrote_an_end_block_writes_them(void **state)
 	hear_text(paper, UNENDED("2", RESULT2));
 	silence(paper);
 	said(paper, ACCEPTED("2"));
-	hear_text(paper, FS); /* noise */
-	hear_text(paper, UNENDED("3", RESULT2));
+	hear_text(paper, UNENDED("3", RESULT2)); /* stored, and the rest of it comes: it does write them */
 	silence(paper);
 	answered(paper, "MSA|AA|3");
+	hear_text(paper, RESULT1 FS);
+	hear_text(paper, UNENDED("4", RESULT2));
+	silence(paper);
+	answered(paper, "MSA|AE|4");
 	paper_free(paper);
 }
 
