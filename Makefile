@@ -88,6 +88,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libassay.a
 $(BUILD)/tests/unit/test_publisher_receipts: LHARDEN += -Wl,--wrap=clock_ms,--wrap=filter_passes
 # The test asks SQLite how it would answer what the reader prepares.
 $(BUILD)/tests/unit/test_journal_refused: LHARDEN += -Wl,--wrap=db_prepare
+$(BUILD)/tests/unit/test_retests: LHARDEN += -Wl,--wrap=db_prepare_all
 # The power goes before either of two, and the next start is later.
 $(BUILD)/tests/unit/test_journal_aside: LHARDEN += -Wl,--wrap=rename,--wrap=unlink,--wrap=time
 

@@ -18,7 +18,7 @@
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x41535359, /* "ASSY" */
-	JOURNAL_SCHEMA = 6,
+	JOURNAL_SCHEMA = 7,
 	EPOCH_MAX = 33, /* 16 random bytes as hexadecimal */
 	STATION_MAX = 32,
 	WATCHERS_MAX = 16,

@@ -69,6 +69,11 @@ static const char *const migrations[JOURNAL_SCHEMA] = {
 	"CREATE TABLE retest(first TEXT PRIMARY KEY, sample TEXT NOT NULL, item TEXT NOT NULL,"
 	" opened_ms INTEGER NOT NULL, members TEXT NOT NULL, instrument TEXT NOT NULL,"
 	" waits_from_ms INTEGER NOT NULL, waits_ms INTEGER NOT NULL, source TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+
+	/* each test looks for its group */
+	"CREATE INDEX retest_sample ON retest(sample, item, source, opened_ms) WHERE sample <> '';"
+	"CREATE INDEX retest_awaiting ON retest(instrument, waits_from_ms) WHERE instrument <> '';"
+	"CREATE INDEX retest_opened ON retest(opened_ms);",
 };
 
 static int migrate(struct db *db, int64_t from, struct fault *fault)

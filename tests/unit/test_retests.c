@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "../../daemon/sqlite.h"
 #include "retest_fixture.h"
 
 static void a_positive_is_confirmed_by_two_more_and_stays_what_it_was(void **state)
@@ -349,6 +350,53 @@ static void a_sample_tested_without_end_begins_a_new_group(void **state)
 	assert_int_equal(tested(room, 0, "S-1", "63.50"), 2);
 }
 
+/* --- linked with --wrap=db_prepare_all, see Makefile */
+
+static const char *prepared[16]; /* of the groups' table */
+static size_t prepared_count;
+
+int __real_db_prepare_all(struct db *db, const struct db_statement *list, size_t count, struct fault *fault);
+int __wrap_db_prepare_all(struct db *db, const struct db_statement *list, size_t count, struct fault *fault);
+
+int __wrap_db_prepare_all(struct db *db, const struct db_statement *list, size_t count, struct fault *fault)
+{
+	for (size_t i = 0; i < count && prepared_count < sizeof(prepared) / sizeof(prepared[0]); i++)
+		if (strstr(list[i].statement, " FROM retest "))
+			prepared[prepared_count++] = list[i].statement;
+	return __real_db_prepare_all(db, list, count, fault);
+}
+
+static void is_looked_up(struct db *db, const char *statement)
+{
+	char question[1024];
+	struct db_query *plan;
+	struct fault fault;
+	snprintf(question, sizeof(question), "EXPLAIN QUERY PLAN %s", statement);
+	assert_int_equal(db_prepare(db, question, &plan, &fault), 0);
+	while (db_step(plan, &fault) == 1) {
+		const char *step = db_text(plan, 3, NULL);
+		if (strcmp(step, "SCAN retest") == 0)
+			fail_msg("%s: %s", statement, step);
+	}
+	db_finish(plan);
+}
+
+static void groups_are_looked_up_and_never_searched_for(void **state)
+{
+	struct room *room = *state;
+	struct retests *retests;
+	struct db *db;
+	prepared_count = 0;
+	assert_int_equal(retests_open(room->fixture->journal, &retests, &room->fixture->fault), 0);
+	retests_close(retests);
+	assert_int_equal(prepared_count, 5);
+	assert_int_equal(db_open(room->fixture->file, DB_READ, &db, &room->fixture->fault), 0);
+	for (size_t i = 0; i < prepared_count; i++)
+		if (!strstr(prepared[i], "instr(members")) /* asked by a person */
+			is_looked_up(db, prepared[i]);
+	db_close(db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,8 +420,8 @@ int main(void)
 		TEST(what_was_in_the_journal_already_changes_no_group),
 		TEST(two_lines_wait_for_each_other),
 		TEST(busy_lines_take_turns),
-		TEST(busy_lines_take_turns),
 		TEST(a_sample_tested_without_end_begins_a_new_group),
+		TEST(groups_are_looked_up_and_never_searched_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
