@@ -6,9 +6,10 @@ import statistics
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), folder) for folder in ("../e2e", "../campaign")]
 os.environ.setdefault("BUILD", sys.argv[1] if len(sys.argv) > 1 else "build")
 import harness  # noqa: E402  (the path is set just above)
+import proxy  # noqa: E402, F401  (for the sections)
 
 os.environ["ASSAYD_DATADIR"] = os.path.join(harness.ROOT, "config")
 QUICK = os.environ.get("BENCH_QUICK", "") not in ("", "0")

@@ -4,7 +4,7 @@ import shutil
 import socket
 import tempfile
 
-from measure import figure, harness, median, run, sized
+from measure import figure, harness, median, proxy, run, sized
 
 WINDOW = 20         # the default
 RECORD_BYTES = 925  # as published by the room of `make demo`: A2 880, A2b 925, A6b 1,170 bytes on average
@@ -36,20 +36,33 @@ broker = mqtt://127.0.0.1:{silent}
 reconnect-min = 100ms
 reconnect-max = 1s
 """
+SLOW = """
+[target slow]
+broker = mqtt://127.0.0.1:{slow}
+window = 1
+"""
+LATENCY_S = 0.02  # each way: with a window of one, 25 records a second of some 100
+
+
+def beside(room, others, what):
+    """A live target's latency beside others, in turn with the same without them: some rounds a second apart, because the
+    machine's own mood changes it by more."""
+    broker = room.broker()
+    daemon = room.daemon(READER, TARGET.format(port=broker.port, window=WINDOW) + others)
+    got = run("push", daemon.conf, 40, sized(24, 200))["push"]
+    for name, most in (("p50", 1.05), ("p99", None)):
+        alone, among = got[f"{name}_ms"], got[f"beside_{name}_ms"]
+        figure(f"push latency {name} beside {what}", among, "ms", "< 5 % more" if most else "told only",
+               most is None or among < most * alone, "without", alone, results=got["results"])
 
 
 def targets():
-    """A live target's latency beside two dead ones, in turn with the same without them: some rounds a second apart, because the
-    machine's own mood changes it by more."""
     with harness.Room() as room, socket.create_server(("127.0.0.1", 0), backlog=64) as silent:  # takes connections, says nothing
-        broker = room.broker()
-        dead = DEAD.format(refusing=harness.free_port(), silent=silent.getsockname()[1])
-        daemon = room.daemon(READER, TARGET.format(port=broker.port, window=WINDOW) + dead)
-        got = run("push", daemon.conf, 40, sized(24, 200))["push"]
-    for name, most in (("p50", 1.05), ("p99", None)):
-        alone, beside = got[f"{name}_ms"], got[f"beside_{name}_ms"]
-        figure(f"push latency {name} beside two dead targets", beside, "ms", "< 5 % more" if most else "told only",
-               most is None or beside < most * alone, "without them", alone, results=got["results"])
+        beside(room, DEAD.format(refusing=harness.free_port(), silent=silent.getsockname()[1]), "two dead targets")
+    with harness.Room() as room:
+        link = proxy.Proxy(room.broker().port)
+        link.delay_s = (LATENCY_S, LATENCY_S)
+        beside(room, SLOW.format(slow=link.port), "a slow target")
 
 
 def drop_from_cache(path):
