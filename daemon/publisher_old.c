@@ -75,6 +75,30 @@ void old_open(struct publisher *publisher)
 void old_free(struct publisher *publisher)
 {
 	old_close(publisher);
+	js_free(publisher->old.known);
+	publisher->old.known = NULL;
+}
+
+static bool is_listed(const struct json *epochs, const char *epoch)
+{
+	for (size_t i = 0; i < js_count(epochs); i++)
+		if (strcmp(js_text_of(js_at(epochs, i)), epoch) == 0)
+			return true;
+	return false;
+}
+
+/* Whether something of that epoch is here. The files are opened again only now and then: whoever invents epochs must
+ * not keep us busy with them. */
+static bool is_known(struct publisher *publisher, const char *epoch, long now_ms)
+{
+	struct old_journal *old = &publisher->old;
+	if (old->known && (is_listed(old->known, epoch) || now_ms - old->known_ms < KNOWN_FOR_MS))
+		return is_listed(old->known, epoch);
+	js_free(old->known);
+	old->known = js_new_array();
+	old->known_ms = now_ms;
+	old_epochs(publisher, old->known);
+	return is_listed(old->known, epoch);
 }
 
 static void replay_over(struct publisher *publisher)
@@ -123,17 +147,20 @@ static void note_missing(struct old_journal *old, const struct platform_receipt 
 	old->missing_since_ms = now_ms;
 }
 
-void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt)
+bool old_receipt(struct publisher *publisher, const struct platform_receipt *receipt)
 {
 	struct old_journal *old = &publisher->old;
-	publisher->stats.receipts++;
-	if (!old->reader || old->replay || strcmp(receipt->epoch, journal_reader_epoch(old->reader, NULL)) != 0) {
-		note_missing(old, receipt, clock_ms());
-		return;
+	long now_ms = clock_ms();
+	if (old->reader && !old->replay && strcmp(receipt->epoch, journal_reader_epoch(old->reader, NULL)) == 0) {
+		old->scrutiny.named = *receipt;
+		old->scrutiny.at = 0;
+		old->scrutiny.due = true;
+		return true;
 	}
-	old->scrutiny.named = *receipt;
-	old->scrutiny.at = 0;
-	old->scrutiny.due = true;
+	if (!is_known(publisher, receipt->epoch, now_ms))
+		return false;
+	note_missing(old, receipt, now_ms);
+	return true;
 }
 
 /* What the platform lacks and we cannot send counts as covered: it could not be salvaged, or was refused. */

@@ -34,6 +34,7 @@
 #define RECEIPT_LONGEST_MS  3600000
 #define RECEIPT_RESEND      1000  /* entries sent again at once when no receipt covers them */
 #define MISSING_PAUSE_MS    30000 /* the same gap is not filled twice while the platform catches up */
+#define KNOWN_FOR_MS        1000  /* a receipt for an epoch nobody knows makes us look which there are, so often */
 
 struct outgoing { /* a status or an answer to the platform, waiting for its turn */
 	char *topic, *payload;
@@ -129,6 +130,8 @@ struct old_journal {                   /* one at a time, until the target has it
 	long missing_since_ms;
 	struct platform_range missing_cleared; /* looked at before: none the platform should have */
 	struct scrutiny scrutiny;              /* of the one at hand */
+	struct json *known; /* epochs of all that are there, as it was at `known_ms`; NULL: not yet */
+	long known_ms;
 	struct complaint uncovered;
 };
 
@@ -280,7 +283,8 @@ int platform_manifests(
 void old_open(struct publisher *publisher); /* the first salvaged journal that the target lacks, if there is one */
 void old_free(struct publisher *publisher);
 void old_report(struct publisher *publisher); /* progress; the next one when the target has this one */
-void old_receipt(struct publisher *publisher, const struct platform_receipt *receipt); /* for an older epoch */
+/* For an older epoch; false: for one of which there is nothing. */
+bool old_receipt(struct publisher *publisher, const struct platform_receipt *receipt);
 void old_watch_receipts(struct publisher *publisher, long now_ms);
 /* One after the other of those that can be read: `*at` begins with 0; NULL: there are no more. Close it. */
 struct journal_reader *old_next(const struct publisher *publisher, size_t *at);

@@ -319,7 +319,11 @@ static void take_receipt(struct publisher *publisher, const struct mqtt_incoming
 		return;
 	}
 	if (strcmp(receipt.epoch, journal_epoch(publisher->journal)) != 0) {
-		old_receipt(publisher, &receipt);
+		if (old_receipt(publisher, &receipt))
+			publisher->stats.receipts++;
+		else
+			complain(publisher, message->topic,
+				_("it is for another journal, of which this station has nothing"));
 		return;
 	}
 	if (receipt.through > journal_head(publisher->journal)) {

@@ -8,6 +8,7 @@
 
 #include "broker_fixture.h"
 
+#define NOBODYS     "00000000000000000000000000000000" /* epoch */
 #define PATIENCE_MS 60000 /* until what no receipt covers is sent again: doubled each time */
 
 long __real_clock_ms(void);
@@ -152,12 +153,43 @@ static void what_is_missing_of_a_settled_old_epoch_is_sent_again(void **state)
 	receipt(stage, epoch, "\"through\":20,\"missing\":[[3,4],[9,9]]");
 	assert_heard(stage, 23);
 	receipt(stage, epoch, "\"through\":20,\"missing\":[[3,4],[9,9]]"); /* on their way just now */
-	receipt(stage, "00000000000000000000000000000000", "\"through\":20,\"missing\":[[1,20]]");
+	receipt(stage, NOBODYS, "\"through\":20,\"missing\":[[1,20]]");
 	assert_silent(stage, 23);
 	forward_ms += PATIENCE_MS;
 	receipt(stage, epoch, "\"through\":90,\"missing\":[[20,90]]");
 	assert_heard(stage, 24);
 	assert_silent(stage, 24);
+	stage_free(stage);
+}
+
+static bool all_receipts_counted(struct stage *stage)
+{
+	const struct publisher_stats *stats = publisher_stats(stage->publisher);
+	return stats->receipts + stats->requests_refused >= wanted;
+}
+
+/* A settled epoch goes on to have its receipts, also what was laid beside the journal later. */
+static void a_receipt_for_an_epoch_nobody_knows_is_refused(void **state)
+{
+	(void)state;
+	struct stage *stage = stage_with_old_entries();
+	char settled[40];
+	snprintf(settled, sizeof(settled), "%s", epoch);
+	receipt(stage, settled, "\"through\":20");
+	assert_settled(stage, 20);
+	receipt(stage, NOBODYS, "\"through\":20");
+	receipt(stage, "", "\"through\":20");
+	receipt(stage, settled, "\"through\":20");
+	wanted = 4;
+	assert_true(eventually(all_receipts_counted, stage, 5000));
+	assert_int_equal(publisher_stats(stage->publisher)->receipts, 2);
+	assert_int_equal(publisher_stats(stage->publisher)->requests_refused, 2);
+
+	add_salvaged(stage, 3, 0, "0", epoch);
+	forward_ms += 2000; /* which there are is looked up once in a second */
+	receipt(stage, epoch, "\"through\":3,\"missing\":[[2,2]]");
+	assert_heard(stage, 21);
+	assert_int_equal(publisher_stats(stage->publisher)->receipts, 3);
 	stage_free(stage);
 }
 
@@ -214,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_lost_end_of_an_old_epoch_is_sent_again),
 		cmocka_unit_test(an_old_epoch_whose_receipt_was_lost_is_sent_again),
+		cmocka_unit_test(a_receipt_for_an_epoch_nobody_knows_is_refused),
 		cmocka_unit_test(what_the_filter_keeps_back_needs_no_receipt),
 		cmocka_unit_test(a_long_gap_of_a_filtered_target_is_looked_at_in_parts_and_once),
 		cmocka_unit_test(what_is_missing_of_a_settled_old_epoch_is_sent_again),
