@@ -117,6 +117,10 @@ static void print_target(const char *name, const struct json *it, size_t width)
 	if (strcmp(js_text_in(it, "receipts"), "none") == 0)
 		printf("    %s\n",
 			_("no receipts: a record counts as delivered when the broker has it, not when the platform has"));
+	long long refused = js_get_integer(it, "requests_refused", 0);
+	if (refused > 0)
+		printf(_("    requests and receipts not accepted since the start: %lld; assayd's log says why\n"),
+			refused);
 }
 
 /* The first column: as wide as the longest name, so that the others stay below each other. */

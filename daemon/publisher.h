@@ -18,7 +18,8 @@ struct publisher_stats {                    /* written by the publisher, read by
 	_Atomic int state;                  /* enum publisher_state */
 	_Atomic unsigned long long through; /* everything up to this sequence number is delivered */
 	_Atomic unsigned long published, acknowledged, refused, connects, losses;
-	_Atomic unsigned long requests, requests_refused, receipts; /* from the platform */
+	_Atomic unsigned long requests, receipts; /* from the platform: all it asked, and what was believed */
+	_Atomic unsigned long requests_refused;   /* of both */
 };
 
 struct publisher;

@@ -141,6 +141,9 @@ static struct json *target_status(struct room *room, struct publisher *publisher
 	js_put_integer(it, "acknowledged", (int64_t)stats->acknowledged);
 	js_put_integer(it, "refused", (int64_t)stats->refused);
 	js_put_integer(it, "connects", (int64_t)stats->connects);
+	js_put_integer(it, "requests", (int64_t)stats->requests);
+	js_put_integer(it, "requests_refused", (int64_t)stats->requests_refused);
+	js_put_integer(it, "receipts_taken", (int64_t)stats->receipts); /* `receipts` says whether they are required */
 	return it;
 }
 

@@ -50,7 +50,8 @@ CLOSED = {**RETESTED, "state": "first", "members": [], "superseded": [HEAD["id"]
 CORRECTED = {**RECORD, "supersedes": HEAD["id"], "sample": {"no": "17", "bound_by": "corrected", "registered_by": "register"},
              "correction": {"by": "李四", "why": "扫错样", "at": "2026-03-05T10:43:02.118+08:00", "was": {"no": "16"}}}
 STATUS = {"online": True, "version": "0.1.0", "epoch": "7f3a", "seq": 0, "backlog": 0, "oldest_unsent_s": 0,
-          "autonomy_days": 400, "instruments": {"pr-1": {"health": "ok", "polls": 7}}}
+          "autonomy_days": 400, "instruments": {"pr-1": {"health": "ok", "polls": 7}},
+          "targets": {"county": {"state": "up", "receipts": "required", "requests": 8, "requests_refused": 6, "receipts_taken": 2}}}
 SEAL = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "seq": 9, "hash": "sm3:" + "0" * 64,
         "at": "2026-03-05T09:43:02.118+08:00", "alg": "sm2-sm3", "key": "sha256:" + "1" * 64, "sig": "A" * 86 + "=="}
 MANIFEST = {"v": 1, "station": "330421103-01", "epoch": "7f3a", "day": "2026-03-05", "first": 1, "last": 9, "hash": "sm3:" + "0" * 64,
@@ -101,6 +102,8 @@ WRONG = [
     ("event", EVENT, "event", "Missed"), ("event", EVENT, "event", None), ("event", EVENT, "at", None),
     ("event", EVENT, "first", -1), ("status", STATUS, "online", "yes"), ("status", STATUS, "online", None),
     ("status", STATUS, "seq", None), ("status", STATUS, "backlog", -1), ("status", STATUS, "instruments", {"pr-1": {}}),
+    ("status", STATUS, "targets", {"county": {"state": "up", "requests_refused": -1}}),
+    ("status", STATUS, "targets", {"county": {"state": "up", "receipts_taken": "2"}}),
     ("receipt", {"epoch": "e", "through": 5, "missing": [[1, 2]]}, "missing", [[1]]),
     ("receipt", {"epoch": "e", "through": 5}, "through", -1), ("receipt", {"epoch": "e", "through": 5}, "epoch", None),
     ("request-replay", {"epoch": "e", "from": 1, "to": 2}, "from", 0),

@@ -84,6 +84,28 @@ def test_status_and_replay_are_answered_and_keep_the_contract():
         platform.client.disconnect()
 
 
+def test_what_the_platform_says_wrongly_is_counted_logged_and_shown():
+    with harness.Room() as room:
+        _, daemon, platform = start(room)
+        county = lambda: daemon.status()["targets"]["county"]
+        assert (county()["requests"], county()["requests_refused"], county()["receipts_taken"]) == (0, 0, 0)
+        assert "not accepted" not in daemon.ctl("status").stdout
+
+        platform.say("receipt", {"epoch": "0" * 32, "through": 7})
+        told = "/receipt was not understood: it is for another journal, of which this station has nothing"
+        harness.wait_for(lambda: told in daemon.log(), 10, "the forged receipt in the log")
+        assert county()["requests_refused"] == 1
+        status = platform.ask("status", {}, 1)
+        platform.ask("replay", {"epoch": "0" * 32, "from": 1, "to": 1}, 2)
+        platform.say("receipt", {"epoch": status["epoch"], "through": status["seq"] + 1})
+        platform.say("receipt", {"epoch": status["epoch"], "through": status["seq"]})
+        harness.wait_for(lambda: county()["receipts_taken"] == 1, 10, "the true receipt to be counted")
+        assert (county()["requests"], county()["requests_refused"]) == (2, 3)
+        assert "not accepted since the start: 3;" in daemon.ctl("status").stdout
+        assert judges.faults("status", platform.ask("status", {}, 3)) == []
+        platform.client.disconnect()
+
+
 def test_with_receipts_required_only_a_receipt_ends_the_backlog():
     with harness.Room() as room:
         subscriber, daemon, platform = start(room, extra="receipts = required\n")
