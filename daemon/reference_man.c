@@ -187,6 +187,12 @@ static void print_description(FILE *out)
 		_("A duration is a whole number with its unit: ms, s, min, h or d. A credential is the name of a file that "
 		  "systemd put into the unit's credentials directory."),
 		out);
+	fputs(".Pp\n", out);
+	print_text(
+		_("The files a target names are read at every connection: a renewed password or certificate needs no restart. "
+		  "systemd copies credentials when it starts the unit: after renewing one, `systemctl restart assayd`. Until then "
+		  "a new client-cert does not fit the old copy of its client-key and is refused."),
+		out);
 }
 
 static void print_files(FILE *out)
