@@ -124,8 +124,8 @@ static const struct setting target[] = {
 	CREDENTIAL(struct target_config, "ca-file", ca_file, "/etc/assayd/county-ca.crt",
 		N_("The certificate authority that signed the broker's certificate (PEM); the system's authorities unless given.")),
 	CREDENTIAL(struct target_config, "crl-file", crl_file, "/etc/assayd/county-ca.crl",
-		N_("The authority's list of revoked certificates (PEM), where it keeps one; a broker named in it is not trusted. Read "
-		   "at every connection.")),
+		N_("The authority's list of revoked certificates (PEM), where it keeps one; a broker named in it is not trusted. Only "
+		   "the broker's own certificate is looked up, not those of authorities between. Read at every connection.")),
 	CREDENTIAL(struct target_config, "client-cert", client_cert, "/etc/assayd/station.crt",
 		N_("The station's own certificate (PEM), where the broker asks for one.")),
 	CREDENTIAL(struct target_config, "client-key", client_key, "/etc/assayd/station.key",

@@ -80,7 +80,12 @@ static void say_time(struct tls_check *check, const X509 *certificate, bool expi
 	char limit[32], now[CLOCK_TEXT_MAX];
 	put_time(expired ? X509_get0_notAfter(certificate) : X509_get0_notBefore(certificate), limit, sizeof(limit));
 	clock_text(now, clock_wall_ms());
-	if (expired)
+	if (expired && !clock_synced())
+		fault_set(&check->finding, 0,
+			_("the broker's certificate expired on %s by this box's clock, which says %s and was set by no time "
+			  "service: see whether the clock is right; if it is, the platform must renew the certificate"),
+			limit, now);
+	else if (expired)
 		fault_set(&check->finding, 0,
 			_("the broker's certificate expired on %s and this box's clock says %s; the platform must renew it, "
 			  "or the clock is wrong: set it"),

@@ -10,7 +10,15 @@
 
 #include "broker_fixture.h"
 
+bool __wrap_clock_synced(void);
+
 static unsigned wanted;
+static _Atomic bool synced = true;
+
+bool __wrap_clock_synced(void)
+{
+	return synced;
+}
 
 static bool all_delivered(struct stage *stage)
 {
@@ -138,6 +146,14 @@ static void an_expired_certificate_is_told_with_its_date(void **state)
 {
 	(void)state;
 	assert_refused(tls_stage("expired", ""), "expired on 2020-02-01 00:00 UTC and this box's clock says 2");
+}
+
+static void a_clock_that_nobody_set_is_suspected_before_the_certificate(void **state)
+{
+	(void)state;
+	synced = false;
+	assert_refused(tls_stage("expired", ""), "and was set by no time service: see whether the clock is right");
+	synced = true;
 }
 
 static void a_certificate_of_the_future_points_at_the_clock(void **state)
@@ -274,6 +290,7 @@ int main(void)
 		cmocka_unit_test(a_certificate_signed_by_itself_is_refused),
 		cmocka_unit_test(a_wrong_host_name_is_told_with_the_right_one),
 		cmocka_unit_test(an_expired_certificate_is_told_with_its_date),
+		cmocka_unit_test(a_clock_that_nobody_set_is_suspected_before_the_certificate),
 		cmocka_unit_test(a_certificate_of_the_future_points_at_the_clock),
 		cmocka_unit_test(a_revoked_certificate_is_refused),
 		cmocka_unit_test(with_a_revocation_list_the_others_still_work),
