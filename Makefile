@@ -88,6 +88,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libassay.a
 $(BUILD)/tests/unit/test_publisher_receipts: LHARDEN += -Wl,--wrap=clock_ms,--wrap=filter_passes
 # Whether a time service has set the clock is not the test machine's to say.
 $(BUILD)/tests/unit/test_publisher_tls: LHARDEN += -Wl,--wrap=clock_synced
+# The test says how much is free.
+$(BUILD)/tests/unit/test_caretaker: LHARDEN += -Wl,--wrap=disk_look
 # The test asks SQLite how it would answer what the reader prepares.
 $(BUILD)/tests/unit/test_journal_refused: LHARDEN += -Wl,--wrap=db_prepare
 $(BUILD)/tests/unit/test_retests: LHARDEN += -Wl,--wrap=db_prepare_all

@@ -11,7 +11,20 @@
 #include "../../daemon/sqlite.h"
 #include "journal_fixture.h"
 
-enum { MANY = 40000, AT_ONCE = 1000, ASSUMED = 500 * 2048 };
+enum { MANY = 40000, AT_ONCE = 1000, ASSUMED = 500 * 2048, LONGEST = 36500 };
+
+int __real_disk_look(const char *directory, struct disk *ret, struct fault *fault);
+int __wrap_disk_look(const char *directory, struct disk *ret, struct fault *fault);
+
+static _Atomic uint64_t disk_free;
+
+/* The test machine's disk lasts for ever. */
+int __wrap_disk_look(const char *directory, struct disk *ret, struct fault *fault)
+{
+	int error = __real_disk_look(directory, ret, fault);
+	ret->free = disk_free;
+	return error;
+}
 
 static struct caretaker_report report_of(struct fixture *fixture)
 {
@@ -27,11 +40,22 @@ static struct caretaker_report report_of(struct fixture *fixture)
 	return report;
 }
 
+static uint64_t days_of(const struct caretaker_report *report)
+{
+	return (disk_free + report->space.free_bytes) / report->bytes_a_day;
+}
+
 static void a_new_station_counts_with_a_busy_rooms_results(void **state)
 {
+	disk_free = 25 * ASSUMED + ASSUMED / 2;
 	struct caretaker_report report = report_of(*state);
 	assert_int_equal(report.bytes_a_day, ASSUMED);
-	assert_true(report.autonomy_days >= 0 && report.disk.size > 0);
+	assert_in_range(report.space.free_bytes, 0, ASSUMED / 2 - 1);
+	assert_int_equal(report.autonomy_days, 25);
+	disk_free = ASSUMED / 4;
+	assert_int_equal(report_of(*state).autonomy_days, 0);
+	disk_free = UINT64_C(1) << 50;
+	assert_int_equal(report_of(*state).autonomy_days, LONGEST);
 }
 
 /* The file's size is taken every ten seconds at most: many entries in less make less than a byte of each. */
@@ -51,9 +75,10 @@ static void more_entries_than_bytes_known_divide_by_nothing(void **state)
 	journal_space(fixture->journal, &space);
 	if (space.bytes >= MANY) /* it took longer than ten seconds */
 		skip();
+	disk_free = 25 * ASSUMED;
 	struct caretaker_report report = report_of(fixture);
 	assert_true(report.bytes_a_day > 0);
-	assert_true(report.autonomy_days >= 0);
+	assert_int_equal(report.autonomy_days, days_of(&report));
 }
 
 static void edit(struct fixture *fixture, const char *statement)
@@ -86,6 +111,11 @@ static void an_old_refused_entry_stretches_no_days(void **state)
 	struct caretaker_report report = report_of(fixture);
 	uint64_t each = (report.space.bytes - report.space.free_bytes) / 200;
 	assert_in_range(report.bytes_a_day / each, 99, 101); /* two hundred in two days */
+
+	disk_free = 2 * report.bytes_a_day;
+	report = report_of(fixture);
+	assert_true(report.space.free_bytes > report.bytes_a_day); /* room in the journal lasts for a day by itself */
+	assert_int_equal(report.autonomy_days, days_of(&report));
 }
 
 int main(void)
