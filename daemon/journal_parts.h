@@ -112,6 +112,7 @@ struct seals {                               /* guarded by the journal's lock */
 	enum digest_kind digest;             /* of the epoch; never changes */
 	uint64_t head;                       /* the last durable entry */
 	uint8_t hash[DIGEST_SIZE];           /* and its digest */
+	char station[STATION_MAX];           /* the code it was made under; the station may have got another since */
 	_Atomic uint64_t sealed, manifested; /* up to there; written with the lock held */
 	struct seal list[SEALS_MAX];
 	size_t count, taken; /* by the commit at hand */

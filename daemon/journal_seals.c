@@ -17,6 +17,21 @@ enum { STORED_WITHIN_MS = 10000 };
 
 /* ---- the writing side ---- */
 
+static int load_station(struct journal *journal, struct fault *fault)
+{
+	struct db_query *query;
+	int error = db_prepare(journal->store.db,
+		"SELECT code FROM station WHERE first_seq <= ?1 ORDER BY first_seq DESC LIMIT 1", &query, fault);
+	if (error)
+		return error;
+	db_put_integer(query, 1, (int64_t)journal->seals.head);
+	int row = db_step(query, fault);
+	if (row == 1)
+		snprintf(journal->seals.station, sizeof(journal->seals.station), "%s", db_text(query, 0, NULL));
+	db_finish(query);
+	return row < 0 ? row : 0;
+}
+
 int seals_load(struct journal *journal, struct fault *fault)
 {
 	int64_t sealed;
@@ -31,7 +46,7 @@ int seals_load(struct journal *journal, struct fault *fault)
 	journal->seals.manifested = (uint64_t)sealed;
 	journal->seals.head = journal->store.chain.seq;
 	memcpy(journal->seals.hash, journal->store.chain.hash, DIGEST_SIZE);
-	return 0;
+	return load_station(journal, fault);
 }
 
 static int store_one(struct journal *journal, const struct seal *seal, int64_t key, struct fault *fault)
@@ -65,6 +80,8 @@ void seals_finish(struct journal *journal, bool stored)
 	struct seals *seals = &journal->seals;
 	if (!stored)
 		return;
+	if (seals->head != journal->store.chain.seq)
+		memcpy(seals->station, journal->station, sizeof(seals->station));
 	seals->head = journal->store.chain.seq;
 	memcpy(seals->hash, journal->store.chain.hash, DIGEST_SIZE);
 	seals->count -= seals->taken;
@@ -80,7 +97,7 @@ bool journal_unsealed(struct journal *journal, struct seal *ret)
 	if (moved) {
 		*ret = (struct seal){ .seq = seals->head, .digest = seals->digest };
 		memcpy(ret->hash, seals->hash, DIGEST_SIZE);
-		snprintf(ret->station, sizeof(ret->station), "%s", journal->station);
+		snprintf(ret->station, sizeof(ret->station), "%s", seals->station);
 		snprintf(ret->epoch, sizeof(ret->epoch), "%s", journal->epoch);
 		clock_text(ret->at, clock_wall_ms());
 	}

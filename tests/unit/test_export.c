@@ -180,6 +180,23 @@ static void an_export_goes_on_to_the_next_seal_and_proves_itself(void **state)
 	assert_int_equal(judged.proven, 7);
 }
 
+/* A gateway that was killed before it sealed, and comes back with another code. */
+static void a_seal_names_the_station_its_entry_was_made_under(void **state)
+{
+	struct fixture *fixture = *state;
+	struct export_run run;
+	fixture_stop(fixture);
+	fixture->station = "330421103-02";
+	assert_int_equal(fixture_start(fixture), 0);
+	assert_int_equal(journal_key(fixture->journal, key, NULL, &fixture->fault), 0);
+	seal(fixture);
+	append(fixture, 10, 1);
+	seal(fixture);
+	struct exported *exported = export(fixture, 1, 10, &run);
+	assert_int_equal(run.seals, 4);
+	assert_int_equal(judge(exported->text, exported->length).faults, 0);
+}
+
 static void what_no_seal_covers_is_exported_and_said(void **state)
 {
 	struct export_run run;
@@ -288,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define SEALED(name) cmocka_unit_test_setup_teardown(name, open_sealed, close_sealed)
 		SEALED(an_export_goes_on_to_the_next_seal_and_proves_itself),
+		SEALED(a_seal_names_the_station_its_entry_was_made_under),
 		SEALED(what_no_seal_covers_is_exported_and_said),
 		SEALED(nothing_there_is_said),
 		SEALED(each_byte_of_an_export_counts),
