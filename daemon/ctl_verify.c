@@ -13,7 +13,7 @@
 #include "program.h"
 #include "verify.h"
 
-enum { TOLD_OF_A_KIND = 20, KINDS = VERIFY_EMPTY + 1, KEY_BYTES_MAX = 8192 };
+enum { TOLD_OF_A_KIND = 20, KINDS = VERIFY_HEAD + 1, KEY_BYTES_MAX = 8192 };
 
 struct report {
 	bool json;

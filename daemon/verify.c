@@ -26,7 +26,7 @@ void *verify_grown(void *list, size_t count, size_t *room, size_t size)
 const char *verify_kind_name(enum verify_kind kind)
 {
 	static const char *const names[] = { "edited", "missing", "inserted", "reordered", "truncated", "unsealed",
-		"seal", "foreign", "unknown", "forked", "empty" };
+		"seal", "foreign", "unknown", "forked", "empty", "head" };
 	return names[kind];
 }
 
@@ -104,16 +104,31 @@ static void believe_keys(struct verify *verify, const struct json *keys)
 	}
 }
 
-static bool take_head(struct verify *verify, const struct json *head, const struct verify_place *place)
+/* Nothing signs it: what the entries must say, too, is kept. */
+static bool read_head(struct verify_export *export, const struct json *head)
 {
-	struct verify_export *export = &verify->export;
-	const char *station = js_get_text(head, "station"), *kind = js_get_text(head, "export");
+	const char *station = js_get_text(head, "station"), *epoch = js_get_text(head, "epoch"),
+		   *kind = js_get_text(head, "export"), *subject = js_get_text(head, "subject");
 	int64_t first = js_get_integer(head, "first", 0), last = js_get_integer(head, "last", 0);
-	if (place->line != 1 || !station || !kind || strcmp(kind, "assay/v1") != 0 || first < 1 || last < first)
+	if (!kind || strcmp(kind, "assay/v1") != 0 || first < 1 || last < first || !station ||
+		strlen(station) >= STATION_SIZE || !epoch || strlen(epoch) >= EPOCH_SIZE ||
+		(js_get(head, "subject") && !subject))
 		return false;
 	export->head = true;
 	export->first = (uint64_t)first;
 	export->last = (uint64_t)last;
+	strcpy(export->station, station); /* these fit: measured above */
+	strcpy(export->epoch, epoch);
+	if (subject && !(export->subject = strdup(subject)))
+		abort();
+	return true;
+}
+
+static bool take_head(struct verify *verify, const struct json *head, const struct verify_place *place)
+{
+	if (place->line != 1 || !read_head(&verify->export, head))
+		return false;
+	const char *station = verify->export.station;
 	if (!verify->trusting)
 		believe_keys(verify, js_get(head, "keys"));
 	if (!*verify->station)
@@ -147,11 +162,67 @@ static bool take_end(struct verify *verify, const char *line, size_t length, con
 	return true;
 }
 
+/* Each is told once, of the first entry it is wrong of: it may be wrong of all. */
+static void check_range(struct verify *verify, const char *epoch, uint64_t seq, const struct verify_place *head)
+{
+	struct verify_export *export = &verify->export;
+	if (!export->told_epoch && strcmp(export->epoch, epoch) != 0) {
+		export->told_epoch = true;
+		verify_tell(verify, VERIFY_HEAD, head, seq,
+			_("the first line says that this is of epoch %s, but entry %llu is of epoch %s"), export->epoch,
+			(unsigned long long)seq, epoch);
+	}
+	if (!export->told_range && (seq < export->first || seq > export->last)) {
+		export->told_range = true;
+		verify_tell(verify, VERIFY_HEAD, head, seq,
+			_("the first line says that this is entries %llu to %llu, but entry %llu is here, too"),
+			(unsigned long long)export->first, (unsigned long long)export->last, (unsigned long long)seq);
+	}
+}
+
+static const char *id_text(const uint8_t id[static ID_SIZE], char out[static ID_TEXT_SIZE])
+{
+	char *at = out;
+	for (size_t i = 0; i < ID_SIZE; i++)
+		at += sprintf(at, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", id[i]);
+	return out;
+}
+
+/* What the first line says must be what the entries say. A station may get another code, and from then on its entries
+ * name that: the export is of the code of its last entry. */
+static void check_head(struct verify *verify, const char *epoch, const struct verify_entry *entry)
+{
+	const struct verify_export *export = &verify->export;
+	const struct verify_place head = { entry->place.file, 1 };
+	const char *station = verify->stations[entry->station];
+	char id[ID_TEXT_SIZE];
+	check_range(verify, epoch, entry->seq, &head);
+	if (entry->seq == export->last && strcmp(export->station, station) != 0)
+		verify_tell(verify, VERIFY_HEAD, &head, entry->seq,
+			_("the first line says that this is of station %s, but entry %llu is of station %s"),
+			export->station, (unsigned long long)entry->seq, station);
+	if (entry->seq == export->first && export->subject && strcmp(export->subject, id_text(entry->id, id)) != 0)
+		verify_tell(verify, VERIFY_HEAD, &head, entry->seq,
+			_("the first line says that this is the evidence of record %s, but entry %llu, with which it "
+			  "begins, is %s"),
+			export->subject, (unsigned long long)entry->seq, id);
+}
+
+/* A bundle ends with the next seal. */
+static void check_bundle(struct verify *verify)
+{
+	const struct verify_export *export = &verify->export;
+	const struct verify_place head = { (uint32_t)(verify->file_count - 1), 1 };
+	if (export->subject && export->next_seal && export->next_seal != export->last)
+		verify_tell(verify, VERIFY_HEAD, &head, export->last,
+			_("the first line says that this is the evidence of record %s up to entry %llu, but it ends "
+			  "with the next seal, that of entry %llu"),
+			export->subject, (unsigned long long)export->last, (unsigned long long)export->next_seal);
+}
+
 static void check_order(struct verify *verify, uint64_t seq, const struct verify_place *place)
 {
 	struct verify_export *export = &verify->export;
-	if (!export->head)
-		return;
 	if (export->entries == 0 && seq > export->first)
 		verify_tell(verify, VERIFY_MISSING, place, seq,
 			_("entries %llu to %llu are missing at the beginning of the export"),
@@ -174,6 +245,8 @@ static void finish_file(struct verify *verify)
 			(unsigned long long)export->seq, (unsigned long long)export->last);
 	if (export->head && !export->end)
 		verify_tell(verify, VERIFY_TRUNCATED, &place, 0, _("the export's last line is missing"));
+	check_bundle(verify);
+	free(export->subject);
 	if (export->digest) {
 		uint8_t nowhere[DIGEST_SIZE];
 		digest_end(export->digest, nowhere);
@@ -211,17 +284,18 @@ static bool take_object(struct verify *verify, const char *line, size_t length, 
 static void take_line(struct verify *verify, const char *line, size_t length, struct verify_place place)
 {
 	struct verify_export *export = &verify->export;
-	uint64_t seq;
 	bool was_over = export->end;
 	size_t whole = length;
 	if (length && line[length - 1] == '\r')
 		length--;                          /* a copy that went through Windows */
 	bool known = length == 0 && !export->head; /* nobody makes an export with an empty line */
-	if (!known && verify_take_entry(verify, line, length, place, &seq)) {
-		check_order(verify, seq, &place);
-		known = true;
+	const struct verify_group *group = known ? NULL : verify_take_entry(verify, line, length, place);
+	if (group && export->head) {
+		const struct verify_entry *entry = &group->entries[group->entry_count - 1];
+		check_head(verify, group->epoch, entry);
+		check_order(verify, entry->seq, &place);
 	}
-	known = known || take_end(verify, line, length, &place) || take_object(verify, line, length, place);
+	known = known || group || take_end(verify, line, length, &place) || take_object(verify, line, length, place);
 	if (export->head && !export->digest && !export->end)
 		export->digest = digest_begin(DIGEST_SHA256); /* the line at hand was the head */
 	if (export->digest) {
@@ -339,6 +413,7 @@ void verify_free(struct verify *verify)
 		uint8_t nowhere[DIGEST_SIZE];
 		digest_end(verify->export.digest, nowhere);
 	}
+	free(verify->export.subject);
 	free(verify->keys);
 	free(verify->groups);
 	free(verify->stations);

@@ -24,6 +24,7 @@ enum verify_kind {
 	VERIFY_UNKNOWN,   /* a line that is none of ours */
 	VERIFY_FORKED,    /* the station signed two histories */
 	VERIFY_EMPTY,     /* no entry at all: nothing to judge */
+	VERIFY_HEAD,      /* an export's first line says what its entries do not */
 };
 
 const char *verify_kind_name(enum verify_kind kind); /* "edited" ..., for machines */

@@ -157,6 +157,22 @@ static const struct verify_entry *with_hash(
 }
 
 /* Something says which bytes entry N must have. */
+static void compare_station(
+	struct verify *verify, const struct verify_entry *entry, uint32_t station, const struct verify_place *place)
+{
+	if (station != entry->station)
+		verify_tell(verify, VERIFY_FOREIGN, place, entry->seq,
+			_("what was signed of entry %llu is of station %s; the entry is of %s"), (number)entry->seq,
+			verify->stations[station], verify->stations[entry->station]);
+}
+
+static void compare_seals(const struct walk *walk, const struct verify_entry *right)
+{
+	const struct verify_group *group = walk->group;
+	for (size_t i = walk->seal; i < group->seal_count && group->seals[i].seq == right->seq; i++)
+		compare_station(walk->verify, right, group->seals[i].station, &group->seals[i].place);
+}
+
 static void judge_provable(struct walk *walk, const struct verify_entry *entries, size_t count)
 {
 	const struct verify_entry *right = with_hash(entries, count, walk->expected);
@@ -174,6 +190,8 @@ static void judge_provable(struct walk *walk, const struct verify_entry *entries
 		end_unproven(walk, seq);
 	if (right && walk->proven < seq)
 		walk->proven = seq;
+	if (right)
+		compare_seals(walk, right);
 	walk->above = right ? right : &entries[0];
 	walk->expected = right ? right->prev : NULL;
 }
@@ -274,6 +292,7 @@ static void check_manifest(
 	if (group->entry_count - first < count || group->entries[first + count - 1].seq != manifest->last ||
 		group->entries[first].seq != manifest->first)
 		return; /* not all of the day is here: the seals judge what is */
+	compare_station(verify, &group->entries[first + count - 1], manifest->station, &manifest->place);
 	struct digest_run *run = digest_begin(manifest->digest_kind);
 	uint8_t digest[DIGEST_SIZE];
 	for (size_t i = first; i < first + count; i++) {

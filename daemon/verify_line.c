@@ -88,8 +88,8 @@ static uint32_t station_of(struct verify *verify, const char *code, size_t lengt
 	return (uint32_t)verify->station_count++;
 }
 
-bool verify_take_entry(
-	struct verify *verify, const char *line, size_t length, struct verify_place place, uint64_t *ret_seq)
+const struct verify_group *verify_take_entry(
+	struct verify *verify, const char *line, size_t length, struct verify_place place)
 {
 	struct head_text scan = { line, line + length };
 	struct verify_entry entry = { .place = place };
@@ -99,11 +99,11 @@ bool verify_take_entry(
 		!scan_text(&scan, &station, &station_length, STATION_SIZE - 1) || !SKIP(&scan, "\",\"epoch\":\"") ||
 		!scan_text(&scan, &epoch, &epoch_length, EPOCH_SIZE - 1) || !SKIP(&scan, "\",\"seq\":") ||
 		!scan_seq(&scan, &entry.seq) || !SKIP(&scan, ",\"prev\":\""))
-		return false;
+		return NULL;
 	size_t digest = digest_parse(scan.at, (size_t)(scan.end - scan.at), &entry.digest, entry.prev);
 	scan.at += digest;
 	if (!digest || !SKIP(&scan, "\",\"") || line[length - 1] != '}')
-		return false;
+		return NULL;
 	digest_of(entry.digest, line, length, entry.hash);
 	entry.station = station_of(verify, station, station_length);
 	struct verify_group *group = verify_group_of(verify, epoch, epoch_length);
@@ -111,8 +111,7 @@ bool verify_take_entry(
 		group->sorted = false;
 	group->entries = verify_grown(group->entries, group->entry_count, &group->entry_room, sizeof(*group->entries));
 	group->entries[group->entry_count++] = entry;
-	*ret_seq = entry.seq;
-	return true;
+	return group;
 }
 
 /* ---- seals and manifests: JSON however it is written ---- */
@@ -185,20 +184,25 @@ bool verify_take_seal(struct verify *verify, const struct json *object, struct v
 	group->signed_by_trusted = true;
 	group->seals = verify_grown(group->seals, group->seal_count, &group->seal_room, sizeof(*group->seals));
 	struct verify_seal *kept = &group->seals[group->seal_count++];
-	*kept = (struct verify_seal){ .place = place, .seq = seal.seq };
+	*kept = (struct verify_seal){
+		.place = place, .seq = seal.seq, .station = station_of(verify, seal.station, strlen(seal.station))
+	};
 	memcpy(kept->hash, seal.hash, DIGEST_SIZE);
+	if (verify->export.next_seal == 0 || seal.seq < verify->export.next_seal)
+		verify->export.next_seal = seal.seq;
 	return true;
 }
 
 bool verify_take_manifest(struct verify *verify, const struct json *object, struct verify_place place)
 {
 	struct verify_manifest manifest = { .place = place, .in_export = verify->export.head };
-	char key_id[DIGEST_TEXT_MAX], epoch[EPOCH_SIZE];
+	char key_id[DIGEST_TEXT_MAX], epoch[EPOCH_SIZE], station[STATION_SIZE];
 	int64_t first = js_get_integer(object, "first", 0), last = js_get_integer(object, "last", 0);
 	enum digest_kind kind;
 	char *text = manifest_text(object);
 	bool whole = text && first >= 1 && last >= first && copy_text(object, "key", key_id, sizeof(key_id)) &&
 	             copy_text(object, "epoch", epoch, sizeof(epoch)) &&
+	             copy_text(object, "station", station, sizeof(station)) &&
 	             read_digest(object, "digest", &manifest.digest_kind, manifest.digest) &&
 	             read_digest(object, "hash", &kind, manifest.hash);
 	free(text);
@@ -215,6 +219,7 @@ bool verify_take_manifest(struct verify *verify, const struct json *object, stru
 	}
 	manifest.first = (uint64_t)first;
 	manifest.last = (uint64_t)last;
+	manifest.station = station_of(verify, station, strlen(station));
 	struct verify_group *group = verify_group_of(verify, epoch, strlen(epoch));
 	group->manifests =
 		verify_grown(group->manifests, group->manifest_count, &group->manifest_room, sizeof(*group->manifests));

@@ -11,7 +11,7 @@
 #include "json.h"
 #include "verify.h"
 
-enum { ID_SIZE = 16, STATION_SIZE = 32, EPOCH_SIZE = 33 };
+enum { ID_SIZE = 16, ID_TEXT_SIZE = 37, STATION_SIZE = 32, EPOCH_SIZE = 33 };
 
 struct verify_place {
 	uint32_t file;
@@ -30,12 +30,14 @@ struct verify_entry {
 struct verify_seal {
 	struct verify_place place;
 	uint64_t seq;
+	uint32_t station;
 	uint8_t hash[DIGEST_SIZE];
 };
 
 struct verify_manifest {
 	struct verify_place place;
 	uint64_t first, last;
+	uint32_t station;
 	bool in_export;
 	enum digest_kind digest_kind;
 	uint8_t hash[DIGEST_SIZE], digest[DIGEST_SIZE];
@@ -57,6 +59,10 @@ struct verify_export { /* of the file at hand */
 	bool head, end;
 	struct digest_run *digest;
 	uint64_t first, last, entries, seq;
+	uint64_t next_seal; /* the lowest of those that stand in it; 0: none yet */
+	char station[STATION_SIZE], epoch[EPOCH_SIZE];
+	char *subject; /* NULL: no bundle */
+	bool told_epoch, told_range;
 };
 
 struct verify {
@@ -85,10 +91,9 @@ void verify_tell(struct verify *verify, enum verify_kind kind, const struct veri
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
 const struct signature_key *verify_key(const struct verify *verify, const char *id);
 
-/* True: the line is an entry, and stands in its group; `ret_seq` is its number.
- */
-bool verify_take_entry(
-	struct verify *verify, const char *line, size_t length, struct verify_place place, uint64_t *ret_seq);
+/* The group the entry now stands in, as its newest; NULL: the line is none. */
+const struct verify_group *verify_take_entry(
+	struct verify *verify, const char *line, size_t length, struct verify_place place);
 bool verify_take_seal(struct verify *verify, const struct json *seal, struct verify_place place);
 bool verify_take_manifest(struct verify *verify, const struct json *manifest, struct verify_place place);
 

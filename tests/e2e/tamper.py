@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 import re
+import uuid
 
 
 def lines_of(data):
@@ -168,6 +169,21 @@ def edit_manifest(chance, lines, _):
     return lines
 
 
+def edit_head(chance, lines, _):
+    """What the first line says of the others: which they are, whose, or of which record they are the evidence."""
+    head = json.loads(lines[0])
+    key = chance.choice(["export", "station", "epoch", "first", "last", "subject"])
+    if key == "subject":
+        head[key] = chance.choice([json.loads(lines[i])["id"] for i in places(lines)[1:]] or [str(uuid.UUID(int=chance.getrandbits(128)))])
+    elif isinstance(head[key], int):
+        head[key] += chance.choice([-1, 1])
+    else:
+        at = chance.choice([i for i, char in enumerate(head[key]) if char.isdigit()])
+        head[key] = head[key][:at] + chance.choice([c for c in "0123456789" if c != head[key][at]]) + head[key][at + 1:]
+    lines[0] = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    return lines_of(mended(lines))
+
+
 def delete_all(_chance, lines, _):
     """All entries of the epoch; what was signed stays."""
     return [line for line in lines if not is_entry(line)]
@@ -210,7 +226,7 @@ def rechain(chance, lines, _):
 
 
 WAYS = (edit, edit_value, delete, delete_several, insert, insert_again, reorder, renumber, truncate, replay, replay_all, swap_raw,
-        edit_seal, edit_manifest, rechain, delete_all, empty, shorten, say_twice)
+        edit_seal, edit_manifest, rechain, delete_all, empty, shorten, say_twice, edit_head)
 
 # A copy may be in any order, with repetitions, and may end anywhere behind a seal.
 WAYS_OF_COPIES = (edit, edit_value, delete, delete_several, insert, renumber, replay, replay_all, swap_raw, edit_seal, edit_manifest,
