@@ -7,7 +7,7 @@
 #   make fuzz       each fuzz target for FUZZ_SECONDS (60)
 #   make kill-test  100 kills under load (KILLS=100)
 #   make campaign   every row of the matrix of faults (hours; ROWS="S1 B9" runs some); campaign-smoke: in minutes
-#   make tamper-test  10,000 tamperings and 1,000 honest exports before both verifiers
+#   make tamper-test  10,000 tamperings and 1,000 honest exports, each before both verifiers
 #   make coverage   line coverage by folder (needs a separate build, gcovr)
 #   make check      formatting, static checks
 #   make install    DESTDIR= PREFIX=/usr/local
