@@ -22,6 +22,19 @@ TAMPERINGS_INDEPENDENT = int(os.environ.get("TAMPERINGS_INDEPENDENT", "60"))
 HONEST = int(os.environ.get("HONEST", "40"))
 HONEST_INDEPENDENT_EVERY = 1 if HONEST >= 1000 else 9  # every kind of export comes before verify.py in either form
 
+HEADS = {  # of a table, by LANGUAGE
+    "": (
+        "Seq,Received,Tested,Kind,Event,Instrument,Model,Serial no.,Running no.,Channel,Sample no.,Sample,Category,"
+        "Commodity code,Party,Credit code,Stall,Origin,Trace code,Item code,Item,Item as sent,Method,Basis,Qualifier,"
+        "Value,Unit,Limit,Limit value,Limit unit,Verdict,Verdict by,Operator no.,Operator,Flags,Reason,Retest of,"
+        "Record id,Supersedes,Sample corrected by,Why,Control"),
+    "zh_CN": (
+        "序号,接收时间,检测时间,类别,事件,仪器,型号,出厂编号,流水号,通道,样品编号,样品名称,样品类别,样品代码,被检单位,"
+        "统一社会信用代码,摊位,产地,追溯码,项目代码,检测项目,仪器所报项目,检测方法,检测依据,限定符,检测值,单位,"
+        "限量关系,限量值,限量单位,结论,结论来源,检测员编号,检测员,标记,原因,复检的原记录,记录标识,取代记录,样品更正人,"
+        "更正原因,对照结果"),
+}
+
 CONTRACT = os.path.join(harness.ROOT, "config/contract")
 CTL = os.path.join(harness.BUILD, "assayctl")
 spec = importlib.util.spec_from_file_location("independent", os.path.join(CONTRACT, "verify.py"))
@@ -142,7 +155,7 @@ def test_tamperings_are_found_by_both_verifiers(stations, tmp_path):
     station, other = stations
     missed = []
     bundles = station.bundles(4)
-    assert len(bundles) == 4 and b'"day":' in station.all + bundles[0]
+    assert len(bundles) == 4 and any(map(manifests_of, bundles))
     for seed in range(TAMPERINGS):  # 20 ways: every third lot of them done to evidence of one record
         lot = seed // len(tamper.WAYS)
         whole = bundles[lot // 3 % 4] if lot % 3 == 2 else station.all
@@ -386,6 +399,20 @@ def test_a_bundle_proves_one_record(stations, tmp_path):
     assert done.returncode == 1 and "no entry" in done.stderr
 
 
+def test_a_bundle_has_the_manifest_of_its_record_s_day_if_that_is_over(stations):
+    station = stations[0]
+    entries = [json.loads(line) for line in tamper.lines_of(station.all) if tamper.is_entry(line)]
+    manifest, = manifests_of(station.all)
+    last = json.loads(manifest)["last"]
+    assert 2 < last < len(entries) and json.loads(manifest)["first"] == 1
+    chosen = [station.export("--bundle", entries[seq - 1]["id"], name="bundle.jsonl") for seq in (1, 2, last, last + 1, len(entries))]
+    ends = [json.loads(tamper.lines_of(bundle)[0])["last"] for bundle in chosen]
+    assert ends[0] < last  # the manifest stands behind the last seal there, and counts more than is in the bundle
+    for bundle in (*chosen, *station.bundles(4)):
+        counted = json.loads(tamper.lines_of(bundle)[0])["first"] <= last
+        assert manifests_of(bundle) == [manifest] * counted
+
+
 def test_a_table_opens_in_a_spreadsheet(stations):
     station = stations[0]
     data = station.export("--format", "csv", name="table.csv")
@@ -397,9 +424,10 @@ def test_a_table_opens_in_a_spreadsheet(stations):
         assert row["Seq"] == str(entry["seq"]) and row["Record id"] == entry["id"]
         assert row["Value"].lstrip("'") == entry.get("value", "")
         assert row["Verdict"] == entry.get("verdict", "") and row["Event"] == entry.get("event", "")
-    done = subprocess.run([CTL, "-c", station.daemon.conf, "export", "--format", "csv"], capture_output=True, check=False,
-                          env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "zh_CN"})
-    assert "样品" in done.stdout.decode("utf-8-sig").splitlines()[0] or "Sample" in done.stdout.decode("utf-8-sig")
+    for language, heads in HEADS.items():
+        done = subprocess.run([CTL, "-c", station.daemon.conf, "export", "--format", "csv"], capture_output=True, check=True,
+                              env={**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": language})
+        assert done.stdout.decode("utf-8-sig").splitlines()[0] == heads
 
 
 def test_the_station_s_key_is_its_own(stations):
