@@ -76,6 +76,20 @@ def test_both_verifiers_refuse_what_holds_no_entry(tmp_path):
     assert ours == {"unknown", "missing", "empty"} and theirs
 
 
+@pytest.mark.parametrize("old,new,ours", [
+    (b'"first":1,', b'"first":2,', {"head"}), (b'"last":8,', b'"last":7,', {"head"}), (b'"last":8,', b'"last":9,', {"truncated"}),
+    (b'"last":8,', b'"last":9000000000000000,', {"truncated"}), (b'"last":8,', b'"last":8.0,', {"unknown", "missing"}),
+    (b'"station":"330421103-01"', b'"station":"330421104-01"', {"head"}), (b'"station":', b'"st":', {"unknown", "missing"}),
+    (b'"station":', b'"seq":1,"station":"","station":', {"unknown", "missing"}), (b'"epoch":"', b'"epoch":"0', {"unknown", "missing"}),
+    (b'"epoch":"c', b'"epoch":"d', {"head"}), (b'"at":', b'"subject":null,"at":', {"unknown", "missing"}),
+    (b'"at":', b'"subject":"01a213ef-d37c-7d64-8474-3e30abcede01","at":', {"head"})])
+def test_both_verifiers_refuse_a_first_line_that_says_something_else(tmp_path, old, new, ours):
+    head, *lines = lines_of_right()
+    assert head.count(old) == 1
+    found, independently = judged(tmp_path, [head.replace(old, new), *lines])
+    assert found == ours and independently
+
+
 @pytest.mark.parametrize("put_in", [b"", b"[]", b'"sig"', b"null", b'{"v":1}', b'{"sig":null,"day":{}}'])
 def test_both_verifiers_refuse_a_line_that_is_none(tmp_path, put_in):
     lines = lines_of_right()
