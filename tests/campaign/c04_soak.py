@@ -20,6 +20,7 @@ import station
 import testroom
 
 MINUTES = 60
+LASTS = "1 * SOAK_SECONDS"
 SECONDS = float(os.environ.get("SOAK_SECONDS") or row.size(3600, 10))
 BREATH_S = (2, 20) if SECONDS > 300 else (0.2, 0.8)
 NOISE_KIB = 512 if SECONDS > 300 else 4096  # memory that comes and goes; at first, the caches that fill

@@ -11,6 +11,7 @@ import subprocess
 import row
 
 MINUTES = 10
+LASTS = "20 * FUZZ_SECONDS"  # as many targets, one after another, on a machine with one core
 SECONDS = int(os.environ.get("FUZZ_SECONDS") or row.size(60, 1))
 
 

@@ -1,4 +1,5 @@
 """The campaign of faults is whole: each row of the matrix has one program, and its README tells what that breaks."""
+import glob
 import importlib.machinery
 import importlib.util
 import os
@@ -44,3 +45,31 @@ def test_each_program_says_what_it_breaks_and_ends_with_its_own_line():
 def test_no_two_programs_are_of_one_row():
     names = [name[:3] for name in os.listdir(CAMPAIGN) if re.match(r"[sbic]\d\d_", name)]
     assert len(names) == len(set(names))
+
+
+def test_what_the_readme_lets_a_row_last_is_not_cut_off(monkeypatch):
+    with open(os.path.join(CAMPAIGN, "README.md"), encoding="utf-8") as readme:
+        commands = re.findall(r"`(\w+_SECONDS)=(\d+) make campaign ROWS=(\w+)`", readme.read())
+    assert {row for _, _, row in commands} == {"C4", "I5"}
+    run, parts = runner(), {"C4": 1, "I5": len(glob.glob(os.path.join(ROOT, "tests/fuzz/fuzz_*.c")))}
+    for variable, seconds, row in commands:
+        monkeypatch.delenv(variable, raising=False)
+        assert run.limit(run.programs()[row], False) == run.FULL_SECONDS
+        monkeypatch.setenv(variable, seconds)
+        assert run.limit(run.programs()[row], False) >= parts[row] * int(seconds) + 3600
+
+
+def a_row_of_two_seconds(tmp_path):
+    program = tmp_path / "c04_row.py"
+    program.write_text('#!/usr/bin/python3\n"""C4: sleeps."""\nimport time\nLASTS = "1 * SOAK_SECONDS"\ntime.sleep(2)\nprint("C4: slept PASS")\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_a_row_that_hangs_is_ended_and_one_that_was_made_longer_is_not(tmp_path, monkeypatch):
+    program, run = a_row_of_two_seconds(tmp_path), runner()
+    monkeypatch.setattr(run, "FULL_SECONDS", 1)
+    monkeypatch.delenv("SOAK_SECONDS", raising=False)
+    assert run.run("C4", program, False, "build") == ("C4: no end after 1 s FAIL", "FAIL")
+    monkeypatch.setenv("SOAK_SECONDS", "20")
+    assert run.run("C4", program, False, "build")[1] == "PASS"
