@@ -18,6 +18,7 @@ import time
 
 import row
 import harness
+import integrity
 import kill
 
 ENQ, ACK, EOT = b"\x05", b"\x06", b"\x04"
@@ -26,6 +27,7 @@ CLONE_NEWNS = 0x20000
 SHUTDOWN, NO_LOGFLUSH = 0x8004587D, 2  # _IOR('X', 125, __u32) of ext4 and xfs; what is not written yet is dropped
 SIZES = {"ext4": "128M", "xfs": "512M"}
 EIO_SHIM = os.path.join(harness.BUILD, "tests/faults/eioshim.so")
+HASTY_SHIM = os.path.join(harness.BUILD, "tests/faults/hastyshim.so")
 
 
 def must(*command):
@@ -149,10 +151,11 @@ def setting(daemon, text):
 
 class Judgement:
     """What was promised and what there is. `lost`: acknowledged and nowhere; `doubled`: under two ids; `altered`: one sequence
-    number or id with two contents; `faults`: of the journal's chain."""
+    number or id with two contents; `faults`: of the journal's chain and file; `checked`: how often SQLite looked at the file, `whole`:
+    how often it found nothing."""
 
     def __init__(self):
-        self.told = self.lost = self.doubled = self.altered = 0
+        self.told = self.lost = self.doubled = self.altered = self.checked = self.whole = 0
         self.faults = []
 
     def sound(self):
@@ -160,10 +163,17 @@ class Judgement:
 
     def figures(self):
         return (f"acknowledged {self.told}, lost {self.lost}, doubled {self.doubled}, altered {self.altered}, "
-                f"journal faults {len(self.faults)}")
+                f"journal faults {len(self.faults)}" + (f", integrity ok {self.whole}/{self.checked}" if self.checked else ""))
+
+    def check_integrity(self, directory, when):
+        """Of a journal that nobody has open."""
+        found = integrity.faults(directory)
+        self.checked += 1
+        self.whole += not found
+        self.faults = [*self.faults, *(f"{when}: {line}" for line in found)]
 
     def __iadd__(self, other):
-        for name in ("told", "lost", "doubled", "altered"):
+        for name in ("told", "lost", "doubled", "altered", "checked", "whole"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.faults = self.faults + other.faults
         return self
@@ -421,6 +431,8 @@ def power_cuts(fs, cuts, seed, lying=False, pushers=4):
             disk.unmount()
             analyzers += [one.told(moment) for one in now]
             disk.mount()
+            if not lying:
+                total.check_integrity(daemon.state, f"cut {cut}")
             daemon.start()
             lines = journal_lines(daemon)
             epoch = daemon.status()["epoch"]
@@ -433,6 +445,31 @@ def power_cuts(fs, cuts, seed, lying=False, pushers=4):
                 total.faults = [*total.faults, f"cut {cut}: the daemon did not end in order"]
             disk.unmount()
     return total, with_loss
+
+
+def kills(count, seed, hasty=False, pushers=4):
+    """Kills the daemon while analyzers push: the Judgement. With `hasty` each frame is acknowledged as it arrives, before the daemon
+    has stored anything: the control."""
+    draw, verdict, told = random.Random(seed), Judgement(), []
+    with harness.Room() as room:
+        ports = [harness.free_port() for _ in range(pushers)]
+        daemon = room.daemon("".join(analyzer(number, port) for number, port in enumerate(ports, 1)),
+                             env={"LD_PRELOAD": f"{HASTY_SHIM}:{harness.SHIM}"} if hasty else None)
+        for number in range(count):
+            daemon.start()
+            now = [Pusher(port, number=number * pushers + index + 1) for index, port in enumerate(ports)]
+            for one in now:
+                one.start()
+            harness.wait_for(lambda: any(one.told() for one in now), 30, "the first result")  # noqa: B023
+            time.sleep(draw.uniform(0, 0.3))
+            daemon.kill()
+            for one in now:
+                one.stop()
+            told += [result for one in now for result in one.told()]
+            verdict.check_integrity(daemon.state, f"kill {number + 1}")
+        daemon.start()
+        verdict += judge(told, journal_lines(daemon))
+    return verdict
 
 
 def journal_cuts(fs, cuts, *options):

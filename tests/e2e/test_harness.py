@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import harness
 import pytest
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tests/faults"))
+import integrity  # noqa: E402
 import kill  # noqa: E402
 
 TRUTH = [{"instrument": "a", "instrument_seq": n, "channel": 1, "sample_no": f"S{n}", "value": "1.0",
@@ -79,6 +81,26 @@ def test_a_broken_chain_is_found():
     edited[1] = edited[1].replace("i2", "i9")
     assert kill.chain_faults(edited)
     assert any("twice" in fault for fault in kill.chain_faults([line.replace("i3", "i2") for line in chain()]))
+
+
+def test_a_damaged_journal_file_is_found_and_the_file_left_alone(tmp_path):
+    path, log = tmp_path / "journal.db", tmp_path / "journal.db-wal"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE entry (id TEXT PRIMARY KEY)")
+        db.executemany("INSERT INTO entry VALUES (?)", [(f"id-{n:04}",) for n in range(100)])
+        db.commit()
+        before = path.read_bytes(), log.read_bytes()
+        assert integrity.faults(tmp_path) == []
+        assert (path.read_bytes(), log.read_bytes()) == before and before[1]
+    db.close()
+    in_the_index = path.read_bytes().rindex(b"id-0042")
+    with open(path, "r+b") as file:
+        file.seek(in_the_index)
+        file.write(b"id-9942")
+    assert any("missing from index" in line for line in integrity.faults(tmp_path))
+    path.unlink()
+    assert integrity.faults(tmp_path)
 
 
 # One fault for each sanitizer, in a program of its own: what it prints must fail the room it runs in.

@@ -29,6 +29,7 @@ def options():
 ARGS = options() if __name__ == "__main__" else argparse.Namespace(build=os.environ.get("BUILD", "build"))
 os.environ["BUILD"] = ARGS.build
 import harness  # noqa: E402
+import integrity  # noqa: E402
 
 KILLS_A_ROOM = 100
 INSTRUMENTS = """[instrument reader-1]
@@ -83,20 +84,23 @@ def one_room(kills, seed, rate, report):
                 room.sim("analyzer-rtu", "a6b", ("--serial", room.path("analyzer")), "--seed", str(seed + 2), *common)]
         daemon = room.daemon(INSTRUMENTS.format(serial=room.path("reader"), tcp=sims[1].address, rtu=room.path("analyzer")),
                              f"broker = mqtt://127.0.0.1:{broker.port}\nreconnect-min = 100ms\nreconnect-max = 1s\n")
-        for _ in range(kills):
+        damage = []
+        for number in range(kills):
             daemon.start()
             time.sleep(random.uniform(0.01, 0.9))
             daemon.kill()
+            found = integrity.faults(daemon.state)
+            damage += [f"kill {number + 1}: {found[0]}"] if found else []
         daemon.start()
         verdict = harness.settle(sims, subscriber, 60)
         journal = daemon.ctl("--json", "list", "--from", "1").stdout.splitlines()
         faults = chain_faults(journal)
         slowest = max(daemon.ready_seconds)
-    for line in (*verdict.lost[:3], *verdict.doubled[:3], *verdict.invented[:3], *faults[:3]):
+    for line in (*verdict.lost[:3], *verdict.doubled[:3], *verdict.invented[:3], *faults[:3], *damage[:3]):
         report(f"  {line}")
     return {"finished": verdict.finished, "received": verdict.received, "lost": len(verdict.lost),
             "doubled": len(verdict.doubled) + len(verdict.invented), "entries": len(journal), "faults": len(faults),
-            "slowest": slowest}
+            "whole": kills - len(damage), "slowest": slowest}
 
 
 def campaign(kills, seed, rate, report=print):
@@ -106,8 +110,9 @@ def campaign(kills, seed, rate, report=print):
     slowest = max(one["slowest"] for one in rooms)
     figures = (f"kills {kills}, finished {total['finished']}, received {total['received']}, lost {total['lost']}, "
                f"doubled {total['doubled']}, journal {total['entries']} entries, journal faults {total['faults']}, "
-               f"slowest READY {slowest:.2f} s")
-    passed = not (total["lost"] or total["doubled"] or total["faults"]) and slowest < 2 and total["finished"] > kills
+               f"integrity ok {total['whole']}/{kills}, slowest READY {slowest:.2f} s")
+    passed = (not (total["lost"] or total["doubled"] or total["faults"]) and total["whole"] == kills and slowest < 2
+              and total["finished"] > kills)
     return passed, figures
 
 

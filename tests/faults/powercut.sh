@@ -40,7 +40,7 @@ format() {
 }
 
 # a cut counts an entry as lost only when it was said to be durable before the cut began
-lost=0 cuts_with_loss=0 damaged=0 acknowledged=0
+lost=0 cuts_with_loss=0 damaged=0 acknowledged=0 integrity_ok=0
 for cut in $(seq "$cuts"); do
 	# every journal lives through five cuts
 	[ $((cut % 5)) != 1 ] || { rm -f "$work/image" && format; }
@@ -55,6 +55,7 @@ for cut in $(seq "$cuts"); do
 	umount "$work/disk"
 	mount -o loop "$work/image" "$work/disk"
 	awk -v moment="$moment" 'NF == 2 && $2 < moment { print $1 }' "$work/said" >"$work/durable"
+	! "$here/tests/faults/integrity.py" "$work/disk/journal" || integrity_ok=$((integrity_ok + 1))
 	read -r _ gone broken < <("$tool" check "$work/disk/journal" <"$work/durable")
 	umount "$work/disk"
 	acknowledged=$((acknowledged + $(wc -l <"$work/durable")))
@@ -62,10 +63,10 @@ for cut in $(seq "$cuts"); do
 	[ "$gone" = 0 ] || cuts_with_loss=$((cuts_with_loss + 1))
 	damaged=$((damaged + broken))
 done
-printf '{"fault":"powercut","fs":"%s","sync":"%s","cuts":%d,"acknowledged":%d,"lost":%d,"cuts_with_loss":%d,"damaged":%d}\n' \
-	"$fs" "$sync" "$cuts" "$acknowledged" "$lost" "$cuts_with_loss" "$damaged"
+printf '{"fault":"powercut","fs":"%s","sync":"%s","cuts":%d,"acknowledged":%d,"lost":%d,"cuts_with_loss":%d,"damaged":%d,"integrity_ok":%d}\n' \
+	"$fs" "$sync" "$cuts" "$acknowledged" "$lost" "$cuts_with_loss" "$damaged" "$integrity_ok"
 if [ -n "$unsafe" ]; then
 	[ "$lost" -gt 0 ] || { echo "powercut.sh: nothing was lost without syncing: the harness does not bite" >&2 && exit 1; }
 else
-	[ "$lost" = 0 ] && [ "$damaged" = 0 ]
+	[ "$lost" = 0 ] && [ "$damaged" = 0 ] && [ "$integrity_ok" = "$cuts" ]
 fi
