@@ -4,8 +4,11 @@
 The county cannot be reached meanwhile. The alarms come at 80 and at 95 % and when it is full; what is finished then is not
 acknowledged and the log says that it waits; the reserve is given back. Then the county is there again and, on the large disk,
 nobody frees anything: what is delivered makes room. On the small one, where no reserve fits (it would be half of the disk), the
-disk is made larger. Both go on without a restart, and nothing that was acknowledged is lost."""
+disk is made larger. Both go on without a restart, and nothing that was acknowledged is lost.
+
+Control: the same judgement of what arrived, one result withheld from it, finds that one lost."""
 import contextlib
+import json
 import os
 import time
 
@@ -57,7 +60,7 @@ def push(analyzers):
 
 
 def end(broker, subscriber, daemon, analyzers):
-    """The county is there again; recovery, and the judgement."""
+    """The county is there again; recovery, the judgement, and whether it finds one that is withheld from it."""
     broker.start()
     harness.wait_for(lambda: levels(daemon) != "full", 60, "room again")
     count = sum(len(one.told()) for one in analyzers)
@@ -68,8 +71,11 @@ def end(broker, subscriber, daemon, analyzers):
     harness.wait_for(lambda: store.events(subscriber, "store_recovered"), 60, "the event store_recovered")
     told = [result for one in analyzers for result in one.told()]
     # What was delivered may be removed to make room: the county's copy is then the only one.
-    verdict = store.judge_county(told, store.payloads(subscriber))
-    return verdict, [event["level"] for event in store.events(subscriber, "store_low", "store_full", "store_recovered")]
+    arrived = store.payloads(subscriber)
+    verdict = store.judge_county(told, arrived)
+    withheld = told[len(told) // 2].value
+    without = store.judge_county(told, [text for text in arrived if json.loads(text).get("value") != withheld])
+    return verdict, without.lost == verdict.lost + 1, [event["level"] for event in store.events(subscriber, "store_low", "store_full", "store_recovered")]
 
 
 def in_turn(wanted, steps):
@@ -92,8 +98,7 @@ def filled_from_inside():
         harness.wait_for(lambda: levels(daemon) == "full", 60, "a full disk")
         visible = refused(daemon, analyzers)
         store.must("mount", "-o", "remount,size=16m", disk.where)
-        verdict, steps = end(broker, subscriber, daemon, analyzers)
-        return verdict, steps, visible, daemon.alive()
+        return *end(broker, subscriber, daemon, analyzers), visible, daemon.alive()
 
 
 def filled_from_outside():
@@ -109,20 +114,20 @@ def filled_from_outside():
         reserve = daemon.status()["store"]["reserve_bytes"]
         fill(disk, 0)
         visible = refused(daemon, analyzers)
-        verdict, steps = end(broker, subscriber, daemon, analyzers)
-        return verdict, steps, visible and reserve == 0, daemon.alive()
+        return *end(broker, subscriber, daemon, analyzers), visible and reserve == 0, daemon.alive()
 
 
 store.need_root("S7")
-figures, passed = [], True
+figures, passed, controls = [], True, []
 RUNS = (("2 MB filled from inside", filled_from_inside, ["full"]),
         ("16 MB filled from outside", filled_from_outside, ["low", "short", "full"]))
 for how, run, wanted in RUNS:
     rounds = row.size(5, 1)
     total, visible, alive, complete = store.Judgement(), 0, 0, 0
     for _ in range(rounds):
-        verdict, steps, seen, lives = run()
+        verdict, found, steps, seen, lives = run()
         total += verdict
+        controls.append(found)
         visible += seen
         alive += lives
         complete += in_turn(wanted, steps)
@@ -130,4 +135,5 @@ for how, run, wanted in RUNS:
     figures.append(f"{how} {rounds} times: alarms complete {complete}, refusal visible {visible}, recovered without a restart {alive}, "
                    f"{total.figures()}")
     passed = passed and total.sound() and visible == alive == complete == rounds
-row.end("S7", "; ".join(figures), passed)
+figures.append(f"control: one result withheld, found as lost {sum(controls)} of {len(controls)} times")
+row.end("S7", "; ".join(figures), passed and all(controls))
