@@ -4,6 +4,8 @@ import importlib.machinery
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CAMPAIGN = os.path.join(ROOT, "tests/campaign")
@@ -73,3 +75,18 @@ def test_a_row_that_hangs_is_ended_and_one_that_was_made_longer_is_not(tmp_path,
     assert run.run("C4", program, False, "build") == ("C4: no end after 1 s FAIL", "FAIL")
     monkeypatch.setenv("SOAK_SECONDS", "20")
     assert run.run("C4", program, False, "build")[1] == "PASS"
+
+
+# Samples of a day's soak, in its lasting part (16 h): memory that grows by so many KiB a day, and the row's own control of that.
+A_DAY = """
+import c04_soak as soak
+for kib_a_day in (0, 900, 1100):
+    samples = [(when, 30000 + kib_a_day * when / 86400, 20) for when in range(0, 57600, 20)]
+    print(soak.grows(samples), soak.grows(soak.leaky(samples)))
+"""
+
+
+def test_a_day_of_soak_finds_a_growth_of_one_megabyte():
+    done = subprocess.run([sys.executable, "-c", A_DAY], cwd=CAMPAIGN, env={**os.environ, "SOAK_SECONDS": "86400"}, capture_output=True,
+                          text=True, check=True)
+    assert done.stdout.split() == ["False", "True"] * 2 + ["True", "True"]
