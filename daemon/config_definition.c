@@ -5,6 +5,7 @@
 
 #include "config_parts.h"
 #include "digest.h"
+#include "text_stream.h"
 
 static int by_key(const void *a, const void *b)
 {
@@ -31,7 +32,7 @@ void config_definition(
 {
 	char *text = NULL, hex[DIGEST_TEXT_MAX];
 	size_t length = 0;
-	FILE *stream = config_need(open_memstream(&text, &length));
+	FILE *stream = text_stream(&text, &length);
 	write_section(section, contents, count, stream);
 	fclose(stream);
 	uint8_t digest[DIGEST_SIZE];

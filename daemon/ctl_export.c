@@ -155,14 +155,20 @@ static int write_line(void *context, const char *line, size_t length)
 struct table {
 	FILE *out;
 	struct export_run *run;
+	struct fault why; /* a row that there is not */
+	uint64_t unread;  /* ... and its entry; 0: none */
 };
 
 static int write_row(void *context, const struct stored *stored)
 {
-	const struct table *table = context;
+	struct table *table = context;
 	if (table->run->last && stored->seq > table->run->last)
 		return 1;
-	char *row = export_row(stored);
+	char *row = export_row(stored, &table->why);
+	if (!row) {
+		table->unread = stored->seq;
+		return 1;
+	}
 	int failed = fprintf(table->out, "%s\r\n", row) < 0;
 	free(row);
 	table->run->entries++;
@@ -173,11 +179,13 @@ static int write_row(void *context, const struct stored *stored)
  * encoding. */
 static int export_table(struct journal_reader *reader, struct export_run *run, FILE *out, struct fault *fault)
 {
-	struct table table = { out, run };
+	struct table table = { .out = out, .run = run };
 	char *heads = export_row_heads();
 	fprintf(out, "\xEF\xBB\xBF%s\r\n", heads);
 	free(heads);
 	long given = journal_read(reader, run->first, SIZE_MAX, write_row, &table, fault);
+	if (table.unread)
+		return fault_set(fault, EINVAL, "seq %" PRIu64 ": %s", table.unread, table.why.text);
 	return given < 0 ? (int)given : 0;
 }
 

@@ -28,8 +28,9 @@ int export_lines(struct journal_reader *reader, struct export_run *run,
 
 /* One entry as a row of a table for spreadsheets (CSV by RFC 4180, without line
  * end): free() it. Text that such a program would take for a formula, or digits
- * it would round, gets an apostrophe in front. */
-char *export_row(const struct stored *stored);
+ * it would round, gets an apostrophe in front. NULL for one that cannot be read
+ * (damage, or no memory): a row of empty cells would pass for an entry. */
+char *export_row(const struct stored *stored, struct fault *fault);
 char *export_row_heads(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "csv.h"
 #include "export.h"
 #include "json.h"
+#include "text_stream.h"
 
 static const struct column {
 	const char *head;
@@ -121,9 +122,7 @@ static char *row(
 {
 	char *text = NULL;
 	size_t length;
-	FILE *out = open_memstream(&text, &length);
-	if (!out)
-		abort();
+	FILE *out = text_stream(&text, &length);
 	for (size_t i = 0; i < COLUMNS; i++) {
 		if (i)
 			fputc(',', out);
@@ -133,9 +132,11 @@ static char *row(
 	return text;
 }
 
-char *export_row(const struct stored *stored)
+char *export_row(const struct stored *stored, struct fault *fault)
 {
-	struct json *entry = js_parse(stored->payload, stored->length, NULL);
+	struct json *entry = js_parse(stored->payload, stored->length, fault);
+	if (!entry)
+		return NULL;
 	char *text = row(write_member, entry);
 	js_free(entry);
 	return text;

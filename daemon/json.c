@@ -23,6 +23,21 @@ static struct json *own(json_t *value)
 	return (struct json *)value;
 }
 
+/* jansson's reader does not look whether the text it collects could grow: without memory a character was left out of
+ * it, and nothing said so. */
+static void *memory(size_t size)
+{
+	void *given = malloc(size);
+	if (!given)
+		abort();
+	return given;
+}
+
+__attribute__((constructor)) static void never_without_memory(void)
+{
+	json_set_alloc_funcs(memory, free);
+}
+
 static size_t utf8_length(const unsigned char *at)
 {
 	size_t length = at[0] < 0x80                    ? 1

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text_stream.h"
+
 struct member {
 	const char *key;
 	const struct json *value;
@@ -92,9 +94,7 @@ char *manifest_text(const struct json *manifest)
 {
 	char *text = NULL;
 	size_t length;
-	FILE *out = open_memstream(&text, &length);
-	if (!out)
-		abort();
+	FILE *out = text_stream(&text, &length);
 	bool fine = write_manifest(out, manifest);
 	fclose(out);
 	if (fine)

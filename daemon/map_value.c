@@ -6,6 +6,7 @@
 
 #include "../drivers/decimal.h"
 #include "map_parts.h"
+#include "text_stream.h"
 
 static char *copy(const char *text)
 {
@@ -21,9 +22,7 @@ static char *list_of(const struct json *array)
 {
 	char *text = NULL;
 	size_t length;
-	FILE *out = open_memstream(&text, &length);
-	if (!out)
-		abort();
+	FILE *out = text_stream(&text, &length);
 	for (size_t i = 0; i < js_count(array); i++) {
 		const char *word = js_text_of(js_at(array, i));
 		fprintf(out, "%s%s", i ? " " : "", word ? word : "");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "map_parts.h"
+#include "text_stream.h"
 
 struct map_writer {
 	const struct map *map;
@@ -32,14 +33,6 @@ static bool is_json(const struct map_writer *writer)
 static bool waits(const struct map_writer *writer)
 {
 	return format_of(writer) == MAP_JSON || format_of(writer) == MAP_XML;
-}
-
-static FILE *memory(char **text, size_t *length)
-{
-	FILE *out = open_memstream(text, length);
-	if (!out)
-		abort();
-	return out;
 }
 
 struct map_writer *map_writer_new(const struct map *map,
@@ -228,7 +221,7 @@ static int end_document(struct map_writer *writer, struct map_refusal *refusal)
 	char **texts = texts_of(writer, &writer->map->envelope, &around, refusal);
 	if (!texts)
 		return -EINVAL;
-	FILE *out = memory(&document, &length);
+	FILE *out = text_stream(&document, &length);
 	fclose(writer->waiting);
 	writer->waiting = NULL;
 	write_document(writer, out, texts);
@@ -272,7 +265,7 @@ static int put_line(struct map_writer *writer, char **texts)
 	const struct map *map = writer->map;
 	char *text = NULL;
 	size_t length = 0;
-	FILE *out = memory(&text, &length);
+	FILE *out = text_stream(&text, &length);
 	if (writer->number == 0 || (map->settings.batch && writer->records == (size_t)map->settings.batch)) {
 		writer->number++;
 		writer->records = 0;
@@ -299,7 +292,7 @@ static void put_aside(struct map_writer *writer, char **texts)
 	const struct map_row *around = records_row(map);
 	const char *element = around ? around->parts[around->depth - 1] : NULL;
 	if (!writer->waiting)
-		writer->waiting = memory(&writer->texts, &writer->length);
+		writer->waiting = text_stream(&writer->texts, &writer->length);
 	if (writer->records++)
 		fputs(is_json(writer) ? ",\n" : "\n", writer->waiting);
 	if (!is_json(writer))

@@ -273,12 +273,23 @@ static void row_is(const char *body, const char *expected)
 	char payload[1024];
 	snprintf(payload, sizeof(payload), "{\"seq\":1,%s", body);
 	struct stored stored = { .payload = payload, .length = strlen(payload) };
-	char *row = export_row(&stored), *at = row;
+	struct fault fault;
+	char *row = export_row(&stored, &fault), *at = row;
+	assert_non_null(row);
 	for (int column = 0; column < 11; column++) /* up to the sample's name */
 		at = strchr(at, ',') + 1;
 	if (strncmp(at, expected, strlen(expected)) != 0 || at[strlen(expected)] != ',')
 		fail_msg("%s: %s", body, at);
 	free(row);
+}
+
+static void an_entry_that_cannot_be_read_is_no_row_of_empty_cells(void **state)
+{
+	(void)state;
+	struct fault fault = { "" };
+	struct stored stored = { .payload = "{\"seq\":1,", .length = 9 };
+	assert_null(export_row(&stored, &fault));
+	assert_non_null(strstr(fault.text, "not JSON"));
 }
 
 static void a_spreadsheet_computes_and_rounds_nothing(void **state)
@@ -311,6 +322,7 @@ int main(void)
 		SEALED(each_byte_of_an_export_counts),
 		SEALED(a_copy_without_entries_is_not_complete),
 		SEALED(an_export_has_no_empty_lines),
+		cmocka_unit_test(an_entry_that_cannot_be_read_is_no_row_of_empty_cells),
 		cmocka_unit_test(a_spreadsheet_computes_and_rounds_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
