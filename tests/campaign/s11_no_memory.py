@@ -14,8 +14,10 @@ Control: each failure must have happened (the shim counts), and a program that e
 past it."""
 import concurrent.futures
 import glob
+import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 
@@ -25,6 +27,7 @@ import store_faults as store
 
 SHIM = os.path.join(harness.BUILD, "tests/faults/nomemshim.so")
 THEIRS = "libcrypto,libssl,libpaho"
+EXPORTED = 5  # results; each more takes as many allocations
 CAPTURES = (("astm", "astm/a7-reader.hex"), ("seven-e-aa", "seven-e-aa/*.hex"), ("text", "text/*.hex"))
 
 
@@ -33,7 +36,8 @@ class Command:
 
     def __init__(self, room, name, *command):
         self.room, self.name, self.command = room, name, [os.path.join(harness.BUILD, command[0]), *command[1:]]
-        self.good, self.count, _ = self.run(0)
+        done, self.count, _ = self.run(0)
+        self.returns, self.good = done.returncode, self.lines(done)
         self.ends = {"well": 0, "said": 0, "aborted": 0, "crashed": 0, "wrong": 0, "silent": 0, "unharmed": 0}
 
     def run(self, at):
@@ -49,9 +53,16 @@ class Command:
             os.unlink(counted)
         return done, numbers[0], numbers[1]
 
+    @staticmethod
+    def lines(done):
+        """What it printed; of an export without the time at which it was made, and whether its digest is right instead of the digest."""
+        text, end, digest = done.stdout.partition(b'{"end":"assay/v1","digest":"sha256:')
+        right = digest == hashlib.sha256(text).hexdigest().encode() + b'"}\n'
+        return [*re.sub(rb'^(\{"export":.*?"at":)"[^"]+"', rb"\1", text).splitlines(), *([end + str(right).encode()] if end else [])]
+
     def judge(self, at):
         done, _, failed = self.run(at)
-        lines, good = done.stdout.splitlines(), set(self.good.stdout.splitlines())
+        lines, good = self.lines(done), set(self.good)
         if done.returncode == -signal.SIGABRT:
             end = "aborted"
         elif done.returncode < 0:
@@ -60,8 +71,8 @@ class Command:
             end = "wrong"
         elif not failed:
             end = "unharmed"
-        elif done.returncode == self.good.returncode:
-            end = "well" if lines == self.good.stdout.splitlines() else "silent"
+        elif done.returncode == self.returns:
+            end = "well" if lines == self.good else "silent"
         else:
             end = "said" if done.stderr.strip() else "silent"
         if end in ("crashed", "wrong", "silent"):
@@ -133,18 +144,23 @@ def running_daemon(room, kills, seed, spared):
 
 
 def commands(room):
-    daemon = room.daemon(harness_configuration(room), store.TARGET.format(port=1))
+    port = harness.free_port()
+    daemon = room.daemon(harness_configuration(room, port), store.TARGET.format(port=1))
     found = [Command(room, "check", "assayd", "--check", "-c", daemon.conf)]
     for driver, pattern in CAPTURES:
         path = sorted(glob.glob(os.path.join(row.ROOT, "tests/captures", pattern)))[0]
         profile = ("--profile", "reader-a9") if driver == "text" else ()
         found.append(Command(room, f"decode {driver}", "assayctl", "decode", driver, *profile, path))
+    daemon.start()
+    store.Pusher(port, limit=EXPORTED).run()
+    daemon.stop()
+    found += [Command(room, f"export {form}", "assayctl", "-c", daemon.conf, "export", "--format", form) for form in ("jsonl", "csv")]
     return found
 
 
-def harness_configuration(room):
+def harness_configuration(room, port):
     """Instruments of several drivers, one by profile."""
-    return (store.analyzer(1, 9) + store.READER.format(serial=room.path("reader"), poll="1s") +
+    return (store.analyzer(1, port) + store.READER.format(serial=room.path("reader"), poll="1s") +
             "[instrument an-1]\ndriver = modbus\nprofile = analyzer-a6b\nport = modbus-tcp:127.0.0.1:502\npoll = 1s\n")
 
 
