@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """county.py: a county's side of the contract, small enough to read in one sitting and to start from.
 
-    county.py --broker HOST:PORT --database FILE [--county 330421] [--receipt-every 1.0] [--protocol 5|3.1.1]
+    county.py --broker [mqtts://]HOST[:PORT] --database FILE [--county 330421] [--receipt-every 1.0] [--protocol 5|3.1.1]
+              [--ca FILE] [--cert FILE --key FILE] [--user NAME --password-file FILE]       see county_link.py
     county.py --database FILE --export STATION [--epoch EPOCH]      all it has of a station, for `assayctl verify`
     county.py --database FILE --export STATION --map MAP [--given NAME=VALUE]... [--output FILE]
                                                   the same as another platform takes it: see county_map.py
@@ -9,6 +10,7 @@
 It stores every entry by station, epoch and seq, as the bytes it received, in SQLite; tells each station by receipts what it
 has for good and what it lacks; and writes down what contradicts the contract. Needs python3-paho-mqtt. What it does, and why:
 
+- A start that comes to nothing ends, with the reason. Later it connects again by itself, for as long as it takes.
 - The session is durable (clean start off, session expiry): a broker drops what nobody is subscribed to, and says it took it.
 - A receipt is published only after the commit. What it names as missing the station sends again at once.
 - A hole at the end shows only in the station's status: its `seq` names the newest entry there is. The retained one may be
@@ -29,8 +31,8 @@ import sys
 import threading
 import time
 
+import county_link
 import county_map
-import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -151,16 +153,16 @@ class Store:
 class Platform:
     """Listens, stores, and answers with receipts. start() returns when it is subscribed; stop() when all is stored."""
 
-    def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform", protocol="5"):
+    def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform", protocol="5", tls=None, login=None):
         self.store, self.lock = Store(database), threading.Lock()
         self.arrived, self.newest, self.due, self.complete, self.online = [], {}, {}, {}, {}
         self.receipt_every, self.county, self.ended = receipt_every, county, threading.Event()
-        self.subscribed = threading.Event()
+        self.subscribed, self.fault = threading.Event(), None
         self.version5 = protocol == "5"
-        self.client = mqtt.Client(client_id, protocol=mqtt.MQTTv5) if self.version5 else mqtt.Client(
-            client_id, clean_session=False, protocol=mqtt.MQTTv311)
+        self.client = county_link.new_client(client_id, protocol, tls, login, durable=True)
         self.client.on_connect = self.connected
-        self.client.on_subscribe = lambda *_: self.subscribed.set()
+        self.client.on_connect_fail = lambda *_: self.failed(*county_link.why(sys.exc_info()[1]))  # paho calls it where it caught it
+        self.client.on_subscribe = self.answered
         self.client.on_message = self.heard
         self.client.reconnect_delay_set(0.2, 5)
         self.host, self.port = host, port
@@ -173,8 +175,10 @@ class Platform:
         self.client.connect_async(self.host, self.port, keepalive=15, **session)
         self.client.loop_start()
         self.worker.start()
-        if not self.subscribed.wait(15):
-            raise TimeoutError("not subscribed within 15 s")
+        in_time = self.subscribed.wait(15)
+        if self.fault or not in_time:
+            self.stop()
+            raise ConnectionError(f"broker {self.host}:{self.port}: {self.fault or 'no answer within 15 s'}")
         return self
 
     def stop(self):
@@ -184,9 +188,24 @@ class Platform:
         self.client.loop_stop()
         self.store.db.close()
 
-    def connected(self, client, *_):
-        self.online = {}  # who is there, and lacks receipts, the retained status tells
+    def failed(self, fault, may_pass):
+        if fault != self.fault:
+            print(f"broker {self.host}:{self.port}: {fault}", file=sys.stderr, flush=True)
+        self.fault = fault
+        if not may_pass:
+            self.subscribed.set()  # start() need not wait
+
+    def connected(self, client, _userdata, _flags, code, *_):
+        if code != 0:
+            self.failed(f"it refuses us: {county_link.said(code)}", code in county_link.TRY_LATER)
+            return
+        self.fault, self.online = None, {}  # who is there, and lacks receipts, the retained status tells
         client.subscribe([(f"assay/v1/{self.county}/+/+", 1), (f"assay/v1/{self.county}/+/response/status", 1)])
+
+    def answered(self, _client, _userdata, _mid, codes, *_):
+        if any(getattr(code, "value", code) >= 128 for code in codes):
+            self.failed("it does not let us subscribe to what the stations publish", False)
+        self.subscribed.set()
 
     def heard(self, client, _userdata, message):
         if message.retain and message.topic.endswith("/status"):  # as old as its last change: ask for the present one
@@ -256,35 +275,50 @@ class Platform:
                 self.due[root, station, epoch] = now + max(5.0, self.receipt_every)
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description="A county's side of the contract.")
-    parser.add_argument("--broker", default="127.0.0.1:1883")
+    county_link.add_arguments(parser)
     parser.add_argument("--database", required=True)
     parser.add_argument("--county", default="+")
     parser.add_argument("--receipt-every", type=float, default=1.0)
-    parser.add_argument("--protocol", choices=("5", "3.1.1"), default="5")
     parser.add_argument("--export", metavar="STATION")
     parser.add_argument("--epoch")
     parser.add_argument("--map", metavar="MAP")
     county_map.add_arguments(parser)
     wanted = parser.parse_args()
+    try:
+        wanted.link = county_link.link_of(wanted)
+    except ValueError as error:
+        parser.error(str(error))
+    return wanted
+
+
+def export(wanted):
+    store = Store(wanted.database)
+    if wanted.map:
+        entries = (payload for (payload,) in store.counted(wanted.export, wanted.epoch))
+        return county_map.convert(wanted.map, county_map.given_of(wanted), entries, wanted.output)
+    for (payload,) in itertools.chain(store.entries(wanted.export, wanted.epoch), store.proofs(wanted.export, wanted.epoch)):
+        sys.stdout.buffer.write(payload + b"\n")
+    return 0
+
+
+def main():
+    wanted = arguments()
     if wanted.export:
-        store = Store(wanted.database)
-        if wanted.map:
-            entries = (payload for (payload,) in store.counted(wanted.export, wanted.epoch))
-            sys.exit(county_map.convert(wanted.map, county_map.given_of(wanted), entries, wanted.output))
-        for (payload,) in itertools.chain(store.entries(wanted.export, wanted.epoch), store.proofs(wanted.export, wanted.epoch)):
-            sys.stdout.buffer.write(payload + b"\n")
-        return
-    host, _, port = wanted.broker.rpartition(":")
-    platform = Platform(host, int(port), wanted.database, wanted.county, wanted.receipt_every,
-                        protocol=wanted.protocol).start()
+        return export(wanted)
+    try:
+        platform = Platform(database=wanted.database, county=wanted.county, receipt_every=wanted.receipt_every, **wanted.link).start()
+    except OSError as error:
+        return f"county.py: {error}"
     print("ready", flush=True)
     try:
-        threading.Event().wait()
+        platform.worker.join()
+        return "county.py: it stores no more; the lines above say why"
     except KeyboardInterrupt:
         platform.stop()
+        return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
