@@ -226,13 +226,13 @@ def test_a_store_by_id_of_before_becomes_one_by_place(tmp_path):
     before = sqlite3.connect(tmp_path / "platform.db")
     before.executescript("CREATE TABLE entry(id TEXT PRIMARY KEY, station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, "
                          "kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL, UNIQUE(station, epoch, seq));")
-    entry = {"id": "x", "station": "s", "epoch": "e", "seq": 1, "prev": "sha256:"}
-    before.execute("INSERT INTO entry VALUES('x', 's', 'e', 1, 'result', ?, 0)", (json.dumps(entry).encode(),))
+    entry = {"v": 1, "id": "0" * 36, "station": "s", "epoch": "e", "seq": 1, "prev": "sha256:" + "0" * 64, "kind": "sample"}
+    before.execute("INSERT INTO entry VALUES(?, 's', 'e', 1, 'result', ?, 0)", (entry["id"], json.dumps(entry, separators=(",", ":")).encode()))
     before.commit()
     before.close()
     for _again in range(2):
         store = county.Store(tmp_path / "platform.db")
-        assert store.take_entry("s", "result", json.dumps(dict(entry, epoch="f")).encode()) == "f"
+        assert store.take_entry("s", "result", json.dumps(dict(entry, epoch="f"), separators=(",", ":")).encode()) == "f"
         assert (store.epochs("s"), len(store.counted("s").fetchall())) == (["e", "f"], 1)
         store.db.close()
 

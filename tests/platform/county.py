@@ -3,6 +3,7 @@
 
     county.py --broker [mqtts://]HOST[:PORT] --database FILE [--county 330421] [--receipt-every 1.0] [--protocol 5|3.1.1]
               [--ca FILE] [--cert FILE --key FILE] [--user NAME --password-file FILE]       see county_link.py
+              [--identity STATION=PUBLIC-KEY.pem]...                  what `assayctl identity` printed when it was set up
     county.py --database FILE --export STATION [--epoch EPOCH]      all it has of a station, for `assayctl verify`
     county.py --database FILE --export STATION --map MAP [--given NAME=VALUE]... [--output FILE]
                                                   the same as another platform takes it: see county_map.py
@@ -19,143 +20,40 @@ has for good and what it lacks; and writes down what contradicts the contract. N
 - The same id in another epoch is the same test, recorded anew by a station that lost its journal: it is stored too, or that
   epoch would never be whole, and counted once. It is an alarm only where what the instrument measured differs.
 - A receipt published while a station's link was down is gone: once it is back it gets one for each epoch there is of it.
-- `prev` of each entry must be the digest of the one before: checked where both are there.
+- `prev` of each entry must be the digest of the one before: checked where both are there. Whoever can alter one entry can alter
+  those behind it too. With --identity each seal is verified, and what it seals, down to what was proven before: a false seal
+  is an alarm, an entry that contradicts a seal is one too and is taken out, so that the next receipt names it as missing and the
+  station sends what it sealed. A receipt says "stored", not "proven". Verifying starts `openssl`, some milliseconds for each
+  seal, and a station makes one a second at most: a county of many stations calls a library.
 """
 import argparse
-import hashlib
+import base64
 import itertools
 import json
+import os
 import re
-import sqlite3
 import sys
 import threading
 import time
 
 import county_link
 import county_map
+from county_store import Store, verify
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS entry(id TEXT NOT NULL, station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
-  kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY(station, epoch, seq));
-CREATE INDEX IF NOT EXISTS entry_id ON entry(id);
-CREATE TABLE IF NOT EXISTS proof(station TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL,
-  UNIQUE(station, kind, payload));
-CREATE TABLE IF NOT EXISTS alarm(station TEXT NOT NULL, what TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL);
-"""
 TOPIC = re.compile(r"assay/v1/([0-9]{6})/([^/]+)/(result|qc|event|seal|manifest|status)")
-MEASURED = ("kind", "instrument_seq", "channel", "value", "value_as_sent", "qualifier", "unit", "unit_as_sent", "signals",
-            "verdict_as_sent", "tested_at")  # and item.as_sent: what the instrument said, whoever recorded it
 MISSING_MAX = 64  # ranges in one receipt; the next names the rest
-
-
-def measured(payload):
-    entry = json.loads(payload)
-    item = entry.get("item")
-    return [entry.get(member) for member in MEASURED] + [item.get("as_sent") if isinstance(item, dict) else item]
-
-
-class Store:
-    """What is stored for good. One thread at a time."""
-
-    def __init__(self, path):
-        self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.execute("PRAGMA synchronous = FULL")
-        by_id = self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'entry' AND sql LIKE '%(id TEXT PRIMARY KEY%'").fetchone()
-        if by_id:  # as this program stored before: a test recorded anew had no place
-            self.db.execute("ALTER TABLE entry RENAME TO entry_by_id")
-        self.db.executescript(SCHEMA)
-        if by_id:
-            self.db.executescript("BEGIN; INSERT INTO entry SELECT * FROM entry_by_id; DROP TABLE entry_by_id; COMMIT;")
-
-    def alarm(self, station, what, payload):
-        print(f"ALARM {station}: {what}", file=sys.stderr, flush=True)
-        self.db.execute("INSERT INTO alarm VALUES(?, ?, ?, ?)", (station, what, payload, time.time()))
-
-    def take_entry(self, station, kind, payload):
-        """Inside a transaction. The epoch it belongs to, or None when it is no entry of this station."""
-        try:
-            entry = json.loads(payload)
-            key = (entry["id"], entry["station"], entry["epoch"], entry["seq"])
-        except (ValueError, KeyError, TypeError):
-            self.alarm(station, "no entry of the contract", payload)
-            return None
-        if key[1] != station:
-            self.alarm(station, f"an entry of station {key[1]} under this station's topic", payload)
-            return None
-        known = self.db.execute("SELECT payload FROM entry WHERE (id = ? OR seq = ?4) AND station = ?2 AND epoch = ?3", key).fetchall()
-        if known:
-            if known != [(payload,)]:
-                self.alarm(station, f"entry {key[3]} came with other bytes than before", payload)
-            return key[2]
-        anew = self.db.execute("SELECT station, payload FROM entry WHERE id = ?", key[:1]).fetchall()
-        if any(whose != station or measured(before) != measured(payload) for whose, before in anew):
-            self.alarm(station, f"entry {key[3]} is a test that is known, but not as it was measured", payload)
-        self.db.execute("INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?)", (*key, kind, payload, time.time()))
-        self.check_links(station, key[2], key[3], payload)
-        return key[2]
-
-    def check_links(self, station, epoch, seq, payload):
-        pairs = [(self.payload(station, epoch, seq - 1), payload), (payload, self.payload(station, epoch, seq + 1))]
-        for earlier, later in pairs:
-            if earlier is None or later is None:
-                continue
-            algorithm, _, digest = json.loads(later)["prev"].partition(":")
-            if digest != hashlib.new(algorithm, earlier).hexdigest():
-                self.alarm(station, f"entry {json.loads(later)['seq']} does not carry the digest of the one before", later)
-
-    def payload(self, station, epoch, seq):
-        row = self.db.execute("SELECT payload FROM entry WHERE station = ? AND epoch = ? AND seq = ?",
-                              (station, epoch, seq)).fetchone()
-        return row and row[0]
-
-    def take_proof(self, station, kind, payload):
-        self.db.execute("INSERT OR IGNORE INTO proof VALUES(?, ?, ?, ?)", (station, kind, payload, time.time()))
-
-    def missing(self, station, epoch, first, last):
-        """The ranges of first..last that are not there, rising."""
-        ranges, expected = [], first
-        for (seq,) in self.db.execute("SELECT seq FROM entry WHERE station = ? AND epoch = ? AND seq BETWEEN ? AND ? ORDER BY seq",
-                                      (station, epoch, first, last)):
-            if seq > expected:
-                ranges.append([expected, seq - 1])
-            expected = seq + 1
-        if expected <= last:
-            ranges.append([expected, last])
-        return ranges
-
-    def last(self, station, epoch):
-        return self.db.execute("SELECT ifnull(max(seq), 0) FROM entry WHERE station = ? AND epoch = ?",
-                               (station, epoch)).fetchone()[0]
-
-    def entries(self, station, epoch=None):
-        return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) ORDER BY epoch, seq",
-                               (station, epoch, epoch))
-
-    def counted(self, station, epoch=None):
-        """Each test once: as it came first."""
-        return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) AND NOT EXISTS (SELECT 1 FROM "
-                               "entry AS earlier WHERE earlier.id = entry.id AND earlier.rowid < entry.rowid) ORDER BY epoch, seq",
-                               (station, epoch, epoch))
-
-    def epochs(self, station):
-        return [epoch for (epoch,) in self.db.execute("SELECT DISTINCT epoch FROM entry WHERE station = ?", (station,))]
-
-    def proofs(self, station, epoch=None):
-        """Seals and manifests; they come from outside, and whether they are right is for the verifier to say."""
-        for (payload,) in self.db.execute("SELECT payload FROM proof WHERE station = ? ORDER BY at", (station,)):
-            if epoch is None or f'"epoch":"{epoch}"'.encode() in payload:
-                yield (payload,)
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)  # what is no document of the contract
 
 
 class Platform:
     """Listens, stores, and answers with receipts. start() returns when it is subscribed; stop() when all is stored."""
 
-    def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform", protocol="5", tls=None, login=None):
-        self.store, self.lock = Store(database), threading.Lock()
-        self.arrived, self.newest, self.due, self.complete, self.online = [], {}, {}, {}, {}
+    def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform", protocol="5", tls=None, login=None,
+                 identities=None):
+        self.store, self.lock = Store(database, identities), threading.Lock()
+        self.arrived, self.newest, self.due, self.online = [], {}, {}, {}
         self.receipt_every, self.county, self.ended = receipt_every, county, threading.Event()
         self.subscribed, self.fault = threading.Event(), None
         self.version5 = protocol == "5"
@@ -234,27 +132,30 @@ class Platform:
         if not fits:
             return
         root, station, kind = topic.rsplit("/", 1)[0], fits[2], fits[3]
-        if kind == "status":
-            self.take_status(root, station, payload)
-        elif kind in ("seal", "manifest"):
-            self.store.take_proof(station, kind, payload)
-        else:
-            epoch = self.store.take_entry(station, kind, payload)
-            if epoch:
-                self.due.setdefault((root, station, epoch), time.monotonic() + self.receipt_every)
-
-    def take_status(self, root, station, payload):
         try:
-            status = json.loads(payload)
-            is_back, self.online[station] = status["online"] and not self.online.get(station), status["online"]
-            for epoch in self.store.epochs(station) if is_back else []:
-                self.due.setdefault((root, station, epoch), time.monotonic() + self.receipt_every)
-            if status["online"]:
-                # what of it is only on its way arrives before the next receipt, and is then not named as missing
-                self.newest[station, status["epoch"]] = status["seq"]
-                self.due.setdefault((root, station, status["epoch"]), time.monotonic() + self.receipt_every)
-        except (ValueError, KeyError, TypeError):
-            self.store.alarm(station, "no status of the contract", payload)
+            if kind == "status":
+                epochs = self.take_status(station, payload)
+            else:
+                take = self.store.take_proof if kind in ("seal", "manifest") else self.store.take_entry
+                epochs = [take(station, kind, payload)]
+        except MALFORMED as error:
+            self.store.alarm(station, f"this {kind} is not taken: {error!r}", payload)
+            return
+        for epoch in filter(None, epochs):
+            self.due.setdefault((root, station, epoch), time.monotonic() + self.receipt_every)
+
+    def take_status(self, station, payload):
+        """The epochs to give a receipt for."""
+        status = json.loads(payload)
+        is_back, self.online[station] = status["online"] and not self.online.get(station), status["online"]
+        epochs = self.store.epochs(station) if is_back else []
+        if status["online"]:
+            if not (0 <= status["seq"] < 2 ** 63 and status["epoch"].encode()):
+                raise ValueError("no seq or epoch")
+            # what of it is only on its way arrives before the next receipt, and is then not named as missing
+            self.newest[station, status["epoch"]] = status["seq"]
+            epochs.append(status["epoch"])
+        return epochs
 
     def send_receipts(self):
         now = time.monotonic()
@@ -263,9 +164,9 @@ class Platform:
                 continue
             del self.due[root, station, epoch]
             through = max(self.store.last(station, epoch), self.newest.get((station, epoch), 0))
-            from_seq = self.complete.get((station, epoch), 0) + 1  # nothing is missing before it
+            from_seq = self.store.complete.get((station, epoch), 0) + 1  # nothing is missing before it
             missing = self.store.missing(station, epoch, from_seq, through)
-            self.complete[station, epoch] = missing[0][0] - 1 if missing else through
+            self.store.complete[station, epoch] = missing[0][0] - 1 if missing else through
             if len(missing) > MISSING_MAX:
                 through = missing[MISSING_MAX][0] - 1
                 missing = missing[:MISSING_MAX]
@@ -275,12 +176,25 @@ class Platform:
                 self.due[root, station, epoch] = now + max(5.0, self.receipt_every)
 
 
+def identities_of(given):
+    """{station: {key id: file}}: the id is the digest of the key as it stands in the file, in base64."""
+    identities = {}
+    for station, _, path in (each.partition("=") for each in given):
+        with open(path, encoding="ascii", errors="replace") as file:
+            pem = re.fullmatch(r"\s*-----BEGIN PUBLIC KEY-----(.*)-----END PUBLIC KEY-----\s*", file.read(), re.DOTALL)
+        if not pem:
+            raise ValueError(f"--identity {station}={path}: no public key as `assayctl identity` prints it")
+        identities.setdefault(station, {})[verify.digest("sha256", base64.b64decode(pem[1]))] = os.path.abspath(path)
+    return identities
+
+
 def arguments():
     parser = argparse.ArgumentParser(description="A county's side of the contract.")
     county_link.add_arguments(parser)
     parser.add_argument("--database", required=True)
     parser.add_argument("--county", default="+")
     parser.add_argument("--receipt-every", type=float, default=1.0)
+    parser.add_argument("--identity", action="append", default=[], metavar="STATION=PUBLIC-KEY.pem")
     parser.add_argument("--export", metavar="STATION")
     parser.add_argument("--epoch")
     parser.add_argument("--map", metavar="MAP")
@@ -288,7 +202,8 @@ def arguments():
     wanted = parser.parse_args()
     try:
         wanted.link = county_link.link_of(wanted)
-    except ValueError as error:
+        wanted.identities = identities_of(wanted.identity)
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     return wanted
 
@@ -308,7 +223,8 @@ def main():
     if wanted.export:
         return export(wanted)
     try:
-        platform = Platform(database=wanted.database, county=wanted.county, receipt_every=wanted.receipt_every, **wanted.link).start()
+        platform = Platform(database=wanted.database, county=wanted.county, receipt_every=wanted.receipt_every,
+                            identities=wanted.identities, **wanted.link).start()
     except OSError as error:
         return f"county.py: {error}"
     print("ready", flush=True)

@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+"""county_store.py: what county.py stores for good, and what it holds against the seals of the stations. SQLite, no MQTT.
+
+An entry that contradicts a seal becomes an alarm and is not there any more: the next receipt names it as missing, and the station
+sends again what it sealed. What somebody changes afterwards in the database is for `assayctl verify` to find, in an export.
+"""
+import json
+import os
+import re
+import sqlite3
+import sys
+import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../config/contract"))
+import verify  # noqa: E402  the contract's: keep it beside this file where you take it elsewhere
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry(id TEXT NOT NULL, station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY(station, epoch, seq));
+CREATE INDEX IF NOT EXISTS entry_id ON entry(id);
+CREATE TABLE IF NOT EXISTS proof(station TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL,
+  UNIQUE(station, kind, payload));
+CREATE TABLE IF NOT EXISTS sealed(station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
+  PRIMARY KEY(station, epoch, seq));
+CREATE TABLE IF NOT EXISTS alarm(station TEXT NOT NULL, what TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL);
+"""
+HEAD = re.compile(rb'\{"v":1,"id":"[0-9a-f-]{36}","station":"[^"\\]+","epoch":"[^"\\]+","seq":([1-9][0-9]*),'
+                  rb'"prev":"(?:sha256|sm3):[0-9a-f]{64}",')  # as evidence.md has it
+MEASURED = ("kind", "instrument_seq", "channel", "value", "value_as_sent", "qualifier", "unit", "unit_as_sent", "signals",
+            "verdict_as_sent", "tested_at")  # and item.as_sent: what the instrument said, whoever recorded it
+
+
+def measured(payload):
+    entry = json.loads(payload)
+    item = entry.get("item")
+    return [entry.get(member) for member in MEASURED] + [item.get("as_sent") if isinstance(item, dict) else item]
+
+
+def digest_of(payload, like):
+    """By the algorithm of `like`."""
+    return verify.digest(like.partition(":")[0], payload)
+
+
+class Store:
+    """What is stored for good. One thread at a time. `identities`: {station: {key id: file of the public key}}"""
+
+    def __init__(self, path, identities=None):
+        self.identities, self.unknown, self.complete = identities or {}, set(), {}
+        self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = FULL")
+        by_id = self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'entry' AND sql LIKE '%(id TEXT PRIMARY KEY%'").fetchone()
+        if by_id:  # as this program stored before: a test recorded anew had no place
+            self.db.execute("ALTER TABLE entry RENAME TO entry_by_id")
+        self.db.executescript(SCHEMA)
+        if by_id:
+            self.db.executescript("BEGIN; INSERT INTO entry SELECT * FROM entry_by_id; DROP TABLE entry_by_id; COMMIT;")
+
+    def alarm(self, station, what, payload):
+        print(f"ALARM {station}: {what}", file=sys.stderr, flush=True)
+        self.db.execute("INSERT INTO alarm VALUES(?, ?, ?, ?)", (station, what, payload, time.time()))
+
+    def take_entry(self, station, kind, payload):
+        """Inside a transaction. The epoch it belongs to."""
+        if not HEAD.match(payload):
+            raise ValueError("it does not begin as an entry does")
+        entry = json.loads(payload, object_pairs_hook=verify.once)
+        key = (entry["id"], entry["station"], entry["epoch"], entry["seq"])
+        if key[1] != station:
+            raise ValueError(f"an entry of station {key[1]} under this station's topic")
+        known = self.db.execute("SELECT payload FROM entry WHERE (id = ? OR seq = ?4) AND station = ?2 AND epoch = ?3", key).fetchall()
+        if known:
+            if known != [(payload,)]:
+                self.alarm(station, f"entry {key[3]} came with other bytes than before", payload)
+            return key[2]
+        sealed = self.sealed(*key[1:])
+        if sealed and digest_of(payload, sealed) != sealed:
+            self.alarm(station, f"entry {key[3]} is not what the station sealed", payload)
+            return key[2]
+        anew = self.db.execute("SELECT station, payload FROM entry WHERE id = ?", key[:1]).fetchall()
+        if any(whose != station or measured(before) != measured(payload) for whose, before in anew):
+            self.alarm(station, f"entry {key[3]} is a test that is known, but not as it was measured", payload)
+        self.db.execute("INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?)", (*key, kind, payload, time.time()))
+        self.check_links(station, key[2], key[3], payload)
+        if sealed:
+            self.prove(station, key[2], key[3] - 1, entry["prev"], payload)
+        return key[2]
+
+    def check_links(self, station, epoch, seq, payload):
+        pairs = [(self.payload(station, epoch, seq - 1), payload), (payload, self.payload(station, epoch, seq + 1))]
+        for earlier, later in pairs:
+            if earlier is None or later is None:
+                continue
+            prev = json.loads(later)["prev"]
+            if prev != digest_of(earlier, prev):
+                self.alarm(station, f"entry {json.loads(later)['seq']} does not carry the digest of the one before", later)
+
+    def payload(self, station, epoch, seq):
+        row = self.db.execute("SELECT payload FROM entry WHERE station = ? AND epoch = ? AND seq = ?",
+                              (station, epoch, seq)).fetchone()
+        return row and row[0]
+
+    def take_proof(self, station, kind, payload):
+        """A seal or manifest, kept for the verifier. The epoch of which it disproved an entry, else None."""
+        row = (station, kind, payload)
+        if self.db.execute("SELECT 1 FROM proof WHERE station = ? AND kind = ? AND payload = ?", row).fetchone():
+            return None
+        claim = self.claim(station, payload) if self.identities else None
+        self.db.execute("INSERT INTO proof VALUES(?, ?, ?, ?)", (*row, time.time()))
+        return claim[0] if claim and not self.prove(station, *claim, payload) else None
+
+    def claim(self, station, payload):
+        """(epoch, seq, digest) of the entry it proves, None where we lack the key; ValueError: it is not the station's."""
+        document = json.loads(payload, object_pairs_hook=verify.once)
+        if document["station"] != station:
+            raise ValueError(f"it is of station {document['station']!r}")
+        pem = self.identities.get(station, {}).get(document["key"])
+        if pem:
+            verify.signed(document, pem)
+            return document["epoch"], document["last" if "day" in document else "seq"] + 0, document["hash"]
+        if (station, document["key"]) not in self.unknown:  # seals of it are kept, and can be judged when the key is there
+            self.unknown.add((station, document["key"]))
+            self.alarm(station, f"it seals with key {document['key']!r}, which was not given: its seals are not checked", payload)
+        return None
+
+    def sealed(self, station, epoch, seq):
+        row = self.db.execute("SELECT hash FROM sealed WHERE station = ? AND epoch = ? AND seq = ?", (station, epoch, seq)).fetchone()
+        return row and row[0]
+
+    def prove(self, station, epoch, seq, digest, by):
+        """A seal proves its entry, that one by its `prev` the entry before, and so on down to what is proven already, or to one
+        that is not there: it goes on when that comes. False where an entry had to go."""
+        while seq > 0:
+            known = self.sealed(station, epoch, seq)
+            if known:
+                if known != digest:
+                    self.alarm(station, f"entry {seq} was sealed otherwise too", by)
+                return True
+            self.db.execute("INSERT INTO sealed VALUES(?, ?, ?, ?)", (station, epoch, seq, digest))
+            payload = self.payload(station, epoch, seq)
+            if payload and digest_of(payload, digest) != digest:
+                self.alarm(station, f"entry {seq} is not what the station sealed", payload)
+                self.db.execute("DELETE FROM entry WHERE station = ? AND epoch = ? AND seq = ?", (station, epoch, seq))
+                self.complete.pop((station, epoch), None)
+                return False
+            if not payload:
+                return True
+            seq, digest = seq - 1, json.loads(payload)["prev"]
+        return True
+
+    def missing(self, station, epoch, first, last):
+        """The ranges of first..last that are not there, rising."""
+        ranges, expected = [], first
+        for (seq,) in self.db.execute("SELECT seq FROM entry WHERE station = ? AND epoch = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+                                      (station, epoch, first, last)):
+            if seq > expected:
+                ranges.append([expected, seq - 1])
+            expected = seq + 1
+        if expected <= last:
+            ranges.append([expected, last])
+        return ranges
+
+    def last(self, station, epoch):
+        """The newest that is there, or was sealed."""
+        return self.db.execute("SELECT max((SELECT ifnull(max(seq), 0) FROM entry WHERE station = ?1 AND epoch = ?2), "
+                               "(SELECT ifnull(max(seq), 0) FROM sealed WHERE station = ?1 AND epoch = ?2))",
+                               (station, epoch)).fetchone()[0]
+
+    def entries(self, station, epoch=None):
+        return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) ORDER BY epoch, seq",
+                               (station, epoch, epoch))
+
+    def counted(self, station, epoch=None):
+        """Each test once: as it came first."""
+        return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) AND NOT EXISTS (SELECT 1 FROM "
+                               "entry AS earlier WHERE earlier.id = entry.id AND earlier.rowid < entry.rowid) ORDER BY epoch, seq",
+                               (station, epoch, epoch))
+
+    def epochs(self, station):
+        return [epoch for (epoch,) in self.db.execute("SELECT DISTINCT epoch FROM entry WHERE station = ?", (station,))]
+
+    def proofs(self, station, epoch=None):
+        """Seals and manifests; they come from outside, and whether they are right is for the verifier to say."""
+        for (payload,) in self.db.execute("SELECT payload FROM proof WHERE station = ? ORDER BY at", (station,)):
+            if epoch is None or f'"epoch":"{epoch}"'.encode() in payload:
+                yield (payload,)
