@@ -8,7 +8,7 @@ import subprocess
 
 import harness
 import pytest
-from test_platform import READER, TARGET, alarms, county, daemon_of, lost, reader, receipted, stored, write_key
+from test_platform import READER, TARGET, alarms, county, daemon_of, lost, reader, receipted, run_without_platform, stored, write_key
 import county_store  # noqa: E402  beside county.py
 
 PROGRAM = county.__file__
@@ -186,6 +186,8 @@ def test_what_was_altered_on_its_way_with_its_chain_contradicts_the_seal_and_is_
         platform = county.Platform("127.0.0.1", at_county.port, room.path("platform.db"), receipt_every=0.2).start()
         daemon = daemon_of(room, at_station)
         platform.store.identities = given(room, daemon)
+        # Were it named as missing before, the station would fill no other gap for half a minute.
+        harness.wait_for(lambda: stored(platform) and receipted(daemon), 15, "the first entry receipted")
         sim = reader(room, "--results", "11")
         harness.wait_for(lambda: len(sim.truth()) == 11 and between.altered, 30, "an altered entry on its way")
         harness.wait_for(lambda: alarms(platform), 15, "an alarm")
@@ -268,3 +270,35 @@ def test_what_is_no_document_of_the_contract_is_an_alarm_and_stops_nothing():
         harness.wait_for(lambda: len(sim.truth()) == 5 and not lost(sim, platform) and receipted(daemon), 30, "5 results after it")
         daemon.stop()
         platform.stop()
+
+
+def test_what_a_receipt_cannot_ask_for_is_replayed_when_it_is_asked_for_by_hand():
+    """What was acknowledged before anybody subscribed, by a platform that gives no receipts."""
+    with harness.Room() as room:
+        broker, sim, daemon = run_without_platform(room, "none")
+        platform = county.Platform("127.0.0.1", broker.port, room.path("platform.db"), receipt_every=1e9).start()
+        status = daemon.status()
+        asking = ("--broker", f"127.0.0.1:{broker.port}", "--county", harness.COUNTY, "--replay", harness.STATION)
+        code, output, _ = run(room, *asking, "unheard-of", "1", "5")
+        answer = json.loads(output)
+        assert code == 1 and answer["reason"] == "unknown_epoch" and answer["epochs"][0] == status["epoch"]
+        code, output, _ = run(room, *asking, status["epoch"], "1", str(status["seq"] + 1))
+        assert code == 1 and json.loads(output)["reason"] == "not_yet"
+        assert len(lost(sim, platform)) == 40
+        code, output, _ = run(room, *asking, status["epoch"], "1", str(status["seq"]), "--protocol", "3.1.1")
+        assert code == 0 and json.loads(output) == {"accepted": True, "epoch": status["epoch"], "from": 1, "to": status["seq"]}
+        harness.wait_for(lambda: not lost(sim, platform), 30, "everything at the platform")
+        assert alarms(platform) == []
+        platform.stop()
+
+
+def test_a_station_that_does_not_answer_is_told():
+    with harness.Room() as room:
+        broker = room.broker()
+        link = {"host": "127.0.0.1", "port": broker.port, "protocol": "5", "tls": None, "login": None}
+        with pytest.raises(TimeoutError, match="no answer within 1 s; is the station online?"):
+            county.county_link.ask(link, harness.PREFIX, "replay", {}, seconds=1)
+        broker.stop()
+        code, output, complaint = run(room, "--broker", f"127.0.0.1:{broker.port}", "--county", harness.COUNTY, "--replay", harness.STATION,
+                                      "e", "1", "2")
+        assert (code, output) == (1, "") and "refused" in complaint and "Traceback" not in complaint

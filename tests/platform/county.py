@@ -4,6 +4,7 @@
     county.py --broker [mqtts://]HOST[:PORT] --database FILE [--county 330421] [--receipt-every 1.0] [--protocol 5|3.1.1]
               [--ca FILE] [--cert FILE --key FILE] [--user NAME --password-file FILE]       see county_link.py
               [--identity STATION=PUBLIC-KEY.pem]...                  what `assayctl identity` printed when it was set up
+    county.py --broker ... --county 330421 --replay STATION EPOCH FROM TO         asks for these again, and prints the answer
     county.py --database FILE --export STATION [--epoch EPOCH]      all it has of a station, for `assayctl verify`
     county.py --database FILE --export STATION --map MAP [--given NAME=VALUE]... [--output FILE]
                                                   the same as another platform takes it: see county_map.py
@@ -14,6 +15,9 @@ has for good and what it lacks; and writes down what contradicts the contract. N
 - A start that comes to nothing ends, with the reason. Later it connects again by itself, for as long as it takes.
 - The session is durable (clean start off, session expiry): a broker drops what nobody is subscribed to, and says it took it.
 - A receipt is published only after the commit. What it names as missing the station sends again at once.
+- A receipt names what is missing of the epochs it knows. After a database was lost the station may have older ones: the answer to
+  a --replay of an EPOCH that is none names them, and FROM and TO beyond the end are answered with the end there is. The program
+  that runs stores what comes of it.
 - A hole at the end shows only in the station's status: its `seq` names the newest entry there is. The retained one may be
   half a minute old, so a present one is asked for.
 - Within an epoch the same id always has the same bytes. Other bytes are kept beside the first, and are an alarm.
@@ -191,21 +195,34 @@ def identities_of(given):
 def arguments():
     parser = argparse.ArgumentParser(description="A county's side of the contract.")
     county_link.add_arguments(parser)
-    parser.add_argument("--database", required=True)
+    parser.add_argument("--database", metavar="FILE")
     parser.add_argument("--county", default="+")
     parser.add_argument("--receipt-every", type=float, default=1.0)
     parser.add_argument("--identity", action="append", default=[], metavar="STATION=PUBLIC-KEY.pem")
+    parser.add_argument("--replay", nargs=4, metavar=("STATION", "EPOCH", "FROM", "TO"))
     parser.add_argument("--export", metavar="STATION")
     parser.add_argument("--epoch")
     parser.add_argument("--map", metavar="MAP")
     county_map.add_arguments(parser)
     wanted = parser.parse_args()
+    if wanted.replay and wanted.county == "+":
+        parser.error("--replay asks a station of one --county")
+    if not wanted.replay and not wanted.database:
+        parser.error("--database FILE is where it is stored")
     try:
         wanted.link = county_link.link_of(wanted)
         wanted.identities = identities_of(wanted.identity)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     return wanted
+
+
+def replay(wanted):
+    station, epoch, first, last = wanted.replay
+    request = {"epoch": epoch, "from": int(first), "to": int(last)}
+    answer = county_link.ask(wanted.link, f"assay/v1/{wanted.county}/{station}", "replay", request)
+    print(answer.decode())
+    return 0 if json.loads(answer).get("accepted") else 1
 
 
 def export(wanted):
@@ -223,9 +240,11 @@ def main():
     if wanted.export:
         return export(wanted)
     try:
+        if wanted.replay:
+            return replay(wanted)
         platform = Platform(database=wanted.database, county=wanted.county, receipt_every=wanted.receipt_every,
                             identities=wanted.identities, **wanted.link).start()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return f"county.py: {error}"
     print("ready", flush=True)
     try:

@@ -5,6 +5,9 @@ With mqtts:// (or --ca, --cert) it speaks TLS 1.2 or later, and only to a broker
 signed by --ca, or by an authority of the system where there is no --ca. It never falls back to plain text.
 """
 import argparse
+import json
+import os
+import queue
 import ssl
 import urllib.parse
 
@@ -38,6 +41,28 @@ def why(error):
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message}", False
     return str(error), True
+
+
+def ask(link, root, name, request, seconds=15):
+    """The station's answer to R/request/`name`, as bytes; TimeoutError where none came. As a client of its own beside the county's,
+    which gets what is sent again."""
+    answers, fault = queue.Queue(), []
+    client = new_client(f"platform-asks-{os.getpid()}", link["protocol"], link["tls"], link["login"])
+    client.on_connect = lambda _client, _userdata, _flags, code, *_: (
+        client.subscribe(f"{root}/response/{name}", qos=1) if code == 0 else fault.append(f": it refuses us: {said(code)}"))
+    client.on_subscribe = lambda *_: client.publish(f"{root}/request/{name}", json.dumps(request), qos=1)
+    client.on_message = lambda _client, _userdata, message: answers.put(message.payload)
+    try:
+        client.connect(link["host"], link["port"])
+        client.loop_start()
+        return answers.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds} s{(fault or ['; is the station online?'])[0]}") from None
+    except ssl.SSLCertVerificationError as error:
+        raise ConnectionError(why(error)[0]) from None
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 def readable(path):
