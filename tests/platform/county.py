@@ -64,6 +64,7 @@ class Platform:
         self.client = county_link.new_client(client_id, protocol, tls, login, durable=True)
         self.client.on_connect = self.connected
         self.client.on_connect_fail = lambda *_: self.failed(*county_link.why(sys.exc_info()[1]))  # paho calls it where it caught it
+        self.client.on_disconnect = self.disconnected
         self.client.on_subscribe = self.answered
         self.client.on_message = self.heard
         self.client.reconnect_delay_set(0.2, 5)
@@ -103,6 +104,10 @@ class Platform:
             return
         self.fault, self.online = None, {}  # who is there, and lacks receipts, the retained status tells
         client.subscribe([(f"assay/v1/{self.county}/+/+", 1), (f"assay/v1/{self.county}/+/response/status", 1)])
+
+    def disconnected(self, _client, _userdata, code, *_):
+        if code != 0 and not self.fault:
+            self.failed("it ended the connection", True)
 
     def answered(self, _client, _userdata, _mid, codes, *_):
         if any(getattr(code, "value", code) >= 128 for code in codes):

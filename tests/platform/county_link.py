@@ -19,10 +19,28 @@ PAHO_2 = [mqtt.CallbackAPIVersion.VERSION1] if hasattr(mqtt, "CallbackAPIVersion
 TRY_LATER = (3, 0x88, 0x89)  # of a CONNACK: unavailable, and in MQTT 5 also busy; the other refusals are for good
 
 
+class Client(mqtt.Client):
+    """An alert of TLS, of a broker that does not like our certificate say, ends the thread of paho 1.6: here it ends the connection."""
+
+    def loop_read(self, max_packets=1):
+        return self.survived(super().loop_read, max_packets)
+
+    def loop_write(self, max_packets=1):
+        return self.survived(super().loop_write, max_packets)
+
+    def survived(self, step, max_packets):
+        try:
+            return step(max_packets)
+        except ssl.SSLError:
+            if self.on_connect_fail:
+                self.on_connect_fail(self, None)
+            return mqtt.MQTT_ERR_CONN_LOST
+
+
 def new_client(client_id, protocol, tls=None, login=None, durable=False):
     """`durable`: with MQTT 3.1.1; with 5 that is said when it connects."""
     version5 = protocol == "5"
-    client = mqtt.Client(*PAHO_2, client_id, protocol=mqtt.MQTTv5) if version5 else mqtt.Client(
+    client = Client(*PAHO_2, client_id, protocol=mqtt.MQTTv5) if version5 else Client(
         *PAHO_2, client_id, clean_session=not durable, protocol=mqtt.MQTTv311)
     if tls:
         client.tls_set_context(tls)
@@ -40,6 +58,8 @@ def why(error):
     """(what is told of a connection that did not come about, whether trying again can change it)"""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message}", False
+    if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+        return f"it refuses us: {error.reason.replace('_', ' ').lower()}", False
     return str(error), True
 
 
