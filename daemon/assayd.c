@@ -20,6 +20,8 @@
 #include "room.h"
 #include "secrets.h"
 
+enum { TRIM_MS = 60000 };
+
 struct daemon {
 	const char *directory;
 	struct config *config;
@@ -158,10 +160,21 @@ static void feed_watchdog(struct daemon *daemon)
 	notify_send("STATUS=%s", summary);
 }
 
+/* What a backlog or a new configuration took and gave back lies in pieces between what is in use: to the system it is
+ * still ours. */
+static void give_memory_back(long *due_ms)
+{
+	long now = clock_ms();
+	if (now < *due_ms)
+		return;
+	malloc_trim(0);
+	*due_ms = now + TRIM_MS;
+}
+
 /* True after a signal to stop, false when only a new start helps. */
 static bool run(struct daemon *daemon)
 {
-	long period = notify_watchdog_ms();
+	long period = notify_watchdog_ms(), trim_ms = clock_ms() + TRIM_MS;
 	if (period == 0 || period > 5000)
 		period = 5000;
 	if (period < 2000)
@@ -172,6 +185,7 @@ static bool run(struct daemon *daemon)
 		struct pollfd polled = { .fd = daemon->signals, .events = POLLIN };
 		if (poll(&polled, 1, wait > 0 ? (int)wait : 0) == 0) {
 			feed_watchdog(daemon);
+			give_memory_back(&trim_ms);
 			next += period;
 			if (journal_is_damaged(room_journal(daemon->room)))
 				return false;

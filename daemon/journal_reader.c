@@ -48,8 +48,10 @@ static int read_epoch(struct journal_reader *reader, const char *path, struct fa
 
 static int prepare(struct journal_reader *reader, const char *path, struct fault *fault)
 {
+	/* KiB of pages: a chunk is read once, and the ways to it are few. There are a dozen readers: what each may
+	 * keep, each keeps one day. */
 	int error = db_run(
-		reader->db, "PRAGMA query_only = 1; PRAGMA cache_size = -500; PRAGMA cell_size_check = ON", fault);
+		reader->db, "PRAGMA query_only = 1; PRAGMA cache_size = -64; PRAGMA cell_size_check = ON", fault);
 	if (!error)
 		error = read_epoch(reader, path, fault);
 	if (!error)
