@@ -23,42 +23,34 @@ struct samples {
 static int prepare(struct samples *samples, struct fault *fault)
 {
 #define SAMPLE "s.id, s.by, s.facts"
-/* As they came, whatever the clock said; those of journals before this one (numbers below 0), read in any order, by
- * when it was, and as they came from each journal. */
-#define PLACE(possible)                                                                                                \
-	"sample.number > 0 AS ours, iif(sample.number > 0, sample.number, " SAMPLE_KNOWN_MS(                           \
-		possible, "9223372036854775807") ") AS place"
-#define LAST "ours DESC, place DESC, number"
+/* As they came, whatever the clock said; those of journals before this one (numbers below 0) by what it said then. */
+#define LAST "number > 0 DESC, iif(number > 0, number, at_ms) DESC"
 	const struct db_statement rows[] = {
 		{ &samples->pending,
 			"SELECT " SAMPLE ", b.id, b.results, b.used, b.begun_ms, b.lifetime_ms, b.boot, b.boot_ms"
 			" FROM binding b JOIN sample s ON s.id = b.sample"
 			" WHERE b.instrument = ?1 AND NOT b.replaced ORDER BY b.id" },
 		{ &samples->by_number,
-			"SELECT id, by, facts, at_ms FROM (SELECT sample.*, " PLACE(
-				"?2") " FROM sample WHERE no = ?1 AND no <> '') ORDER BY " LAST " LIMIT 1" },
+			"SELECT id, by, facts, at_ms FROM sample WHERE no = ?1 AND no <> '' ORDER BY " LAST
+			" LIMIT 1" },
 		{ &samples->of_test,
-			"SELECT id, by, facts, at_ms FROM (SELECT sample.*, " SAMPLE_KNOWN_MS("?5", "?6") " AS known_ms, " PLACE(
-				"?5") " FROM sample WHERE no = ?1 AND no <> '')"
-				      " WHERE known_ms BETWEEN ?2 AND ?3 ORDER BY known_ms < ?4 DESC, " LAST
-				      " LIMIT 1" },
-		{ &samples->newest, "SELECT ifnull((SELECT at_ms FROM sample WHERE number > 0 AND at_ms >= ?1"
-				    " ORDER BY number DESC LIMIT 1),"
-				    " (SELECT max(at_ms) FROM sample WHERE number < 0 AND at_ms >= ?1))" },
+			"SELECT id, by, facts, at_ms FROM (SELECT sample.*, " SAMPLE_KNOWN_MS(
+				"?5", "?6") " AS known_ms FROM sample WHERE no = ?1 AND no <> '')"
+					    " WHERE known_ms BETWEEN ?2 AND ?3 ORDER BY known_ms < ?4 DESC, " LAST
+					    " LIMIT 1" },
+		{ &samples->newest, "SELECT at_ms FROM sample WHERE at_ms >= ?1 ORDER BY " LAST " LIMIT 1" },
 		{ &samples->entry, "SELECT 1 FROM entry WHERE id = ?1 UNION ALL SELECT 1 FROM known WHERE id = ?1" },
 		{ &samples->count, "SELECT EXISTS(SELECT 1 FROM sample), EXISTS(SELECT 1 FROM binding)" },
 		{ &samples->over,
 			"SELECT " SAMPLE ", b.id, b.replaced, b.instrument, b.begun_ms, b.lifetime_ms, b.boot,"
 			" b.boot_ms, s.used, (SELECT count(*) FROM binding o WHERE o.sample = s.id)"
 			" FROM binding b JOIN sample s ON s.id = b.sample ORDER BY b.id" },
-		{ &samples->list, "SELECT " SAMPLE ", s.at_ms, s.used, s.text FROM (SELECT sample.*, " PLACE(
-					  "?2") " FROM sample ORDER BY " LAST
-						" LIMIT ?1) s ORDER BY s.ours, s.place, s.number DESC" },
+		{ &samples->list, "SELECT " SAMPLE ", s.at_ms, s.used, s.text FROM (SELECT * FROM sample ORDER BY " LAST
+				  " LIMIT ?1) s ORDER BY s.number > 0, iif(s.number > 0, s.number, s.at_ms)" },
 		{ &samples->next, "SELECT instrument, results, used FROM binding WHERE sample = ?1 AND NOT replaced"
 				  " ORDER BY id" },
 	};
 #undef LAST
-#undef PLACE
 #undef SAMPLE
 	return db_prepare_all(samples->db, rows, sizeof(rows) / sizeof(*rows), fault);
 }
@@ -182,7 +174,6 @@ int samples_by_number(struct samples *samples, const char *no, struct registrati
 {
 	pthread_mutex_lock(&samples->mutex);
 	db_put_text(samples->by_number, 1, no);
-	db_put_integer(samples->by_number, 2, CLOCK_POSSIBLE_MS);
 	int row = read_one(samples->by_number, ret, fault);
 	pthread_mutex_unlock(&samples->mutex);
 	return row;
@@ -338,7 +329,6 @@ int samples_list(struct samples *samples, long limit, int (*each)(void *context,
 	int row;
 	pthread_mutex_lock(&samples->mutex);
 	db_put_integer(samples->list, 1, limit);
-	db_put_integer(samples->list, 2, CLOCK_POSSIBLE_MS);
 	while ((row = db_step(samples->list, fault)) == 1) {
 		struct registration sample;
 		char at[CLOCK_TEXT_MAX];

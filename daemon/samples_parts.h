@@ -16,13 +16,9 @@ void samples_boot(char out[static SAMPLES_BOOT_MAX]);
 int64_t samples_boot_ms(void);
 
 /* SQL: when the sample was registered. Of what was registered while our clock stood at 1970 is known that it was before
- * the next that was not: which has a higher number, and among those of journals before this one (numbers below 0) a
- * lower one. */
+ * the next that was not, which has a higher number. */
 #define SAMPLE_KNOWN_MS(possible, unknown)                                                                             \
-	"iif(sample.at_ms >= " possible ", sample.at_ms, ifnull(iif(sample.number > 0,"                                \
-	" (SELECT n.at_ms FROM sample n WHERE n.number > sample.number AND n.at_ms >= " possible                       \
-	" ORDER BY n.number LIMIT 1),"                                                                                 \
-	" (SELECT n.at_ms FROM sample n WHERE n.number < sample.number AND n.at_ms >= " possible                       \
-	" ORDER BY n.number DESC LIMIT 1)), " unknown "))"
+	"iif(sample.at_ms >= " possible ", sample.at_ms, ifnull((SELECT n.at_ms FROM sample n"                         \
+	" WHERE n.number > sample.number AND n.at_ms >= " possible " ORDER BY n.number LIMIT 1), " unknown "))"
 
 #endif

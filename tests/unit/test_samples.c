@@ -424,55 +424,6 @@ static void what_was_registered_before_our_clock_was_set_holds_as_well(void **st
 	assert_string_equal(name_of_12(room, 0), "");
 }
 
-/* Out of a journal before this one, read as it was written. */
-static void taken_over(struct room *room, const char *no, const char *name, int64_t at_ms)
-{
-	static unsigned ids;
-	char id[ENTRY_ID_MAX];
-	struct sample_changes changes = { 0 };
-	struct entry told = { .kind = ENTRY_EVENT };
-	snprintf(id, sizeof(id), "0198c0de-0000-7000-8000-%012x", ++ids);
-	struct sample_change *change = samples_change(&changes, SAMPLE_REGISTER, &told, id);
-	text_copy(change->facts.no, sizeof(change->facts.no), no);
-	text_copy(change->facts.name, sizeof(change->facts.name), name);
-	text_copy(change->by, sizeof(change->by), "register");
-	change->at_ms = at_ms;
-	change->old = true;
-	assert_int_equal(samples_append(room->samples, NULL, 0, NULL, NULL, &changes, &room->fixture->fault), 0);
-	sample_changes_free(&changes);
-}
-
-static void an_old_journal_s_registrations_before_the_clock_was_set_were_before_the_next_of_it(void **state)
-{
-	struct room *room = *state;
-	struct registration found;
-	int64_t now = clock_wall_ms();
-	room->config->samples.number_holds_ms = 30 * DAY_MS;
-	taken_over(room, "11", "celery", now - 40 * DAY_MS);
-	taken_over(room, "12", "spinach", now - 2 * DAY_MS);
-	taken_over(room, "12", "cabbage", 3600000); /* 1970 */
-	taken_over(room, "13", "leek", now - DAY_MS);
-	assert_string_equal(name_of_12(room, DAY_MS), "cabbage");
-	assert_int_equal(samples_by_number(room->samples, "12", &found, &room->fixture->fault), 1);
-	assert_string_equal(found.facts.name, "cabbage");
-	taken_over(room, "12", "carrot", now - DAY_MS); /* of one batch with 13 */
-	taken_over(room, "12", "chives", now - DAY_MS);
-	assert_string_equal(name_of_12(room, DAY_MS), "chives");
-	assert_int_equal(samples_by_number(room->samples, "12", &found, &room->fixture->fault), 1);
-	assert_string_equal(found.facts.name, "chives");
-}
-
-static void an_old_journal_s_registration_before_the_clock_was_set_is_as_old_as_the_next_of_it(void **state)
-{
-	struct room *room = *state;
-	int64_t now = clock_wall_ms();
-	room->config->samples.number_holds_ms = 30 * DAY_MS;
-	taken_over(room, "11", "celery", now - 40 * DAY_MS);
-	taken_over(room, "12", "cabbage", 3600000);
-	taken_over(room, "13", "leek", now - DAY_MS);
-	assert_string_equal(name_of_12(room, 0), "cabbage");
-}
-
 static void while_neither_clock_is_of_use_a_test_is_of_the_last_registration(void **state)
 {
 	struct room *room = *state;
@@ -684,8 +635,6 @@ int main(void)
 		TEST(what_comes_late_is_of_its_own_day_s_sample),
 		TEST(a_clock_that_cannot_be_believed_ages_no_registration),
 		TEST(what_was_registered_before_our_clock_was_set_holds_as_well),
-		TEST(an_old_journal_s_registrations_before_the_clock_was_set_were_before_the_next_of_it),
-		TEST(an_old_journal_s_registration_before_the_clock_was_set_is_as_old_as_the_next_of_it),
 		TEST(while_neither_clock_is_of_use_a_test_is_of_the_last_registration),
 		TEST(what_old_journals_know_goes_before_nothing_later),
 		TEST(a_row_put_back_is_registered_once_for_each_time_it_was_overtaken),
