@@ -321,7 +321,7 @@ static void take_receipt(struct publisher *publisher, const struct mqtt_incoming
 	if (strcmp(receipt.epoch, journal_epoch(publisher->journal)) != 0) {
 		if (old_receipt(publisher, &receipt))
 			publisher->stats.receipts++;
-		else
+		else if (receipt.missing_count) /* that it has all of a journal we lost is as it should be */
 			complain(publisher, message->topic,
 				_("it is for another journal, of which this station has nothing"));
 		return;

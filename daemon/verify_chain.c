@@ -156,7 +156,6 @@ static const struct verify_entry *with_hash(
 	return NULL;
 }
 
-/* Something says which bytes entry N must have. */
 static void compare_station(
 	struct verify *verify, const struct verify_entry *entry, uint32_t station, const struct verify_place *place)
 {
@@ -173,6 +172,7 @@ static void compare_seals(const struct walk *walk, const struct verify_entry *ri
 		compare_station(walk->verify, right, group->seals[i].station, &group->seals[i].place);
 }
 
+/* Something says which bytes entry N must have. */
 static void judge_provable(struct walk *walk, const struct verify_entry *entries, size_t count)
 {
 	const struct verify_entry *right = with_hash(entries, count, walk->expected);

@@ -76,7 +76,7 @@ def journey(broker, daemon, clock):
         if offset == 0:
             up(daemon)
     bounce(broker)
-    named.append("or the clock is wrong" in fault(daemon, "expired on"))
+    named.append("set by no time service: see whether the clock is right" in fault(daemon, "expired on"))
     leap = int(LEAP_DAY.timestamp() - time.time()) + 1
     for offset in (leap, leap - 1, 0):
         clock.set(offset)

@@ -91,7 +91,7 @@ def test_what_the_platform_says_wrongly_is_counted_logged_and_shown():
         assert (county()["requests"], county()["requests_refused"], county()["receipts_taken"]) == (0, 0, 0)
         assert "not accepted" not in daemon.ctl("status").stdout
 
-        platform.say("receipt", {"epoch": "0" * 32, "through": 7})
+        platform.say("receipt", {"epoch": "0" * 32, "through": 7, "missing": [[2, 3]]})
         told = "/receipt was not understood: it is for another journal, of which this station has nothing"
         harness.wait_for(lambda: told in daemon.log(), 10, "the forged receipt in the log")
         assert county()["requests_refused"] == 1

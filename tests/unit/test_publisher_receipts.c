@@ -177,7 +177,8 @@ static void a_receipt_for_an_epoch_nobody_knows_is_refused(void **state)
 	snprintf(settled, sizeof(settled), "%s", epoch);
 	receipt(stage, settled, "\"through\":20");
 	assert_settled(stage, 20);
-	receipt(stage, NOBODYS, "\"through\":20");
+	receipt(stage, NOBODYS, "\"through\":20"); /* all of it is there: nothing is asked of us */
+	receipt(stage, NOBODYS, "\"through\":20,\"missing\":[[3,4]]");
 	receipt(stage, "", "\"through\":20");
 	receipt(stage, settled, "\"through\":20");
 	wanted = 4;
