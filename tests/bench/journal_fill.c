@@ -1,6 +1,6 @@
-/* journal_fill DIRECTORY [RECORDS [EVERY]]: fills a journal with records of 900 bytes, of which each EVERYth is sealed (0:
- * none), opens it again and reads it through. Prints one JSON line: how fast it fills, how long it takes to be ready, how
- * fast it reads, what a record takes on disk.
+/* journal_fill DIRECTORY [RECORDS [EVERY]]: fills a journal with records of 900 bytes, of which each EVERYth is sealed
+ * (0: none), opens it again and reads it through. Prints one JSON line: how fast it fills, how long it takes to be
+ * ready, how fast it reads, what a record takes on disk.
  */
 #include "../../daemon/journal.h"
 #include "../../daemon/seal.h"
