@@ -5,8 +5,8 @@
 #include <string.h>
 
 enum {
-	CHUNK_ENTRIES = 256, /* read in one transaction, given when it is over */
-	CHUNK_BYTES = 1 << 18,
+	CHUNK_ENTRIES = 256,   /* read in one transaction, given when it is over */
+	CHUNK_BYTES = 1 << 16, /* each reader keeps as much */
 };
 
 struct journal_reader {
