@@ -1,7 +1,7 @@
 /* A stream that becomes a text in memory. open_memstream() of glibc leaves out what it found no memory for, a character
  * or a row, and its error flag stays clear. */
-#ifndef ASSAY_TEXT_STREAM_H
-#define ASSAY_TEXT_STREAM_H
+#ifndef ASSAYD_TEXT_STREAM_H
+#define ASSAYD_TEXT_STREAM_H
 
 #include <stddef.h>
 #include <stdio.h>

@@ -204,6 +204,11 @@ def test_what_was_altered_on_its_way_with_its_chain_contradicts_the_seal_and_is_
         between.stop()
 
 
+def platform_of(room, broker, daemon):
+    """A county that has the station's key."""
+    return county.Platform("127.0.0.1", broker.port, room.path("platform.db"), receipt_every=0.2, identities=given(room, daemon)).start()
+
+
 def seal_by(room, private, seal, **changes):
     """The seal with other members, signed by the private key in this file."""
     seal = dict(seal, **changes)
@@ -217,8 +222,7 @@ def test_a_forged_seal_is_an_alarm_and_an_honest_one_is_none():
     with harness.Room() as room:
         broker = room.broker()
         daemon = daemon_of(room, broker)
-        platform = county.Platform("127.0.0.1", broker.port, room.path("platform.db"), receipt_every=0.2,
-                                   identities=given(room, daemon)).start()
+        platform = platform_of(room, broker, daemon)
         sim = reader(room, "--results", "5")
         harness.wait_for(lambda: len(sim.truth()) == 5 and not lost(sim, platform) and receipted(daemon), 30, "5 results receipted")
         with platform.lock:
@@ -253,8 +257,7 @@ def test_what_is_no_document_of_the_contract_is_an_alarm_and_stops_nothing():
     with harness.Room() as room:
         broker = room.broker()
         daemon = daemon_of(room, broker)
-        platform = county.Platform("127.0.0.1", broker.port, room.path("platform.db"), receipt_every=0.2,
-                                   identities=given(room, daemon)).start()
+        platform = platform_of(room, broker, daemon)
         harness.wait_for(lambda: stored(platform) and receipted(daemon), 15, "the first entry")
         first = stored(platform)[0]
         as_bytes = lambda **changes: json.dumps(dict(first, **changes), separators=(",", ":")).encode()
