@@ -1,21 +1,9 @@
 /* The astm driver with an instrument on paper: dialogue, loss, repetition, odd frames and records. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka needs the four above */
-#include <cmocka.h>
-
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "../../daemon/cutter.h"
-#include "../../daemon/ident.h"
-#include "../../daemon/settings.h"
 #include "../../drivers/astm.h"
 #include "../../drivers/checksum.h"
+#include "listener_fixture.h"
 
 extern const struct driver astm_driver;
 
@@ -24,162 +12,9 @@ extern const struct driver astm_driver;
 #define NAK "\x15"
 #define EOT "\x04"
 
-#define STORED_MAX 4096
-
-/* A line, a journal and an instrument's cable, on paper. */
-struct paper {
-	struct instrument instrument;
-	char options[sizeof(struct astm_options)];
-	struct cutter cutter;
-	struct reading list[READINGS_AT_ONCE];
-	struct {
-		char id[ENTRY_ID_MAX], line[384];
-		enum kind kind;
-	} stored[STORED_MAX];
-	size_t count, known, notices, rejected, noise;
-	char reason[160]; /* of the last notice */
-	char told[8192];  /* reason and bytes of each since the last look */
-	char sent[4096];  /* what we said since the last look */
-	size_t sent_length;
-	bool unanswered;    /* nothing need come in reply to the last of it */
-	size_t crash_after; /* stored so many, the daemon dies before it says so */
-	bool dead;
-};
-
-static void set(struct paper *paper, const char *name, const char *value)
-{
-	for (const struct setting *row = astm_driver.options; row->name; row++)
-		if (strcmp(row->name, name) == 0)
-			settings_value(row, value, paper->options, NULL);
-}
-
-static void start(struct paper *paper)
-{
-	cutter_reset(&paper->cutter);
-	paper->sent_length = 0;
-	paper->dead = false;
-	paper->crash_after = STORED_MAX;
-	paper->instrument.maker = (struct maker){ 0 };
-	assert_int_equal(astm_driver.setup(&paper->instrument, NULL), 0);
-}
-
 static struct paper *paper_new(void)
 {
-	struct paper *paper = calloc(1, sizeof(*paper));
-	settings_defaults(&(struct settings_table){ astm_driver.options, paper->options });
-	paper->instrument = (struct instrument){ .driver = &astm_driver, .options = paper->options };
-	paper->instrument.now = (struct date_time){ 2026, 3, 5, 9, 41, 20 };
-	paper->instrument.state = calloc(1, astm_driver.state_size);
-	start(paper);
-	return paper;
-}
-
-static void paper_free(struct paper *paper)
-{
-	cutter_reset(&paper->cutter);
-	free(paper->instrument.state);
-	free(paper);
-}
-
-static void store_one(struct paper *paper, const struct reading *reading)
-{
-	char id[ENTRY_ID_MAX];
-	static unsigned events;
-	if (reading->repeatable)
-		ident_of_reading(id, "S", paper->instrument.maker.serial, "i", reading);
-	else
-		snprintf(id, sizeof(id), "event-%u", ++events);
-	for (size_t i = 0; i < paper->count; i++)
-		if (strcmp(paper->stored[i].id, id) == 0) {
-			paper->known++;
-			return;
-		}
-	assert_true(paper->count < STORED_MAX);
-	strcpy(paper->stored[paper->count].id, id);
-	paper->stored[paper->count].kind = reading->kind;
-	snprintf(paper->stored[paper->count++].line, sizeof(paper->stored[0].line), "%s %s %s%s %s %s",
-		reading->sample_no, reading->item, reading->qualifier, reading->value, reading->unit,
-		reading->tested_at);
-}
-
-static void store(struct paper *paper, const struct readings *readings)
-{
-	for (size_t i = 0; i < readings->count && !paper->dead; i++) {
-		store_one(paper, &readings->list[i]);
-		paper->dead = paper->count >= paper->crash_after;
-	}
-	for (size_t i = 0; i < readings->notice_count; i++) {
-		const struct notice *notice = &readings->notices[i];
-		size_t length = strlen(paper->told);
-		snprintf(paper->reason, sizeof(paper->reason), "%s", notice->reason);
-		snprintf(paper->told + length, sizeof(paper->told) - length, "%s: %.*s\n", notice->reason,
-			(int)notice->raw_length, (const char *)notice->raw);
-	}
-	paper->notices += readings->notice_count;
-	paper->rejected += readings->rejected;
-}
-
-static void ask(struct paper *paper)
-{
-	struct request request = { 0 };
-	astm_driver.ask(&paper->instrument, &request);
-	if (request.kind == REQUEST_NONE)
-		return;
-	assert_int_equal(request.kind, REQUEST_BYTES);
-	memcpy(paper->sent + paper->sent_length, request.bytes, request.length);
-	paper->sent_length += request.length;
-	paper->unanswered = request.unanswered;
-}
-
-static enum next take(struct paper *paper, const struct reply *reply)
-{
-	struct readings readings = { .list = paper->list };
-	enum next next = astm_driver.take(&paper->instrument, reply, &readings);
-	store(paper, &readings);
-	return next;
-}
-
-static void hear(struct paper *paper, const void *bytes, size_t length)
-{
-	struct cut cut;
-	enum cut_kind kind;
-	assert_int_equal(cutter_feed(&paper->cutter, bytes, length), 0);
-	while (!paper->dead && (kind = cutter_next(&paper->cutter, &paper->instrument, false, &cut)) != CUT_MORE) {
-		if (kind == CUT_NOISE) {
-			paper->noise += cut.length;
-			continue;
-		}
-		struct reply reply = { .kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length };
-		if (take(paper, &reply) == NEXT_ASK && !paper->dead)
-			ask(paper);
-	}
-}
-
-static void hear_text(struct paper *paper, const char *text)
-{
-	hear(paper, text, strlen(text));
-}
-
-static void silence(struct paper *paper)
-{
-	struct reply reply = { .kind = REPLY_SILENCE };
-	take(paper, &reply);
-}
-
-/* What we said since the last look is this. */
-static void said(struct paper *paper, const char *expected)
-{
-	assert_int_equal(paper->sent_length, strlen(expected));
-	assert_memory_equal(paper->sent, expected, strlen(expected));
-	paper->sent_length = 0;
-}
-
-/* Among what was told is this. */
-static void told(const struct paper *paper, const char *text)
-{
-	if (!strstr(paper->told, text))
-		print_error("%s\nlacks %s\n", paper->told, text);
-	assert_non_null(strstr(paper->told, text));
+	return paper_of(&astm_driver);
 }
 
 static size_t make_frame(uint8_t *out, int number, const char *text, uint8_t end)
@@ -970,16 +805,6 @@ static void a_digit_is_text_where_no_frame_has_a_number(void **state)
 	paper_free(paper);
 }
 
-static void idle(struct paper *paper)
-{
-	struct cut cut;
-	while (cutter_next(&paper->cutter, &paper->instrument, true, &cut) == CUT_FRAME) {
-		struct reply reply = { .kind = REPLY_FRAME, .bytes = cut.bytes, .length = cut.length };
-		take(paper, &reply);
-		ask(paper);
-	}
-}
-
 static void a_frame_behind_which_nothing_comes_ends_there(void **state)
 {
 	(void)state;
@@ -987,14 +812,14 @@ static void a_frame_behind_which_nothing_comes_ends_there(void **state)
 	hear_text(paper, ENQ "\x02"
 			     "1" HEADER ORDER RESULT1 END "\x03");
 	said(paper, ACK);
-	idle(paper);
+	cut(paper, true);
 	said(paper, ACK);
 	assert_int_equal(paper->count, 1);
 	hear_text(paper, ENQ "\x02"
 			     "1" HEADER ORDER RESULT2 END "\x03"
 			     "4");
 	said(paper, ACK);
-	idle(paper); /* half a checksum */
+	cut(paper, true); /* half a checksum */
 	said(paper, NAK);
 	assert_int_equal(paper->count, 1);
 	paper_free(paper);
