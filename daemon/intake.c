@@ -100,6 +100,8 @@ static struct entry notice_entry(const char *instrument, const struct notice *no
 		if (kept < whole) /* the event must not be taken for the whole */
 			js_put_integer(details, "raw_length", (int64_t)whole);
 	}
+	if (notice->left_out)
+		js_put_integer(details, "bytes_left_out", (int64_t)notice->left_out);
 	if (notice->runs_not_kept) {
 		js_put_integer(details, "runs_not_kept", (int64_t)notice->runs_not_kept);
 		js_put_integer(details, "bytes_not_kept", (int64_t)notice->bytes_not_kept);

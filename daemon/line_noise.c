@@ -3,7 +3,8 @@
  * A run is what stands between two frames, or before a pause. Its first bytes, its place in the stream and its length
  * become an event `undecodable`, with growing patience for each instrument: on a noisy line most runs are only counted,
  * and the next event says how many and how long they were. A run of nothing but blanks, line ends and zeros is what
- * instruments put between their messages; it is counted as noise and is no event.
+ * instruments put between their messages; it is counted as noise and is no event. What of it may be a person's the
+ * driver hides before anything is kept.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -137,8 +138,10 @@ static void fill_reason(const struct noise *noise, struct notice *notice)
 }
 
 /* True when a notice was put into the open batch, or the run passed over. */
-static bool tell(struct line *line, struct noise *noise)
+static bool tell(struct line *line, struct unit *unit)
 {
+	struct noise *noise = unit->noise;
+	const struct driver *driver = unit->config->driver;
 	struct notice *notice = readings_notice(&line->readings, NOTICE_UNDECODABLE);
 	if (!notice)
 		return false; /* the batch is full of others: the next time */
@@ -148,6 +151,8 @@ static bool tell(struct line *line, struct noise *noise)
 	notice->raw = noise->kept;
 	notice->raw_length = noise->length < NOISE_KEPT ? (size_t)noise->length : NOISE_KEPT;
 	notice->length = noise->length;
+	if (driver->hide)
+		notice->left_out = driver->hide(noise->kept, notice->raw_length);
 	notice->runs_not_kept = noise->runs_not_kept;
 	notice->bytes_not_kept = noise->bytes_not_kept;
 	noise->runs_not_kept = 0;
@@ -163,7 +168,7 @@ bool line_noise_end(struct line *line, struct unit *unit)
 	bool told = false;
 	bool last = line->ending; /* what is only counted now is forgotten */
 	if (!noise->filler && (complaint_due(&noise->patience) || last)) {
-		told = tell(line, noise);
+		told = tell(line, unit);
 	} else if (!noise->filler) {
 		noise->runs_not_kept++;
 		noise->bytes_not_kept += noise->length;
@@ -217,6 +222,6 @@ int line_noise_look(struct line *line, struct unit *unit)
 	if (paused)
 		line_noise_end(line, unit);
 	else if (complaint_due(&noise->patience))
-		tell(line, noise);
+		tell(line, unit);
 	return line_commit(line, unit);
 }

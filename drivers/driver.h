@@ -170,6 +170,10 @@ struct driver {
 	 * but not meant for us (an echo, the host's own words in a capture) gives nothing. */
 	enum next (*take)(struct instrument *instrument, const struct reply *reply, struct readings *readings);
 
+	/* The first bytes of a run that is no frame are kept and published. This overwrites with '*' what of them must
+	 * not be, because it is a person's or may be, and tells how many bytes that were. NULL: all may be kept. */
+	size_t (*hide)(uint8_t *bytes, size_t length);
+
 	/* Decoded offline, it is told REPLY_SILENCE behind the last byte: then it tells what did not become whole. */
 	bool hears_end;
 

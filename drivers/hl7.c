@@ -45,7 +45,8 @@
  * was taken, and a test of it again came to the same in every byte, is not told from a repetition.
  *
  * The answer is AA; AE where the message cannot be read, with its bytes in an event; AR where it is no result message,
- * with an event where OBX stands in it all the same.
+ * with an event where OBX stands in it all the same. Nothing of a person is in these bytes, nor in those that are kept
+ * because they are no frame (hl7_persons.c).
  * An acknowledgement is never acknowledged. MSH-15 and MSH-16 (NE AL ER SU) decide whether it is sent and whether as
  * AA or CA; where both are wished, AA only, for received means stored here. (?) With `acknowledge = no` nothing is ever
  * sent: a tap on the line between an instrument and its computer.
@@ -125,22 +126,24 @@ static const struct setting options_table[] = {
 #define TEXT_TYPE    "message type not handled"
 #define TEXT_SUCCESS "message accepted"
 
-/* The bytes that could be kept, without persons. */
-static void tell_undecodable(const struct hl7_state *state, struct readings *readings, const char *reason)
+/* The bytes that could be kept, without persons; what is needed of the message is taken before. */
+static void tell_undecodable(struct hl7_state *state, struct readings *readings, const char *reason)
 {
+	struct hl7_message *message = &state->message;
 	struct notice *notice = readings_notice(readings, NOTICE_UNDECODABLE);
 	readings->rejected++;
 	if (notice) {
 		snprintf(notice->reason, sizeof(notice->reason), "%s", reason);
-		notice->raw = state->message.kept;
-		notice->raw_length = state->message.length;
+		notice->left_out = message->left_out + hl7_hide(message->kept, message->length);
+		notice->raw = message->kept;
+		notice->raw_length = message->length;
 	}
 }
 
 static enum next undecodable(struct hl7_state *state, struct readings *readings, const char *reason, const char *answer)
 {
-	tell_undecodable(state, readings, reason);
 	hl7_owe(state, 'E', answer);
+	tell_undecodable(state, readings, reason);
 	return NEXT_ASK;
 }
 
@@ -156,10 +159,10 @@ static bool has_results(const struct hl7_message *message)
 /* Results in a message of another type are not taken, and not passed over in silence. */
 static enum next reject(struct hl7_state *state, struct readings *readings)
 {
+	hl7_owe(state, 'R', TEXT_TYPE);
 	if (has_results(&state->message))
 		tell_undecodable(
 			state, readings, _("results in a message of another type than ORU or OUL are not read"));
-	hl7_owe(state, 'R', TEXT_TYPE);
 	return NEXT_ASK;
 }
 
@@ -370,6 +373,7 @@ const struct driver hl7_driver = {
 	.ask = ask,
 	.frame = frame,
 	.take = take,
+	.hide = hl7_hide,
 	.raw_alone = true,
 	.hears_end = true,
 };

@@ -45,13 +45,14 @@ struct hl7_delimiters {
 struct hl7_message {
 	uint8_t kept[HL7_KEPT_MAX]; /* its segments, each ended by CR; nothing of a person */
 	size_t length;
-	size_t start;   /* of the segment that is being gathered */
-	size_t dropped; /* bytes of it that were not kept */
-	bool person;    /* a person's segment came last: comments on it are not kept either */
-	bool overflow;  /* longer than `kept` */
-	bool not_utf8;  /* somewhere, persons included */
-	bool orders;    /* OBR came: SPM behind it belongs to it */
-	bool specimens; /* SPM or SAC came before the first OBR: each belongs to the OBR behind it */
+	size_t start;    /* of the segment that is being gathered */
+	size_t dropped;  /* bytes of it that were not kept */
+	size_t left_out; /* bytes of persons' segments and of the comments on them */
+	bool person;     /* a person's segment came last: comments on it are not kept either */
+	bool overflow;   /* longer than `kept` */
+	bool not_utf8;   /* somewhere, persons included */
+	bool orders;     /* OBR came: SPM behind it belongs to it */
+	bool specimens;  /* SPM or SAC came before the first OBR: each belongs to the OBR behind it */
 
 	struct hl7_delimiters delimiters;
 	enum text_encoding charset;
@@ -98,6 +99,13 @@ struct hl7_state {
 
 /* hl7_frames.c: where a frame ends. */
 int hl7_frame(const struct hl7_state *state, bool idle, const uint8_t *data, size_t length);
+/* Something that can be a delimiter: it is printed, and neither letter nor digit. */
+bool hl7_is_delimiter(uint8_t byte);
+
+/* hl7_persons.c: whose sample it is; nothing of it is needed, so nothing of it is kept. */
+bool hl7_is_person(const uint8_t *segment, size_t length);
+/* Of bytes that are no message, cut anywhere: overwrites with '*' what is a person's or may be. How many bytes. */
+size_t hl7_hide(uint8_t *bytes, size_t length);
 
 /* hl7_segments.c: a message's segments, their fields and texts. */
 void hl7_message_reset(struct hl7_message *message);

@@ -14,8 +14,7 @@ static bool ends_line(uint8_t byte)
 	return byte == '\r' || byte == '\n';
 }
 
-/* Something that can be a delimiter: it is printed, and neither letter nor digit. */
-static bool is_delimiter(uint8_t byte)
+bool hl7_is_delimiter(uint8_t byte)
 {
 	bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
 	return byte > ' ' && byte < 0x7F && !letter && !(byte >= '0' && byte <= '9');
@@ -29,8 +28,8 @@ static int begins_message(const uint8_t *data, size_t length)
 	if (memcmp(data, name, known) != 0)
 		return FRAME_NONE;
 	if (length < 5)
-		return length < 4 || is_delimiter(data[3]) ? FRAME_MORE : FRAME_NONE;
-	return is_delimiter(data[3]) && is_delimiter(data[4]) && data[3] != data[4] ? 1 : FRAME_NONE;
+		return length < 4 || hl7_is_delimiter(data[3]) ? FRAME_MORE : FRAME_NONE;
+	return hl7_is_delimiter(data[3]) && hl7_is_delimiter(data[4]) && data[3] != data[4] ? 1 : FRAME_NONE;
 }
 
 #define BEGINS_MAX 6 /* bytes by which it is known */
@@ -38,7 +37,7 @@ static int begins_message(const uint8_t *data, size_t length)
 /* The same behind noise, in the middle of a line: with one delimiter more, so that no field is taken for it. */
 static bool begins_anywhere(const uint8_t *data, size_t length)
 {
-	return length >= BEGINS_MAX && begins_message(data, length) > 0 && is_delimiter(data[5]) &&
+	return length >= BEGINS_MAX && begins_message(data, length) > 0 && hl7_is_delimiter(data[5]) &&
 	       data[5] != data[3] && data[5] != data[4];
 }
 

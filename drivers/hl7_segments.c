@@ -7,7 +7,7 @@
 
 void hl7_message_reset(struct hl7_message *message)
 {
-	message->length = message->start = message->dropped = 0;
+	message->length = message->start = message->dropped = message->left_out = 0;
 	message->person = message->overflow = message->not_utf8 = message->orders = message->specimens = false;
 	message->delimiters = (struct hl7_delimiters){ '|', '^', '~', '\\', '&' };
 	message->charset = TEXT_UTF8;
@@ -19,17 +19,6 @@ void hl7_message_reset(struct hl7_message *message)
 static bool named(const uint8_t *segment, size_t length, const char *name)
 {
 	return length >= 3 && memcmp(segment, name, 3) == 0;
-}
-
-/* Whose sample it is, with kin, insurance and visit: nothing of it is needed, so nothing of it is kept. */
-static bool is_person(const uint8_t *segment, size_t length)
-{
-	static const char names[][4] = { "PID", "PD1", "NK1", "PV1", "PV2", "GT1", "IN1", "IN2", "IN3", "ACC", "AL1",
-		"DG1", "MRG", "ROL", "DSP", "QRD" };
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (named(segment, length, names[i]))
-			return true;
-	return false;
 }
 
 /* Pictures come as encapsulated data or as a pointer to them. The delimiter is the byte behind the name. */
@@ -72,12 +61,15 @@ static void end_segment(struct hl7_message *message)
 	size_t length = message->length - message->start;
 	/* what was not kept may have cut a character: then only the whole ones tell */
 	message->not_utf8 = message->not_utf8 || (message->dropped == 0 && !text_is_utf8(segment, length));
+	size_t whole = length + message->dropped;
 	message->dropped = 0;
-	bool person = is_person(segment, length), another = message->orders && named(segment, length, "PID");
+	bool person = hl7_is_person(segment, length), another = message->orders && named(segment, length, "PID");
 	if (another) { /* only that other results follow is kept */
+		message->left_out += whole - 3;
 		length = 3;
 	} else if (person || length == 0 || (message->person && named(segment, length, "NTE"))) {
 		message->person = message->person || person;
+		message->left_out += whole;
 		message->length = message->start;
 		return;
 	}

@@ -114,6 +114,7 @@ struct notice {
 	char reason[160];
 	const uint8_t *raw;
 	size_t raw_length;
+	size_t left_out; /* bytes of a person, or which may be: '*' stands in `raw` for them, or they are not there */
 	/* filled in by the line, which knows */
 	bool placed;
 	uint64_t offset, length; /* placed: where the bytes began since the link was opened, and how many they were */

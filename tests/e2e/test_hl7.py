@@ -272,6 +272,39 @@ def test_what_cannot_be_read_is_refused_and_kept_as_an_event():
         assert not subscriber.records()
 
 
+def test_bytes_that_are_no_message_are_kept_without_persons():
+    """Links that break in a person's segment, and the rest of it that comes alone: shown as stars, and how many."""
+    with harness.Room() as room:
+        broker, port = room.broker(), harness.free_port()
+        subscriber = room.subscriber(broker.port)
+        daemon = room.daemon(f"[instrument ia-1]\ndriver = hl7\nport = tcp-listen:{port}\ntimeout = 300ms\n",
+                             TARGET.format(port=broker.port)).start()
+        message = message_of(1).encode()
+        person = message.index(b"NOBODY")
+
+        def undecodable():
+            return [json.loads(told.payload) for told in subscriber.of("event") if b'"undecodable"' in told.payload]
+
+        with harness.dial(port) as link:  # the connection breaks in PID
+            link.sendall(VT + message[:person + 9])
+        event = harness.wait_for(undecodable, 10, "what came before it broke")[0]
+        assert base64.b64decode(event["raw"]) == message[:message.index(b"PID")]
+        assert event["bytes_left_out"] == len(b"PID|1||P1||NOBODY^KN")
+        for pieces, kept, hidden in (((b"BODY^KNO", b"WN\r"), b"**********", 10),
+                                     ((b"PI", b"D|2||P2||NOBO", b"DY\r"), b"PID**************", 14),
+                                     ((b"N", b"TE|1||of NOBODY\n"), b"****************", 16),
+                                     ((b"OB", b"X|1|NM|A||1\r"), b"OBX|1|NM|A||1", None)):
+            known = len(undecodable())
+            daemon.stop()
+            daemon.start()  # nobody heard how the line began
+            with harness.dial(port) as link:
+                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for piece in pieces:
+                    link.sendall(piece)
+            event = harness.wait_for(lambda known=known: undecodable()[known:], 10, f"the rest, {kept}")[0]
+            assert (base64.b64decode(event["raw"]), event.get("bytes_left_out")) == (kept, hidden)
+
+
 def test_a_sender_without_end_blocks_is_refused_once_and_then_delivers():
     with harness.Room() as room:
         broker, port = room.broker(), harness.free_port()

@@ -29,6 +29,25 @@ static void check_raw(const uint8_t *raw, size_t length)
 	}
 }
 
+/* What is kept of bytes that are no message. */
+static void check_kept(const uint8_t *raw, size_t length)
+{
+	check_raw(raw, length);
+	assert(length == 0 || !memmem(raw, length, "PID|", 4));
+}
+
+static void check_noise(const struct driver *driver, const struct cut *cut)
+{
+	uint8_t kept[512], again[512];
+	size_t length = cut->length < sizeof(kept) ? cut->length : sizeof(kept);
+	memcpy(kept, cut->bytes, length);
+	size_t hidden = driver->hide(kept, length);
+	assert(hidden <= length);
+	check_kept(kept, length);
+	memcpy(again, kept, length);
+	assert(driver->hide(again, length) == hidden && memcmp(again, kept, length) == 0);
+}
+
 static void check_reading(const struct reading *reading)
 {
 	check_text(reading->sample_no, sizeof(reading->sample_no));
@@ -72,7 +91,7 @@ static void take(struct instrument *instrument, const struct reply *reply)
 			check_reading(&list[i]);
 		for (size_t i = 0; i < readings.notice_count; i++) {
 			check_text(readings.notices[i].reason, sizeof(readings.notices[i].reason));
-			check_raw(readings.notices[i].raw, readings.notices[i].raw_length);
+			check_kept(readings.notices[i].raw, readings.notices[i].raw_length);
 		}
 		assert(next != NEXT_MORE || readings.count > 0);
 	} while (next == NEXT_MORE);
@@ -130,6 +149,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				.offline = offline };
 			if (kind == CUT_FRAME)
 				take(&instrument, &reply);
+			else
+				check_noise(driver, &cut);
 		}
 	}
 	if (!offline)

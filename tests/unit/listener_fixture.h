@@ -31,6 +31,7 @@ struct paper {
 	} stored[STORED_MAX];
 	size_t count, known, notices, rejected, blanks, noise;
 	char reason[160], raw[8192]; /* of the last notice */
+	size_t left_out;             /* ... and how many bytes are not among them */
 	char told[8192];             /* reason and bytes of each since the last look */
 	char sent[16384];            /* what we said since the last look */
 	size_t sent_length;
@@ -114,6 +115,7 @@ static inline void store(struct paper *paper, const struct readings *readings)
 		size_t length = strlen(paper->told);
 		snprintf(paper->reason, sizeof(paper->reason), "%s", notice->reason);
 		snprintf(paper->raw, sizeof(paper->raw), "%.*s", (int)notice->raw_length, (const char *)notice->raw);
+		paper->left_out = notice->left_out;
 		snprintf(paper->told + length, sizeof(paper->told) - length, "%s: %s\n", paper->reason, paper->raw);
 	}
 	paper->notices += readings->notice_count;

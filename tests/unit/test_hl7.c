@@ -253,6 +253,7 @@ static void what_cannot_be_read_is_answered_and_kept_without_persons(void **stat
 	answered(paper, "MSH|^~\\&|||||20260305094120||ACK||P|2.3.1\rMSA|AE||no MSH segment|||100|\r");
 	assert_string_equal(paper->reason, "the message does not begin with MSH");
 	assert_string_equal(paper->raw, "OBX|1|NM|A||1\r");
+	assert_int_equal(paper->left_out, strlen("PID|1||77||Nobody^KnownNTE|1||of Nobody"));
 	hear_text(paper, VT "MSH|^\r" FS);
 	answered(paper, "MSA|AE||");
 	hear_text(paper, VT FS);
@@ -260,6 +261,87 @@ static void what_cannot_be_read_is_answered_and_kept_without_persons(void **stat
 	assert_int_equal(paper->notices, 3);
 	assert_int_equal(paper->rejected, 3);
 	paper_free(paper);
+}
+
+/* In blocks, too, a line may be the rest of a person's, and what no name tells may be anything. */
+static void a_block_that_is_no_message_keeps_only_lines_known_to_be_nobody_s(void **state)
+{
+	(void)state;
+	struct paper *paper = paper_new();
+	hear_text(paper,
+		VT "NTE|1||of whom?\rody^Known\rOBX|1|NM|A||1\rZPI|Nobody\rNTE|1||of Nobody\rOBX|2|NM|B||2\r" FS);
+	assert_string_equal(paper->reason, "the message does not begin with MSH");
+	assert_string_equal(
+		paper->raw, "***************\r*********\rOBX|1|NM|A||1\r**********\r****************\rOBX|2|NM|B||2\r");
+	assert_int_equal(paper->left_out, 15 + 9 + 10 + 16);
+	hear_text(paper,
+		VT "MSH|^~\\&|A||||||ADT^A01|7|P|2.4\rPID|1||Nobody\rZPI|Nobody\r" ORDER "PID|2||Other\r" RESULT1 FS);
+	answered(paper, "MSA|AR|7|message type not handled");
+	assert_string_equal(paper->raw, "MSH|^~\\&|A||||||ADT^A01|7|P|2.4\r**********\r" ORDER "PID\r" RESULT1);
+	assert_int_equal(paper->left_out, strlen("PID|1||NobodyZPI|Nobody|2||Other"));
+	hear_text(paper, VT "MSH|^~\\&|A||||||ORU^R01|8|P|2.4PID|1||Nobody"); /* a line end that was lost */
+	silence(paper);
+	answered(paper, "|8|message broken off");
+	assert_int_equal(strspn(paper->raw, "*"), strlen(paper->raw) - 1);
+	paper_free(paper);
+}
+
+static void check_hidden(const char *bytes, const char *expected, size_t count)
+{
+	char kept[512];
+	size_t length = strlen(bytes);
+	memcpy(kept, bytes, length + 1);
+	assert_int_equal(hl7_driver.hide((uint8_t *)kept, length), count);
+	assert_string_equal(kept, expected);
+	assert_int_equal(hl7_driver.hide((uint8_t *)kept, length), count);
+	assert_string_equal(kept, expected);
+}
+
+static void bytes_that_are_no_message_are_kept_without_persons(void **state)
+{
+	(void)state;
+	check_hidden("", "", 0);
+	check_hidden("\r\n \t", "\r\n \t", 0);
+	check_hidden(HEADER("1") ORDER RESULT1, HEADER("1") ORDER RESULT1, 0);
+	check_hidden(VT "MSH|^~\\&|\rPID|1||77\rOBR|1" FS, VT "MSH|^~\\&|\rPID******\rOBR|1" FS, 6);
+	check_hidden("MSH|^~\\&|\nNK1|1\nOBR|1\n", "MSH|^~\\&|\nNK1**\nOBR|1\n", 2);
+	check_hidden("MSH|^~\\&|\r\nIN1|1\r\nOBR|1\r\n", "MSH|^~\\&|\r\nIN1**\r\nOBR|1\r\n", 2);
+	check_hidden("MSH#^~\\&#\r PID#1\r\tOBR#1\r", "MSH#^~\\&#\r PID**\r\tOBR#1\r", 2);
+	/* who can tell what the first line was the rest of */
+	check_hidden("|77||Nobody\rOBX|1|NM|A||1\r", "***********\rOBX|1|NM|A||1\r", 11);
+	check_hidden("PIDGEON^OBRIAN", "**************", 14);
+	check_hidden("MSHAW^Joe\rOBX|1", "*********\rOBX|1", 9);
+	/* a name cut off at the end, and the segment behind it */
+	check_hidden("OBX|1\rPI", "OBX|1\r**", 2);
+	check_hidden("OBX|1\rPID", "OBX|1\rPID", 0);
+	check_hidden("OBX|1\rPID|", "OBX|1\rPID*", 1);
+	/* a comment is of what stands before it */
+	check_hidden("NTE|1||who\rNTE|2||who\rOBR|1\rNTE|1||what\rNTE|2||what\r",
+		"**********\r**********\rOBR|1\rNTE|1||what\rNTE|2||what\r", 20);
+	check_hidden("OBR|1\rPV1|1\rNTE|1||who\r", "OBR|1\rPV1**\r**********\r", 12);
+	/* a line end that was damaged, or lost */
+	check_hidden("OBX|1|NM|A||1\x8dPID|1||77\rOBX|2\r", "***********************\rOBX|2\r", 23);
+	check_hidden("MSH|^~\\&|AGT1|1||77\r", "*******************\r", 19);
+}
+
+/* Every run of bytes of a stream; '$' and '%' stand only where a person is spoken of. */
+static void no_run_of_bytes_holds_anything_of_a_person(void **state)
+{
+	(void)state;
+	static const char stream[] =
+		VT HEADER("1") "PID|1||$||%$^$$\rNK1|$%\rNTE|1||%$\rNTE|2||$$\rPV1||$\r" ORDER "NTE|1||good\r" RESULT1
+			       "ZPI|%%$\rPID|$%\nNTE||$\n\nGT1|$\r\n" RESULT2 FS;
+	char kept[sizeof(stream)];
+	for (size_t from = 0; from < sizeof(stream); from++)
+		for (size_t to = from; to < sizeof(stream); to++) {
+			memcpy(kept, stream + from, to - from);
+			hl7_driver.hide((uint8_t *)kept, to - from);
+			kept[to - from] = '\0';
+			assert_null(strpbrk(kept, "$%"));
+		}
+	memcpy(kept, stream, sizeof(stream));
+	hl7_driver.hide((uint8_t *)kept, sizeof(stream) - 1);
+	assert_non_null(strstr(kept, ORDER "NTE|1||good\r" RESULT1));
 }
 
 static void a_message_cut_anywhere_gives_nothing_and_comes_again_whole(void **state)
@@ -1052,6 +1134,9 @@ int main(void)
 		cmocka_unit_test(the_sender_decides_which_answer_it_gets),
 		cmocka_unit_test(what_is_no_result_message_is_rejected_and_gives_nothing),
 		cmocka_unit_test(what_cannot_be_read_is_answered_and_kept_without_persons),
+		cmocka_unit_test(a_block_that_is_no_message_keeps_only_lines_known_to_be_nobody_s),
+		cmocka_unit_test(bytes_that_are_no_message_are_kept_without_persons),
+		cmocka_unit_test(no_run_of_bytes_holds_anything_of_a_person),
 		cmocka_unit_test(a_message_cut_anywhere_gives_nothing_and_comes_again_whole),
 		cmocka_unit_test(a_message_cut_by_the_next_start_block_is_told),
 		cmocka_unit_test(a_sender_that_never_writes_an_end_block_is_known_after_one_message),
