@@ -75,3 +75,15 @@ struct date_time calendar_of_day(long day)
 		.day = (int)(rest - (153 * month + 2) / 5 + 1),
 	};
 }
+
+void calendar_tell_skipped(long *first_day, long last_day, struct readings *readings)
+{
+	struct notice *notice = *first_day ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
+	if (!notice)
+		return;
+	struct date_time first = calendar_of_day(*first_day), last = calendar_of_day(last_day);
+	snprintf(notice->reason, sizeof(notice->reason),
+		_("the days %04d-%02d-%02d to %04d-%02d-%02d were not asked for: the absence was longer than lookback"),
+		first.year, first.month, first.day, last.year, last.month, last.day);
+	*first_day = 0;
+}

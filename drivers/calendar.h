@@ -28,4 +28,8 @@ bool calendar_known(long day);
 long calendar_day(const struct date_time *time);
 struct date_time calendar_of_day(long day);
 
+/* Days that stay unread must not pass silently: tells that those from `*first_day` to `last_day` were not asked for,
+ * and makes `*first_day` 0, which is none. Where there is no room for the notice it stays, for the next time. */
+void calendar_tell_skipped(long *first_day, long last_day, struct readings *readings);
+
 #endif

@@ -280,7 +280,7 @@ static enum next take_count(struct state *state, const struct reply *reply, stru
 		state->phase != PHASE_COUNT)
 		return NEXT_WAIT;
 	state->told = false;
-	days_tell_skipped(&state->days, readings);
+	calendar_tell_skipped(&state->days.skipped_day, state->days.skipped_last, readings);
 	unsigned count = bytes_u16le(&bytes), known = days_known(&state->days, state->days.day);
 	if (count < known) {
 		struct notice *notice = readings_notice(readings, NOTICE_COUNTER_RESTARTED);

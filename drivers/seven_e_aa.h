@@ -52,9 +52,6 @@ bool days_plan(struct days *days, long today, long furthest, bool due);
 /* The day cannot be read now: it is asked for again when next the day is not today's alone, and after a restart. */
 void days_leave_unread(struct days *days);
 
-/* Days that stay unread must not pass silently. */
-void days_tell_skipped(struct days *days, struct readings *readings);
-
 #define ALIKE_MAX 64   /* how far apart two bit-identical results of one listing may stand */
 #define INDEX_MAX 4096 /* indices up to here are ticked off one by one */
 

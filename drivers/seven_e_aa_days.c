@@ -116,15 +116,3 @@ void days_leave_unread(struct days *days)
 	if (days->day <= days->today && (!days->unread_day || days->day < days->unread_day))
 		days->unread_day = days->day;
 }
-
-void days_tell_skipped(struct days *days, struct readings *readings)
-{
-	struct notice *notice = days->skipped_day ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
-	if (!notice)
-		return;
-	struct date_time first = calendar_of_day(days->skipped_day), last = calendar_of_day(days->skipped_last);
-	snprintf(notice->reason, sizeof(notice->reason),
-		_("the days %04d-%02d-%02d to %04d-%02d-%02d were not asked for: the absence was longer than lookback"),
-		first.year, first.month, first.day, last.year, last.month, last.day);
-	days->skipped_day = 0;
-}

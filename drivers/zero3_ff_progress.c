@@ -150,19 +150,6 @@ static void plan(struct zero3_state *state, const struct zero3_options *options,
 	state->started = true;
 }
 
-/* Days that stay unread must not pass silently. */
-static void tell_skipped(struct zero3_state *state, struct readings *readings)
-{
-	struct notice *notice = state->skipped_day ? readings_notice(readings, NOTICE_MISSED_RESULTS) : NULL;
-	if (!notice)
-		return;
-	struct date_time first = calendar_of_day(state->skipped_day), last = calendar_of_day(state->skipped_last);
-	snprintf(notice->reason, sizeof(notice->reason),
-		_("the days %04d-%02d-%02d to %04d-%02d-%02d were not asked for: the absence was longer than lookback"),
-		first.year, first.month, first.day, last.year, last.month, last.day);
-	state->skipped_day = 0;
-}
-
 /* ---- records ---- */
 
 static void begin_family(struct zero3_state *state)
@@ -336,7 +323,7 @@ static void choose_of_days(struct zero3_state *state, unsigned count, struct rea
 	if (progress->known && count > 0 && went_back(state, progress->through))
 		tell_restart(state, progress->through, readings);
 	choose_behind(state, state->sweeping || !progress->known, progress->through, count);
-	tell_skipped(state, readings);
+	calendar_tell_skipped(&state->skipped_day, state->skipped_last, readings);
 }
 
 enum next zero3_take_range(struct zero3_state *state, const struct zero3_frame *frame, struct readings *readings)
