@@ -184,9 +184,9 @@ static enum turn unanswered(struct line *line, struct unit *unit, const struct r
 	const struct cut *broken, struct fault *fault)
 {
 	bool listening = listens(request);
-	if (request->may_rest && broken->length == 0) {
+	if (request->may_rest) { /* no answer was owed: what began like one may be a stray byte */
 		line_listening(line, unit);
-		return take(line, unit, &(struct reply){ .kind = REPLY_SILENCE }) == TURN_STOP ? TURN_STOP : TURN_RESTS;
+		return silence(line, unit, broken) == TURN_STOP ? TURN_STOP : TURN_RESTS;
 	}
 	if (!line_noise_now(unit, fault))
 		fault_set(fault, ETIMEDOUT,

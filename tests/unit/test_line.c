@@ -196,6 +196,24 @@ static const struct driver asker = {
 	.take = asker_take,
 };
 
+/* One that answers only when its user lets it. */
+static void rester_ask(struct instrument *instrument, struct request *request)
+{
+	asker_ask(instrument, request);
+	request->may_rest = true;
+}
+
+static const struct driver rester = {
+	.name = "rester",
+	.version = 1,
+	.links = LINK_SERIAL,
+	.manner = MANNER_ASKS,
+	.setup = ticket_setup,
+	.ask = rester_ask,
+	.frame = asker_frame,
+	.take = asker_take,
+};
+
 /* ---- the instruments ---- */
 
 struct bus { /* Modbus units 1..4 on a pty; each answers its own running number */
@@ -674,11 +692,19 @@ static void our_own_question_given_back_is_no_answer(void **state)
 	close(tty);
 }
 
+/* "": none. */
+static bool says(const struct stage *stage, const char *words)
+{
+	struct fault fault;
+	line_fault(stage->line, 0, &fault);
+	return *words ? strstr(fault.text, words) != NULL : !*fault.text;
+}
+
 static void expect_fault(const struct stage *stage, const char *words)
 {
 	struct fault fault;
 	line_fault(stage->line, 0, &fault);
-	if (!strstr(fault.text, words))
+	if (!says(stage, words))
 		fail_msg("'%s' does not say '%s'", fault.text, words);
 }
 
@@ -717,13 +743,6 @@ static void noise_is_no_answer_and_is_said_to_be_noise(void **state)
 	close(tty);
 }
 
-static bool says(const struct stage *stage, const char *words)
-{
-	struct fault fault;
-	line_fault(stage->line, 0, &fault);
-	return *words ? strstr(fault.text, words) != NULL : !*fault.text;
-}
-
 /* Of one that speaks unasked no answer is owed: it is not lost, but what comes is none of its words. */
 static void of_one_that_only_makes_noise_who_looks_is_told(void **state)
 {
@@ -749,6 +768,34 @@ static void of_one_that_only_makes_noise_who_looks_is_told(void **state)
 	WAIT_FOR(stats(stage, 0)->stored == 1, 3);
 	WAIT_FOR(says(stage, ""), 3);
 	assert_int_equal(entries_with(stage, "\"event\":\"instrument_lost\""), 0);
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
+/* It was never heard yet, and owes no answer: what could begin one and goes no further is a stray byte. */
+static void a_stray_byte_loses_nobody_who_rests(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &rester, PORT_SERIAL, name)->timeout_ms = 100;
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 3);
+	for (unsigned long stray = 1; stray <= 2; stray++) {
+		say(fd, "<");
+		WAIT_FOR(stats(stage, 0)->noise_bytes == stray, 3);
+		unsigned long polls = stats(stage, 0)->polls;
+		WAIT_FOR(stats(stage, 0)->polls > polls, 7); /* one that is lost is asked more rarely */
+		assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+	}
+	expect_fault(stage, "");
+	assert_int_equal(entries_with(stage, "\"event\":\"instrument_lost\""), 0);
+	WAIT_FOR(entries_with(stage, "\"raw\":\"PA==\"") == 1, 3); /* as noise it is told all the same */
+	say(fd, "<5>");
+	WAIT_FOR(stats(stage, 0)->stored == 1, 3);
 	line_stop(stage->line);
 	stage->line = NULL;
 	close(fd);
@@ -967,6 +1014,7 @@ int main(void)
 		STAGED(our_own_question_given_back_is_no_answer),
 		STAGED(noise_is_no_answer_and_is_said_to_be_noise),
 		STAGED(of_one_that_only_makes_noise_who_looks_is_told),
+		STAGED(a_stray_byte_loses_nobody_who_rests),
 		STAGED(what_begins_behind_a_blank_has_its_time),
 		STAGED(what_is_no_frame_is_told_once_with_its_bytes_and_then_counted),
 		STAGED(a_frame_the_driver_refuses_keeps_its_bytes),
