@@ -200,6 +200,8 @@ static void *run(void *context)
 			error = serve(line, unit);
 		atomic_fetch_add_explicit(&line->beat, 1, memory_order_relaxed);
 	}
+	for (size_t i = 0; i < line->count; i++)
+		line_noise_last(line, &line->units[i]);
 	return NULL;
 }
 

@@ -209,6 +209,18 @@ bool line_noise_waits(const struct unit *unit, long *until_ms)
 	return true;
 }
 
+void line_noise_last(struct line *line, struct unit *unit)
+{
+	struct noise *noise = unit->noise;
+	if (!noise || (noise->length == 0 && noise->runs_not_kept == 0))
+		return;
+	line->ending = true;
+	line_begin(line, unit);
+	if (!line_noise_end(line, unit) && noise->runs_not_kept > 0)
+		tell(line, unit);
+	line_commit(line, unit);
+}
+
 int line_noise_look(struct line *line, struct unit *unit)
 {
 	struct noise *noise = unit->noise;

@@ -114,6 +114,8 @@ bool line_refused(struct line *line, struct unit *unit, const struct reply *repl
 bool line_noise_waits(const struct unit *unit, long *until_ms);
 /* Stores what a pause has ended and what patience held back. 0 or -ECANCELED. No batch may be open. */
 int line_noise_look(struct line *line, struct unit *unit);
+/* The line stops, and what was only counted would be forgotten: stores that, if it can be stored at once. */
+void line_noise_last(struct line *line, struct unit *unit);
 void line_noise_free(struct unit *unit);
 /* Of the bytes since the instrument's last word: whether some came just now; whether they are all that comes, much and
  * lastingly: of one that is asked, just now; of one that speaks unasked, ever since. The fault says so. */

@@ -853,6 +853,36 @@ static void what_is_no_frame_is_told_once_with_its_bytes_and_then_counted(void *
 	close(tty);
 }
 
+/* Between two polls nothing is held that could take the counted runs along. */
+static void runs_that_were_only_counted_are_told_when_the_line_stops(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &asker, PORT_SERIAL, name)->poll_ms = 500;
+	start(stage);
+	const char *const answers[] = { "zz<1>", "!<2>", "\r\n<3>", "yyy<4>" };
+	for (unsigned long i = 0; i < 4; i++) {
+		WAIT_FOR(stats(stage, 0)->polls > i, 5);
+		say(fd, answers[i]);
+		WAIT_FOR(stats(stage, 0)->stored == i + 1, 3);
+	}
+	assert_int_equal(entries_with(stage, "undecodable"), 1);
+	assert_int_equal(entries_with(stage, "runs_not_kept"), 0);
+	line_stop(stage->line);
+	stage->line = NULL;
+	assert_int_equal(entries_with(stage, "undecodable"), 2);
+	assert_int_equal(entries_with(stage, "\"runs_not_kept\":2,\"bytes_not_kept\":4"), 1);
+	start(stage); /* once: one that heard nothing has nothing to tell */
+	WAIT_FOR(stats(stage, 0)->polls > 0, 3);
+	line_stop(stage->line);
+	stage->line = NULL;
+	assert_int_equal(entries_with(stage, "undecodable"), 2);
+	close(fd);
+	close(tty);
+}
+
 static void a_frame_the_driver_refuses_keeps_its_bytes(void **state)
 {
 	struct stage *stage = *state;
@@ -1017,6 +1047,7 @@ int main(void)
 		STAGED(a_stray_byte_loses_nobody_who_rests),
 		STAGED(what_begins_behind_a_blank_has_its_time),
 		STAGED(what_is_no_frame_is_told_once_with_its_bytes_and_then_counted),
+		STAGED(runs_that_were_only_counted_are_told_when_the_line_stops),
 		STAGED(a_frame_the_driver_refuses_keeps_its_bytes),
 		STAGED(half_a_ticket_is_noise_once_its_time_is_over),
 		STAGED(a_line_stops_within_a_second_whatever_it_waits_for),
