@@ -86,6 +86,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libassay.a
 
 # Waits of minutes pass at once: the test sets the clock forward. It counts what is looked at.
 $(BUILD)/tests/unit/test_publisher_receipts: LHARDEN += -Wl,--wrap=clock_ms,--wrap=filter_passes
+$(BUILD)/tests/unit/test_line: LHARDEN += -Wl,--wrap=clock_ms
 # Whether a time service has set the clock is not the test machine's to say.
 $(BUILD)/tests/unit/test_publisher_tls: LHARDEN += -Wl,--wrap=clock_synced
 # The test says how much is free.

@@ -68,8 +68,8 @@ void line_listening(struct line *line, struct unit *unit)
 		well(line, unit);
 	else if (unit->stats.health != HEALTH_NO_LINK)
 		unit->stats.health = HEALTH_NO_LINK;
-	if (unit->stats.health == HEALTH_OK && line_noise_only(unit, &fault))
-		line_note(line, unit, &fault); /* not lost: it need not say a word for days */
+	if (unit->stats.health == HEALTH_OK) /* not lost: it need not say a word for days */
+		line_note(line, unit, line_noise_only(unit, &fault) ? &fault : NULL);
 }
 
 void line_lost(struct line *line, struct unit *unit, enum instrument_health health, const struct fault *fault)

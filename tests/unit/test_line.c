@@ -31,6 +31,16 @@
 #include "../../drivers/checksum.h"
 #include "journal_fixture.h"
 
+long __real_clock_ms(void);
+long __wrap_clock_ms(void);
+
+static _Atomic long forward_ms;
+
+long __wrap_clock_ms(void)
+{
+	return __real_clock_ms() + forward_ms;
+}
+
 /* ---- the drivers ---- */
 
 struct counter_state {
@@ -802,6 +812,30 @@ static void a_stray_byte_loses_nobody_who_rests(void **state)
 	close(tty);
 }
 
+/* What it says when it is switched on is no word of its language, and nothing of its cable once it is over. */
+static void a_banner_is_not_held_against_one_who_rests(void **state)
+{
+	struct stage *stage = *state;
+	int fd, tty;
+	char name[64], banner[80];
+	open_pty(&fd, &tty, name);
+	add_instrument(stage, &rester, PORT_SERIAL, name)->timeout_ms = 100;
+	start(stage);
+	WAIT_FOR(stats(stage, 0)->health == HEALTH_OK, 3);
+	memset(banner, '*', sizeof(banner));
+	assert_int_equal(write(fd, banner, sizeof(banner)), sizeof(banner));
+	WAIT_FOR(stats(stage, 0)->noise_bytes == sizeof(banner), 3);
+	forward_ms += 4000;
+	WAIT_FOR(says(stage, "check speed, parity and cable"), 3); /* for all we know it still comes */
+	forward_ms += 10000;
+	WAIT_FOR(says(stage, ""), 3);
+	assert_int_equal(stats(stage, 0)->health, HEALTH_OK);
+	line_stop(stage->line);
+	stage->line = NULL;
+	close(fd);
+	close(tty);
+}
+
 /* A line listens for a minute: what comes late in it has as much time as what comes at its beginning. */
 static void what_begins_behind_a_blank_has_its_time(void **state)
 {
@@ -1045,6 +1079,7 @@ int main(void)
 		STAGED(noise_is_no_answer_and_is_said_to_be_noise),
 		STAGED(of_one_that_only_makes_noise_who_looks_is_told),
 		STAGED(a_stray_byte_loses_nobody_who_rests),
+		STAGED(a_banner_is_not_held_against_one_who_rests),
 		STAGED(what_begins_behind_a_blank_has_its_time),
 		STAGED(what_is_no_frame_is_told_once_with_its_bytes_and_then_counted),
 		STAGED(runs_that_were_only_counted_are_told_when_the_line_stops),
