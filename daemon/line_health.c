@@ -56,9 +56,9 @@ static void well(struct line *line, struct unit *unit)
 void line_heard(struct line *line, struct unit *unit)
 {
 	unit->stats.last_heard_ms = clock_ms();
-	if (line_noise_over(unit))
-		line_note(line, unit, NULL);
+	line_noise_over(unit);
 	well(line, unit);
+	line_note(line, unit, NULL); /* also the link's loss, when another was heard first */
 }
 
 void line_listening(struct line *line, struct unit *unit)

@@ -70,12 +70,10 @@ bool line_noise_only(const struct unit *unit, struct fault *fault)
 	return lasts && (!asked || clock_ms() - noise->last_ms < RECENT_MS) && blame(noise, fault);
 }
 
-bool line_noise_over(struct unit *unit)
+void line_noise_over(struct unit *unit)
 {
-	bool some = unit->noise && unit->noise->unheard > 0;
-	if (some)
+	if (unit->noise)
 		unit->noise->unheard = 0;
-	return some;
 }
 
 /* ---- runs ---- */

@@ -121,7 +121,7 @@ void line_noise_free(struct unit *unit);
  * lastingly: of one that is asked, just now; of one that speaks unasked, ever since. The fault says so. */
 bool line_noise_now(const struct unit *unit, struct fault *fault);
 bool line_noise_only(const struct unit *unit, struct fault *fault);
-bool line_noise_over(struct unit *unit); /* it spoke, or is connected anew; false: there was none */
+void line_noise_over(struct unit *unit); /* it spoke, or is connected anew */
 
 /* line_health.c: who is there, told once per change. */
 void line_heard(struct line *line, struct unit *unit);

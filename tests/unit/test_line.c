@@ -1046,6 +1046,89 @@ static void a_line_stops_while_it_waits_for_the_store(void **state)
 	bus_stop(&bus);
 }
 
+/* A Modbus TCP gateway: each unit answers 7. It hangs up when it is told to. */
+struct gateway {
+	int listener, number;
+	pthread_t thread;
+	_Atomic bool stop, hang_up;
+};
+
+static bool answer_once(int fd)
+{
+	uint8_t ask[12];
+	if (recv(fd, ask, sizeof(ask), MSG_WAITALL) != sizeof(ask))
+		return false;
+	uint8_t out[] = { ask[0], ask[1], 0, 0, 0, 5, ask[6], ask[7], 2, 0, 7 };
+	return send(fd, out, sizeof(out), MSG_NOSIGNAL) == sizeof(out);
+}
+
+static void *play_gateway(void *context)
+{
+	struct gateway *gateway = context;
+	int fd = -1;
+	while (!gateway->stop) {
+		struct pollfd wait = { .fd = fd < 0 ? gateway->listener : fd, .events = POLLIN };
+		bool asked = poll(&wait, 1, 20) > 0, over = fd >= 0 && gateway->hang_up;
+		if (over)
+			gateway->hang_up = false;
+		else if (asked && fd < 0)
+			fd = accept(gateway->listener, NULL, NULL);
+		else if (asked)
+			over = !answer_once(fd);
+		if (over) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	close(fd);
+	return NULL;
+}
+
+static void gateway_start(struct gateway *gateway)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(at);
+	*gateway = (struct gateway){ .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	assert_int_equal(bind(gateway->listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(gateway->listener, 1), 0);
+	getsockname(gateway->listener, (struct sockaddr *)&at, &size);
+	gateway->number = ntohs(at.sin_port);
+	assert_int_equal(pthread_create(&gateway->thread, NULL, play_gateway, gateway), 0);
+}
+
+static void whose_connection_is_back_is_well_each_of_them(void **state)
+{
+	struct stage *stage = *state;
+	struct gateway gateway;
+	gateway_start(&gateway);
+	for (int i = 0; i < 3; i++) {
+		struct instrument_config *config = add_instrument(stage, &counter, PORT_MODBUS_TCP, "");
+		config->port.number = gateway.number;
+		snprintf(config->port.host, sizeof(config->port.host), "127.0.0.1");
+	}
+	start(stage);
+	for (size_t i = 0; i < 3; i++)
+		WAIT_FOR(stats(stage, i)->stored == 1, 3);
+	gateway.hang_up = true;
+	for (size_t i = 0; i < 3; i++) {
+		WAIT_FOR(stats(stage, i)->reopens == 1, 3);
+		unsigned long polls = stats(stage, i)->polls;
+		WAIT_FOR(stats(stage, i)->polls > polls + 2, 3);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		struct fault fault;
+		line_fault(stage->line, i, &fault);
+		assert_string_equal(fault.text, "");
+		assert_int_equal(stats(stage, i)->health, HEALTH_OK);
+	}
+	assert_int_equal(entries_with(stage, "\"instrument_lost\""), 0);
+	line_stop(stage->line);
+	stage->line = NULL;
+	gateway.stop = true;
+	pthread_join(gateway.thread, NULL);
+	close(gateway.listener);
+}
+
 static void a_port_that_is_not_there_is_announced_and_costs_nothing(void **state)
 {
 	struct stage *stage = *state;
@@ -1088,6 +1171,7 @@ int main(void)
 		STAGED(a_line_stops_within_a_second_whatever_it_waits_for),
 		STAGED(what_cannot_be_stored_waits_at_the_instrument_and_nothing_more_is_asked),
 		STAGED(a_line_stops_while_it_waits_for_the_store),
+		STAGED(whose_connection_is_back_is_well_each_of_them),
 		STAGED(a_port_that_is_not_there_is_announced_and_costs_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
