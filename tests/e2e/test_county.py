@@ -112,7 +112,7 @@ def test_options_that_do_not_go_together_are_refused_before_anything_is_connecte
     for options, says in ((("--broker", "http://a"), "mqtts://HOST:PORT"), (("--broker", "a:b"), "--broker a:b"),
                           (("--broker", "mqtt://a", "--ca", str(other)), "for mqtts://"), (("--key", str(other)), "--cert"),
                           (("--password-file", str(other)), "--user"), (("--broker", "mqtts://a", "--ca", str(other)), "PEM"),
-                          (("--ca", str(tmp_path / "none")), "No such file")):
+                          (("--ca", str(tmp_path / "none")), "No such file"), (("--formerly", "a=a"), "the one it had before")):
         done = subprocess.run(["/usr/bin/python3", PROGRAM, "--database", str(tmp_path / "a.db"), *options], capture_output=True, text=True,
                               timeout=30, check=False)
         assert done.returncode == 2 and says in done.stderr.splitlines()[-1], done.stderr

@@ -129,13 +129,13 @@ def test_a_forged_entry_is_an_alarm_and_changes_nothing():
         platform.stop()
 
 
-def verified(room, station_key, database):
+def verified(room, station_key, database, *options, station=harness.STATION):
     """(exit code, kinds of faults) of what the platform's program exports of its database."""
-    copy = subprocess.run([sys.executable, county.__file__, "--database", database, "--export", harness.STATION], capture_output=True,
+    copy = subprocess.run([sys.executable, county.__file__, "--database", database, "--export", station, *options], capture_output=True,
                           check=True).stdout
     with open(room.path("copy"), "wb") as file:
         file.write(copy)
-    done = subprocess.run([os.path.join(harness.BUILD, "assayctl"), "--json", "verify", "--key", station_key, "--station", harness.STATION,
+    done = subprocess.run([os.path.join(harness.BUILD, "assayctl"), "--json", "verify", "--key", station_key, "--station", station,
                            room.path("copy")], capture_output=True, text=True, check=False)
     return done.returncode, {line["fault"] for line in map(json.loads, done.stdout.splitlines()) if "fault" in line}
 

@@ -4,6 +4,7 @@
     county.py --broker [mqtts://]HOST[:PORT] --database FILE [--county 330421] [--receipt-every 1.0] [--protocol 5|3.1.1]
               [--ca FILE] [--cert FILE --key FILE] [--user NAME --password-file FILE]       see county_link.py
               [--identity STATION=PUBLIC-KEY.pem]...                  what `assayctl identity` printed when it was set up
+              [--formerly STATION=CODE]...                            the station had this code before; with --export too
     county.py --broker ... --county 330421 --replay STATION EPOCH FROM TO         asks for these again, and prints the answer
     county.py --database FILE --export STATION [--epoch EPOCH]      all it has of a station, for `assayctl verify`
     county.py --database FILE --export STATION --map MAP [--given NAME=VALUE]... [--output FILE]
@@ -18,6 +19,9 @@ has for good and what it lacks; and writes down what contradicts the contract. N
 - A receipt names what is missing of the epochs it knows. After a database was lost the station may have older ones: the answer to
   a --replay of an EPOCH that is none names them, and FROM and TO beyond the end are answered with the end there is. The program
   that runs stores what comes of it.
+- A station that was given a new code goes on in its epoch: what it recorded before names the code before, and comes under the new
+  topics where no receipt covered it. It is taken, as that code's, where --formerly says so. Without, it is an alarm, once, and stays
+  missing: the station keeps it until somebody has said whose it is.
 - A hole at the end shows only in the station's status: its `seq` names the newest entry there is. The retained one may be
   half a minute old, so a present one is asked for.
 - Within an epoch the same id always has the same bytes. Other bytes are kept beside the first, and are an alarm.
@@ -55,8 +59,8 @@ class Platform:
     """Listens, stores, and answers with receipts. start() returns when it is subscribed; stop() when all is stored."""
 
     def __init__(self, host, port, database, county="+", receipt_every=1.0, client_id="platform", protocol="5", tls=None, login=None,
-                 identities=None):
-        self.store, self.lock = Store(database, identities), threading.Lock()
+                 identities=None, former=None):
+        self.store, self.lock = Store(database, identities, former), threading.Lock()
         self.arrived, self.newest, self.due, self.online = [], {}, {}, {}
         self.receipt_every, self.county, self.ended = receipt_every, county, threading.Event()
         self.subscribed, self.fault = threading.Event(), None
@@ -173,9 +177,10 @@ class Platform:
                 continue
             del self.due[root, station, epoch]
             through = max(self.store.last(station, epoch), self.newest.get((station, epoch), 0))
-            from_seq = self.store.complete.get((station, epoch), 0) + 1  # nothing is missing before it
+            journal = (self.store.codes(station), epoch)
+            from_seq = self.store.complete.get(journal, 0) + 1  # nothing is missing before it
             missing = self.store.missing(station, epoch, from_seq, through)
-            self.store.complete[station, epoch] = missing[0][0] - 1 if missing else through
+            self.store.complete[journal] = missing[0][0] - 1 if missing else through
             if len(missing) > MISSING_MAX:
                 through = missing[MISSING_MAX][0] - 1
                 missing = missing[:MISSING_MAX]
@@ -197,6 +202,16 @@ def identities_of(given):
     return identities
 
 
+def former_of(given):
+    """{station: the codes it had before}"""
+    former = {}
+    for station, _, code in (each.partition("=") for each in given):
+        if not station or not code or station == code:
+            raise ValueError(f"--formerly {station}={code}: the station's code and the one it had before are meant")
+        former.setdefault(station, set()).add(code)
+    return former
+
+
 def arguments():
     parser = argparse.ArgumentParser(description="A county's side of the contract.")
     county_link.add_arguments(parser)
@@ -204,6 +219,7 @@ def arguments():
     parser.add_argument("--county", default="+")
     parser.add_argument("--receipt-every", type=float, default=1.0)
     parser.add_argument("--identity", action="append", default=[], metavar="STATION=PUBLIC-KEY.pem")
+    parser.add_argument("--formerly", action="append", default=[], metavar="STATION=CODE")
     parser.add_argument("--replay", nargs=4, metavar=("STATION", "EPOCH", "FROM", "TO"))
     parser.add_argument("--export", metavar="STATION")
     parser.add_argument("--epoch")
@@ -216,7 +232,7 @@ def arguments():
         parser.error("--database FILE is where it is stored")
     try:
         wanted.link = county_link.link_of(wanted)
-        wanted.identities = identities_of(wanted.identity)
+        wanted.identities, wanted.former = identities_of(wanted.identity), former_of(wanted.formerly)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     return wanted
@@ -231,7 +247,7 @@ def replay(wanted):
 
 
 def export(wanted):
-    store = Store(wanted.database)
+    store = Store(wanted.database, former=wanted.former)
     if wanted.map:
         entries = (payload for (payload,) in store.counted(wanted.export, wanted.epoch))
         return county_map.convert(wanted.map, county_map.given_of(wanted), entries, wanted.output)
@@ -248,7 +264,7 @@ def main():
         if wanted.replay:
             return replay(wanted)
         platform = Platform(database=wanted.database, county=wanted.county, receipt_every=wanted.receipt_every,
-                            identities=wanted.identities, **wanted.link).start()
+                            identities=wanted.identities, former=wanted.former, **wanted.link).start()
     except (OSError, ValueError) as error:
         return f"county.py: {error}"
     print("ready", flush=True)

@@ -3,6 +3,10 @@
 
 An entry that contradicts a seal becomes an alarm and is not there any more: the next receipt names it as missing, and the station
 sends again what it sealed. What somebody changes afterwards in the database is for `assayctl verify` to find, in an export.
+
+A station that was given a new code goes on in its epoch, and sends under its new topics what it recorded under the code before. Whose
+an entry is the entry says, who sends it the topic: such a one is taken only where the county said that the two codes are one
+station's. Then what is there and what is missing is asked of the epoch, over all its codes.
 """
 import json
 import os
@@ -26,6 +30,7 @@ CREATE TABLE IF NOT EXISTS alarm(station TEXT NOT NULL, what TEXT NOT NULL, payl
 """
 HEAD = re.compile(rb'\{"v":1,"id":"[0-9a-f-]{36}","station":"[^"\\]+","epoch":"[^"\\]+","seq":([1-9][0-9]*),'
                   rb'"prev":"(?:sha256|sm3):[0-9a-f]{64}",')  # as evidence.md has it
+OF_STATION = "station IN (SELECT value FROM json_each(:codes))"  # whatever it was called
 MEASURED = ("kind", "instrument_seq", "channel", "value", "value_as_sent", "qualifier", "unit", "unit_as_sent", "signals",
             "verdict_as_sent", "tested_at")  # and item.as_sent: what the instrument said, whoever recorded it
 
@@ -42,10 +47,11 @@ def digest_of(payload, like):
 
 
 class Store:
-    """What is stored for good. One thread at a time. `identities`: {station: {key id: file of the public key}}"""
+    """What is stored for good. One thread at a time. `identities`: {station: {key id: file of the public key}}, `former`: {station: the
+    codes it had before}"""
 
-    def __init__(self, path, identities=None):
-        self.identities, self.unknown, self.complete = identities or {}, set(), {}
+    def __init__(self, path, identities=None, former=None):
+        self.identities, self.former, self.told, self.complete = identities or {}, former or {}, set(), {}
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = FULL")
@@ -60,15 +66,40 @@ class Store:
         print(f"ALARM {station}: {what}", file=sys.stderr, flush=True)
         self.db.execute("INSERT INTO alarm VALUES(?, ?, ?, ?)", (station, what, payload, time.time()))
 
+    def codes(self, station):
+        """Of the station, this one and what it was called before or since, for json_each()."""
+        found, more = set(), {station}
+        while more:
+            found |= more
+            more = {code for now, before in self.former.items() if found & {now, *before} for code in (now, *before)} - found
+        return json.dumps(sorted(found))
+
+    def place(self, station, epoch=None, seq=None):
+        """For queries."""
+        return {"codes": self.codes(station), "epoch": epoch, "seq": seq}
+
+    def may_send(self, station, kind, named, payload):
+        """Whether this station may send what is of the station `named`. If not that is told, once: a station that was renamed sends all
+        it has again and again, and drops nothing before a receipt says that it is here."""
+        if named == station or named in self.former.get(station, ()):
+            return True
+        if (station, kind, named) not in self.told:
+            self.told.add((station, kind, named))
+            self.alarm(station, f"this {kind} is not taken, nor are others like it: it is of station {named!r}. Was {station} called so "
+                       f"before? Then say --formerly {station}={named!s:.32}", payload)
+        return False
+
     def take_entry(self, station, kind, payload):
-        """Inside a transaction. The epoch it belongs to."""
+        """Inside a transaction. The epoch it belongs to; None: it is not taken."""
         if not HEAD.match(payload):
             raise ValueError("it does not begin as an entry does")
         entry = json.loads(payload, object_pairs_hook=verify.once)
         key = (entry["id"], entry["station"], entry["epoch"], entry["seq"])
-        if key[1] != station:
-            raise ValueError(f"an entry of station {key[1]} under this station's topic")
-        known = self.db.execute("SELECT payload FROM entry WHERE (id = ? OR seq = ?4) AND station = ?2 AND epoch = ?3", key).fetchall()
+        if not self.may_send(station, kind, key[1], payload):
+            return None
+        place = self.place(station, key[2], key[3])
+        known = self.db.execute(f"SELECT payload FROM entry WHERE id = :id AND {OF_STATION} AND epoch = :epoch UNION SELECT payload "
+                                f"FROM entry WHERE {OF_STATION} AND epoch = :epoch AND seq = :seq", {**place, "id": key[0]}).fetchall()
         if known:
             if known != [(payload,)]:
                 self.alarm(station, f"entry {key[3]} came with other bytes than before", payload)
@@ -78,7 +109,7 @@ class Store:
             self.alarm(station, f"entry {key[3]} is not what the station sealed", payload)
             return key[2]
         anew = self.db.execute("SELECT station, payload FROM entry WHERE id = ?", key[:1]).fetchall()
-        if any(whose != station or measured(before) != measured(payload) for whose, before in anew):
+        if any(whose not in json.loads(place["codes"]) or measured(before) != measured(payload) for whose, before in anew):
             self.alarm(station, f"entry {key[3]} is a test that is known, but not as it was measured", payload)
         self.db.execute("INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?)", (*key, kind, payload, time.time()))
         self.check_links(station, key[2], key[3], payload)
@@ -96,35 +127,43 @@ class Store:
                 self.alarm(station, f"entry {json.loads(later)['seq']} does not carry the digest of the one before", later)
 
     def payload(self, station, epoch, seq):
-        row = self.db.execute("SELECT payload FROM entry WHERE station = ? AND epoch = ? AND seq = ?",
-                              (station, epoch, seq)).fetchone()
+        row = self.db.execute(f"SELECT payload FROM entry WHERE {OF_STATION} AND epoch = :epoch AND seq = :seq",
+                              self.place(station, epoch, seq)).fetchone()
         return row and row[0]
 
     def take_proof(self, station, kind, payload):
-        """A seal or manifest, kept for the verifier. The epoch of which it disproved an entry, else None."""
-        row = (station, kind, payload)
+        """A seal or manifest, kept for the verifier. The epoch of which it disproved an entry, else None. One that is signed with the key
+        of the station it names is that one's, whoever sends it."""
+        document = json.loads(payload, object_pairs_hook=verify.once)
+        pem = self.key_file(document)
+        if not pem and not self.may_send(station, kind, document["station"], payload):
+            return None
+        row = (document["station"], kind, payload)
         if self.db.execute("SELECT 1 FROM proof WHERE station = ? AND kind = ? AND payload = ?", row).fetchone():
             return None
-        claim = self.claim(station, payload) if self.identities else None
+        claim = self.claim(document, pem, payload) if self.identities else None
         self.db.execute("INSERT INTO proof VALUES(?, ?, ?, ?)", (*row, time.time()))
-        return claim[0] if claim and not self.prove(station, *claim, payload) else None
+        return claim[0] if claim and not self.prove(row[0], *claim, payload) else None
 
-    def claim(self, station, payload):
+    def key_file(self, document):
+        """A station keeps its key when it gets a new code."""
+        given = (self.identities.get(code, {}).get(document["key"]) for code in json.loads(self.codes(document["station"])))
+        return next(filter(None, given), None) if self.identities else None
+
+    def claim(self, document, pem, payload):
         """(epoch, seq, digest) of the entry it proves, None where we lack the key; ValueError: it is not the station's."""
-        document = json.loads(payload, object_pairs_hook=verify.once)
-        if document["station"] != station:
-            raise ValueError(f"it is of station {document['station']!r}")
-        pem = self.identities.get(station, {}).get(document["key"])
         if pem:
             verify.signed(document, pem)
             return document["epoch"], document["last" if "day" in document else "seq"] + 0, document["hash"]
-        if (station, document["key"]) not in self.unknown:  # seals of it are kept, and can be judged when the key is there
-            self.unknown.add((station, document["key"]))
-            self.alarm(station, f"it seals with key {document['key']!r}, which was not given: its seals are not checked", payload)
+        station, key = document["station"], document["key"]
+        if (station, key) not in self.told:  # seals of it are kept, and can be judged when the key is there
+            self.told.add((station, key))
+            self.alarm(station, f"it seals with key {key!r}, which was not given: its seals are not checked", payload)
         return None
 
     def sealed(self, station, epoch, seq):
-        row = self.db.execute("SELECT hash FROM sealed WHERE station = ? AND epoch = ? AND seq = ?", (station, epoch, seq)).fetchone()
+        row = self.db.execute(f"SELECT hash FROM sealed WHERE {OF_STATION} AND epoch = :epoch AND seq = :seq",
+                              self.place(station, epoch, seq)).fetchone()
         return row and row[0]
 
     def prove(self, station, epoch, seq, digest, by):
@@ -140,8 +179,8 @@ class Store:
             payload = self.payload(station, epoch, seq)
             if payload and digest_of(payload, digest) != digest:
                 self.alarm(station, f"entry {seq} is not what the station sealed", payload)
-                self.db.execute("DELETE FROM entry WHERE station = ? AND epoch = ? AND seq = ?", (station, epoch, seq))
-                self.complete.pop((station, epoch), None)
+                self.db.execute(f"DELETE FROM entry WHERE {OF_STATION} AND epoch = :epoch AND seq = :seq", self.place(station, epoch, seq))
+                self.complete.pop((self.codes(station), epoch), None)
                 return False
             if not payload:
                 return True
@@ -151,8 +190,8 @@ class Store:
     def missing(self, station, epoch, first, last):
         """The ranges of first..last that are not there, rising."""
         ranges, expected = [], first
-        for (seq,) in self.db.execute("SELECT seq FROM entry WHERE station = ? AND epoch = ? AND seq BETWEEN ? AND ? ORDER BY seq",
-                                      (station, epoch, first, last)):
+        for (seq,) in self.db.execute(f"SELECT seq FROM entry WHERE {OF_STATION} AND epoch = :epoch AND seq BETWEEN :first AND :last "
+                                      "ORDER BY seq", {**self.place(station, epoch), "first": first, "last": last}):
             if seq > expected:
                 ranges.append([expected, seq - 1])
             expected = seq + 1
@@ -162,25 +201,26 @@ class Store:
 
     def last(self, station, epoch):
         """The newest that is there, or was sealed."""
-        return self.db.execute("SELECT max((SELECT ifnull(max(seq), 0) FROM entry WHERE station = ?1 AND epoch = ?2), "
-                               "(SELECT ifnull(max(seq), 0) FROM sealed WHERE station = ?1 AND epoch = ?2))",
-                               (station, epoch)).fetchone()[0]
+        return self.db.execute("SELECT max(max((SELECT ifnull(max(seq), 0) FROM entry WHERE station = value AND epoch = :epoch), "
+                               "(SELECT ifnull(max(seq), 0) FROM sealed WHERE station = value AND epoch = :epoch))) "
+                               "FROM json_each(:codes)", self.place(station, epoch)).fetchone()[0]
 
     def entries(self, station, epoch=None):
-        return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) ORDER BY epoch, seq",
-                               (station, epoch, epoch))
+        return self.db.execute(f"SELECT payload FROM entry WHERE {OF_STATION} AND (:epoch IS NULL OR epoch = :epoch) ORDER BY epoch, seq",
+                               self.place(station, epoch))
 
     def counted(self, station, epoch=None):
         """Each test once: as it came first."""
-        return self.db.execute("SELECT payload FROM entry WHERE station = ? AND (? IS NULL OR epoch = ?) AND NOT EXISTS (SELECT 1 FROM "
-                               "entry AS earlier WHERE earlier.id = entry.id AND earlier.rowid < entry.rowid) ORDER BY epoch, seq",
-                               (station, epoch, epoch))
+        return self.db.execute(f"SELECT payload FROM entry WHERE {OF_STATION} AND (:epoch IS NULL OR epoch = :epoch) AND NOT EXISTS "
+                               "(SELECT 1 FROM entry AS earlier WHERE earlier.id = entry.id AND earlier.rowid < entry.rowid) "
+                               "ORDER BY epoch, seq", self.place(station, epoch))
 
     def epochs(self, station):
-        return [epoch for (epoch,) in self.db.execute("SELECT DISTINCT epoch FROM entry WHERE station = ?", (station,))]
+        found = self.db.execute(f"SELECT DISTINCT epoch FROM entry WHERE {OF_STATION}", self.place(station))
+        return [epoch for (epoch,) in found]
 
     def proofs(self, station, epoch=None):
         """Seals and manifests; they come from outside, and whether they are right is for the verifier to say."""
-        for (payload,) in self.db.execute("SELECT payload FROM proof WHERE station = ? ORDER BY at", (station,)):
+        for (payload,) in self.db.execute(f"SELECT payload FROM proof WHERE {OF_STATION} ORDER BY at", self.place(station)):
             if epoch is None or f'"epoch":"{epoch}"'.encode() in payload:
                 yield (payload,)
