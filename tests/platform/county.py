@@ -33,6 +33,8 @@ has for good and what it lacks; and writes down what contradicts the contract. N
   is an alarm, an entry that contradicts a seal is one too and is taken out, so that the next receipt names it as missing and the
   station sends what it sealed. A receipt says "stored", not "proven". Verifying starts `openssl`, some milliseconds for each
   seal, and a station makes one a second at most: a county of many stations calls a library.
+- A manifest is held against what is stored, once all of it is there: another number of events or of an instrument's records, another
+  digest, is an alarm.
 """
 import argparse
 import base64
@@ -180,6 +182,7 @@ class Platform:
             journal = (self.store.codes(station), epoch)
             from_seq = self.store.complete.get(journal, 0) + 1  # nothing is missing before it
             missing = self.store.missing(station, epoch, from_seq, through)
+            self.store.count(station, epoch)
             self.store.complete[journal] = missing[0][0] - 1 if missing else through
             if len(missing) > MISSING_MAX:
                 through = missing[MISSING_MAX][0] - 1

@@ -26,11 +26,14 @@ CREATE TABLE IF NOT EXISTS proof(station TEXT NOT NULL, kind TEXT NOT NULL, payl
   UNIQUE(station, kind, payload));
 CREATE TABLE IF NOT EXISTS sealed(station TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL,
   PRIMARY KEY(station, epoch, seq));
+CREATE TABLE IF NOT EXISTS uncounted(station TEXT NOT NULL, epoch TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  payload BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS alarm(station TEXT NOT NULL, what TEXT NOT NULL, payload BLOB NOT NULL, at REAL NOT NULL);
 """
 HEAD = re.compile(rb'\{"v":1,"id":"[0-9a-f-]{36}","station":"[^"\\]+","epoch":"[^"\\]+","seq":([1-9][0-9]*),'
                   rb'"prev":"(?:sha256|sm3):[0-9a-f]{64}",')  # as evidence.md has it
 OF_STATION = "station IN (SELECT value FROM json_each(:codes))"  # whatever it was called
+CONTROL = re.compile("[\x00-\x1f\x7f]")
 MEASURED = ("kind", "instrument_seq", "channel", "value", "value_as_sent", "qualifier", "unit", "unit_as_sent", "signals",
             "verdict_as_sent", "tested_at")  # and item.as_sent: what the instrument said, whoever recorded it
 
@@ -132,8 +135,8 @@ class Store:
         return row and row[0]
 
     def take_proof(self, station, kind, payload):
-        """A seal or manifest, kept for the verifier. The epoch of which it disproved an entry, else None. One that is signed with the key
-        of the station it names is that one's, whoever sends it."""
+        """A seal or manifest, kept for the verifier. Its epoch where there is something to do: a manifest to be counted, an entry that was
+        disproved; else None. One that is signed with the key of the station it names is that one's, whoever sends it."""
         document = json.loads(payload, object_pairs_hook=verify.once)
         pem = self.key_file(document)
         if not pem and not self.may_send(station, kind, document["station"], payload):
@@ -142,8 +145,14 @@ class Store:
         if self.db.execute("SELECT 1 FROM proof WHERE station = ? AND kind = ? AND payload = ?", row).fetchone():
             return None
         claim = self.claim(document, pem, payload) if self.identities else None
+        if kind == "manifest":
+            first, last = document["first"], document["last"]
+            if not 0 < first <= last < 2**63:
+                raise ValueError("no first and last")
+            self.db.execute("INSERT INTO uncounted VALUES(?, ?, ?, ?, ?)", (row[0], document["epoch"] + "", first, last, payload))
         self.db.execute("INSERT INTO proof VALUES(?, ?, ?, ?)", (*row, time.time()))
-        return claim[0] if claim and not self.prove(row[0], *claim, payload) else None
+        disproved = claim and not self.prove(row[0], *claim, payload)
+        return document["epoch"] if disproved or kind == "manifest" else None
 
     def key_file(self, document):
         """A station keeps its key when it gets a new code."""
@@ -160,6 +169,41 @@ class Store:
             self.told.add((station, key))
             self.alarm(station, f"it seals with key {key!r}, which was not given: its seals are not checked", payload)
         return None
+
+    def count(self, station, epoch):
+        """Holds the manifests that were not counted yet, and of which every entry is here, against what is here."""
+        waiting = self.db.execute(f"SELECT rowid, first, last, payload FROM uncounted WHERE {OF_STATION} AND epoch = :epoch",
+                                  self.place(station, epoch)).fetchall()
+        for row, first, last, payload in waiting:
+            if self.missing(station, epoch, first, last):
+                continue
+            manifest, found = json.loads(payload), self.summary(station, epoch, first, last)
+            differing = [member for member in found if manifest.get(member) != found[member]]
+            if differing:
+                says = "; ".join(f"{member} {manifest.get(member)!a:.200}, here {found[member]!a:.200}" for member in differing)
+                self.alarm(station, f"the manifest of {manifest.get('day')!a:.12} says of entries {first} to {last}: {says}", payload)
+            self.db.execute("DELETE FROM uncounted WHERE rowid = ?", (row,))
+
+    def summary(self, station, epoch, first, last):
+        """What a manifest says of these entries, counted anew."""
+        events, instruments, digests = 0, {}, []
+        run = {**self.place(station, epoch), "first": first, "last": last}
+        for kind, payload in self.db.execute(f"SELECT kind, payload FROM entry WHERE {OF_STATION} AND epoch = :epoch "
+                                             "AND seq BETWEEN :first AND :last ORDER BY seq", run):
+            entry = json.loads(payload)
+            digests.append(digest_of(payload, entry["prev"]))
+            if kind == "event":
+                events += 1
+                continue
+            about = entry.get("instrument")
+            who, what, counter = about.get("id") if isinstance(about, dict) else None, entry.get("kind"), entry.get("instrument_seq")
+            if isinstance(who, str) and isinstance(what, str):
+                of = instruments.setdefault(who, {})
+                of[what] = of.get(what, 0) + 1
+                if isinstance(counter, str) and not CONTROL.search(counter):
+                    of.update(counter_first=of.get("counter_first", counter), counter_last=counter)
+        whole = "".join(f"{each}\n" for each in digests).encode()
+        return {"events": events, "instruments": instruments, "digest": digest_of(whole, digests[0])}
 
     def sealed(self, station, epoch, seq):
         row = self.db.execute(f"SELECT hash FROM sealed WHERE {OF_STATION} AND epoch = :epoch AND seq = :seq",
