@@ -20,8 +20,9 @@
  *      the digest's bytes 0-9.
  *   3. Set the upper four bits of byte 6 to 8 (version), the upper two bits of byte 8 to binary 10 (variant).
  *
- * A test that was stored under "id:" before somebody wrote the serial number into the configuration keeps that id: the
- * journal looks for both.
+ * A test that was stored under "id:" before somebody wrote the serial number into the configuration keeps that id, and
+ * so does one that was stored before the station got another code: the journal looks for all of them (of the codes for
+ * the last two).
  *
  * A record that supersedes an entry gets an id that follows from the entry's (UUID version 8), so that there is one at
  * most: bytes 0-5 are the entry's own, bytes 6-15 the first of the SHA-256 of "assayd-successor-1", the entry's id in

@@ -125,8 +125,8 @@ int intake_make_records(struct intake_batch *batch, struct fault *fault)
 			error = read_pending(&matching, fault);
 	}
 	for (size_t i = 0; i < batch->readings->count; i++)
-		record_identify(batch->config, batch->from, &batch->instrument->maker, &batch->readings->list[i],
-			&batch->reception, &batch->entries[i]);
+		record_identify(batch->config, journal_former(batch->intake->journal), batch->from,
+			&batch->instrument->maker, &batch->readings->list[i], &batch->reception, &batch->entries[i]);
 	for (size_t i = 0; i < batch->readings->count && !error; i++)
 		error = make_record(&matching, &batch->readings->list[i], fault);
 	free(matching.pending);
@@ -135,9 +135,19 @@ int intake_make_records(struct intake_batch *batch, struct fault *fault)
 
 /* ---- registrations ---- */
 
+/* A row is known by what it says, whatever the station's code was. */
+static void identify_row(
+	struct intake *intake, const char *station, const char *row, const char *instead, struct entry *entry)
+{
+	const struct former_codes *former = journal_former(intake->journal);
+	ident_of_row(entry->id, station, row, instead);
+	for (size_t i = 0; i < former->count; i++)
+		ident_of_row(entry->other_ids[i], former->list[i], row, instead);
+}
+
 /* The event under whose id the sample is registered, with everything that changes with it. */
-static void add_registration(const struct intake_registration *registration, int64_t now_ms, struct entry *entry,
-	struct sample_changes *changes)
+static void add_registration(struct intake *intake, const struct intake_registration *registration, int64_t now_ms,
+	struct entry *entry, struct sample_changes *changes)
 {
 	struct json *details = js_new_object(), *facts = js_new_object(), *next = js_new_array();
 	char instrument[CONFIG_NAME_MAX];
@@ -156,7 +166,7 @@ static void add_registration(const struct intake_registration *registration, int
 	js_put_text_if(details, "instead", instead);
 	*entry = event_make("sample_registered", registration->source ? registration->source : "", details, now_ms);
 	if (registration->row)
-		ident_of_row(entry->id, registration->station, registration->row, instead);
+		identify_row(intake, registration->station, registration->row, instead, entry);
 
 	struct sample_change *change = samples_change(changes, SAMPLE_REGISTER, entry, entry->id);
 	snprintf(change->by, sizeof(change->by), "%s", registration->by);
@@ -195,8 +205,8 @@ void intake_make_scans(struct intake_batch *batch)
 	for (size_t i = 0; i < batch->readings->scan_count && batch->intake->samples; i++) {
 		const struct intake_registration registration =
 			of_scan(&batch->readings->scans[i], batch->from, batch->config->station.code);
-		add_registration(
-			&registration, batch->reception.received_ms, &batch->entries[batch->count++], &batch->changes);
+		add_registration(batch->intake, &registration, batch->reception.received_ms,
+			&batch->entries[batch->count++], &batch->changes);
 	}
 }
 
@@ -207,7 +217,7 @@ int intake_register(struct intake *intake, const struct intake_registration *lis
 	if (!entries)
 		return fault_set(fault, ENOMEM, _("out of memory"));
 	for (size_t i = 0; i < count; i++)
-		add_registration(&list[i], clock_wall_ms(), &entries[i], &changes);
+		add_registration(intake, &list[i], clock_wall_ms(), &entries[i], &changes);
 	int error = samples_append(intake->samples, entries, count, NULL, NULL, &changes, fault);
 	for (size_t i = 0; i < count; i++)
 		free(entries[i].body);
@@ -240,7 +250,7 @@ int intake_row_overtaken(
 	if (found != 1 || same_facts(&holds.facts, &row->facts) || of_later_day(holds.at_ms, row->text))
 		return found < 0 ? found : 0;
 	struct config *config = intake_config(intake);
-	ident_of_row(entry.id, config->station.code, row->text, "");
+	identify_row(intake, config->station.code, row->text, "", &entry);
 	config_release(config);
 	memcpy(ret_by, holds.id, sizeof(holds.id));
 	return samples_entry_known(intake->samples, &entry, fault);

@@ -109,6 +109,8 @@ int journal_open(const struct journal_options *options, struct journal **ret, ch
 		space_full(journal);
 		error = open_or_begin(journal, &setaside, fault);
 	}
+	if (!error)
+		error = schema_former(journal->store.db, journal->station, &journal->former, fault);
 	if (!error) {
 		if (!journal->full)
 			space_open(journal);
@@ -156,8 +158,10 @@ static int check_entry(const struct entry *entry, struct fault *fault)
 	uint8_t id[UUID_SIZE];
 	if (!uuid_parse(entry->id, id))
 		return fault_set(fault, EINVAL, _("entry id \"%s\" is not a UUID in lower case"), entry->id);
-	if (*entry->other_id && !uuid_parse(entry->other_id, id))
-		return fault_set(fault, EINVAL, _("entry id \"%s\" is not a UUID in lower case"), entry->other_id);
+	for (size_t i = 0; i < OTHER_IDS_MAX && *entry->other_ids[i]; i++)
+		if (!uuid_parse(entry->other_ids[i], id))
+			return fault_set(
+				fault, EINVAL, _("entry id \"%s\" is not a UUID in lower case"), entry->other_ids[i]);
 	size_t length = strlen(entry->body);
 	if (length < 2 || entry->body[0] != '"' || entry->body[length - 1] != '}')
 		return fault_set(
@@ -236,6 +240,29 @@ int journal_target(struct journal *journal, const char *target, uint64_t *ret_th
 	*ret_through = place_add(&journal->targets, target)->through;
 	pthread_mutex_unlock(&journal->lock);
 	return 0;
+}
+
+static bool is_noted(const struct former_codes *former, const char *code)
+{
+	for (size_t i = 0; i < former->count; i++)
+		if (strcmp(former->list[i], code) == 0)
+			return true;
+	return false;
+}
+
+int journal_note_former(struct journal *journal, struct journal_reader *reader, struct fault *fault)
+{
+	struct former_codes *former = &journal->former, older;
+	int error = journal_reader_former(reader, journal->station, &older, fault);
+	for (size_t i = 0; !error && i < older.count && former->count < FORMER_MAX; i++)
+		if (!is_noted(former, older.list[i]))
+			memcpy(former->list[former->count++], older.list[i], STATION_MAX);
+	return error;
+}
+
+const struct former_codes *journal_former(const struct journal *journal)
+{
+	return &journal->former;
 }
 
 const char *journal_epoch(const struct journal *journal)

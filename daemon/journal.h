@@ -22,13 +22,20 @@
 
 #define ENTRY_ID_MAX 37 /* a UUID as text, with its NUL */
 
+#define STATION_MAX 32 /* bytes of a station's code, with its NUL */
+
+enum {
+	FORMER_MAX = 2, /* codes the station had before, which are looked at */
+	OTHER_IDS_MAX = 1 + 2 * FORMER_MAX,
+};
+
 enum entry_kind { ENTRY_RESULT, ENTRY_QC, ENTRY_EVENT }; /* the topics result, qc, event */
 
 struct entry { /* to be appended */
 	enum entry_kind kind;
 	char id[ENTRY_ID_MAX];
-	char other_id[ENTRY_ID_MAX]; /* under which the same may be in the journal already; "": none */
-	char *body;                  /* UTF-8, `"kind":"sample",...}` */
+	char other_ids[OTHER_IDS_MAX][ENTRY_ID_MAX]; /* under which it may be in the journal already; "": no more */
+	char *body;                                  /* UTF-8, `"kind":"sample",...}` */
 	/* out */
 	uint64_t seq;
 	bool known; /* it is in the journal already, or was: nothing was appended, `seq` is where it stands */
@@ -80,6 +87,19 @@ int journal_append_with(struct journal *journal, struct entry *entries, size_t c
 
 /* The last durable cursor of an instrument, "" when there is none. */
 int journal_cursor(struct journal *journal, const char *instrument, char out[static CURSOR_MAX], struct fault *fault);
+
+/* The codes the station had before the one it has, the newest first: in this journal, and behind them what was noted.
+ */
+struct former_codes {
+	char list[FORMER_MAX][STATION_MAX];
+	size_t count;
+};
+const struct former_codes *journal_former(const struct journal *journal);
+/* Those of an older journal. Before other threads ask for them. 0 or -errno. */
+int journal_note_former(struct journal *journal, struct journal_reader *reader, struct fault *fault);
+/* As a reader sees them, of a station that has this code now. 0 or -errno. */
+int journal_reader_former(
+	struct journal_reader *reader, const char *code, struct former_codes *ret, struct fault *fault);
 
 const char *journal_epoch(const struct journal *journal);
 uint64_t journal_head(const struct journal *journal); /* the last durable sequence number */

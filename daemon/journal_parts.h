@@ -20,7 +20,6 @@ enum {
 	JOURNAL_APPLICATION_ID = 0x41535359, /* "ASSY" */
 	JOURNAL_SCHEMA = 7,
 	EPOCH_MAX = 33, /* 16 random bytes as hexadecimal */
-	STATION_MAX = 32,
 	WATCHERS_MAX = 16,
 	PATH_ROOM = 512,
 	SEALS_MAX = 8,        /* not stored yet */
@@ -129,6 +128,7 @@ void seals_finish(struct journal *journal, bool stored);       /* with the lock 
 int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fault *fault);
 int schema_digest(struct db *db, enum digest_kind digest, struct fault *fault); /* of an epoch without entries */
 int schema_station(struct db *db, const char *station, struct fault *fault);
+int schema_former(struct db *db, const char *station, struct former_codes *ret, struct fault *fault);
 
 /* --- journal_log.c */
 
@@ -186,6 +186,7 @@ struct keep {                  /* as journal_keep() said it */
 struct journal {
 	char path[PATH_ROOM];
 	char station[STATION_MAX], epoch[EPOCH_MAX];
+	struct former_codes former;
 	bool unsafe_sync;
 	enum digest_kind new_digest; /* of an epoch that has no entries yet */
 	bool doubtful;               /* a commit failed: what the log holds may not be on the disk */

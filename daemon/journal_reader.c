@@ -318,6 +318,12 @@ const char *journal_reader_epoch(const struct journal_reader *reader, enum diges
 	return reader->epoch;
 }
 
+int journal_reader_former(
+	struct journal_reader *reader, const char *code, struct former_codes *ret, struct fault *fault)
+{
+	return schema_former(reader->db, code, ret, fault);
+}
+
 struct db *reader_db(struct journal_reader *reader)
 {
 	return reader->db;

@@ -180,3 +180,18 @@ int schema_station(struct db *db, const char *station, struct fault *fault)
 	db_put_text(set, 1, station);
 	return db_step(set, fault);
 }
+
+int schema_former(struct db *db, const char *station, struct former_codes *ret, struct fault *fault)
+{
+	struct db_query *query;
+	int error = db_prepare(db,
+		"SELECT code FROM station WHERE code <> ?1 GROUP BY code ORDER BY max(first_seq) DESC", &query, fault);
+	if (error)
+		return error;
+	int row = 0;
+	db_put_text(query, 1, station);
+	for (ret->count = 0; ret->count < FORMER_MAX && (row = db_step(query, fault)) == 1; ret->count++)
+		snprintf(ret->list[ret->count], STATION_MAX, "%s", db_text(query, 0, NULL));
+	db_finish(query);
+	return row < 0 ? row : 0;
+}

@@ -258,7 +258,7 @@ int store_entry(struct journal *journal, struct entry *entry, int64_t received_m
 	if (!uuid_parse(entry->id, id))
 		return fault_set(fault, EINVAL, _("entry id %s is not a UUID in lower case"), entry->id);
 	int found = find(store, id, entry, fault);
-	if (found == 0 && uuid_parse(entry->other_id, other))
+	for (size_t i = 0; found == 0 && i < OTHER_IDS_MAX && uuid_parse(entry->other_ids[i], other); i++)
 		found = find(store, other, entry, fault);
 	entry->known = found == 1;
 	if (found != 0)

@@ -399,14 +399,31 @@ static struct json *make_json(const struct draft *draft, const struct repeat *re
 	return record;
 }
 
-void record_identify(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
-	const struct reading *reading, const struct reception *reception, struct entry *ret)
+/* It may have been read before the serial number was written down, and before the station had its code. */
+static void other_ids(struct entry *entry, const char *code, const struct former_codes *former,
+	const struct instrument_config *instrument, const struct maker *maker, const struct reading *reading)
+{
+	bool written = !*maker->serial && *instrument->maker.serial;
+	size_t count = 0;
+	for (size_t i = 0; i <= (former ? former->count : 0); i++) {
+		const char *then = i == 0 ? code : former->list[i - 1];
+		if (i > 0)
+			ident_of_reading(
+				entry->other_ids[count++], then, serial_of(maker, instrument), instrument->id, reading);
+		if (written)
+			ident_of_reading(entry->other_ids[count++], then, "", instrument->id, reading);
+	}
+}
+
+void record_identify(const struct config *config, const struct former_codes *former,
+	const struct instrument_config *instrument, const struct maker *maker, const struct reading *reading,
+	const struct reception *reception, struct entry *ret)
 {
 	struct entry entry = { .kind = reading->kind == KIND_SAMPLE ? ENTRY_RESULT : ENTRY_QC };
+	const char *code = config->station.code;
 	if (reading->repeatable) {
-		ident_of_reading(entry.id, config->station.code, serial_of(maker, instrument), instrument->id, reading);
-		if (!*maker->serial && *instrument->maker.serial) /* it may have been read before that was written */
-			ident_of_reading(entry.other_id, config->station.code, "", instrument->id, reading);
+		ident_of_reading(entry.id, code, serial_of(maker, instrument), instrument->id, reading);
+		other_ids(&entry, code, former, instrument, maker, reading);
 	} else {
 		ident_random(entry.id, reception->received_ms);
 	}

@@ -27,10 +27,12 @@ struct registered {
 	const struct sample_facts *facts;
 };
 
-/* The id and kind of the entry of one reading: a UUIDv8 derived from what the protocol gives as identity when
- * `reading->repeatable`, else a UUIDv7. */
-void record_identify(const struct config *config, const struct instrument_config *instrument, const struct maker *maker,
-	const struct reading *reading, const struct reception *reception, struct entry *ret);
+/* The ids and kind of the entry of one reading: a UUIDv8 derived from what the protocol gives as identity when
+ * `reading->repeatable`, with those it may have got when less was known or the station had a `former` code (may be
+ * NULL), else a UUIDv7. */
+void record_identify(const struct config *config, const struct former_codes *former,
+	const struct instrument_config *instrument, const struct maker *maker, const struct reading *reading,
+	const struct reception *reception, struct entry *ret);
 
 /* A record judged but not written yet: whether it is a retest depends on what it means. `registered` may be NULL.
  * Everything given must stay until it is written. */

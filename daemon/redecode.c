@@ -29,6 +29,7 @@ struct worker {
 	int (*each)(void *context, const char *line, size_t length);
 	void *context;
 	struct redecode_counts *counts;
+	struct former_codes former;
 	/* the entry at hand */
 	const struct stored *stored;
 	struct json *old;
@@ -95,6 +96,14 @@ static int find_nothing(void *context, const struct stored *stored)
 static bool is_stored(const struct worker *worker, const char *id)
 {
 	return *id && journal_find(worker->wish->reader, id, find_nothing, NULL, NULL) == 1;
+}
+
+static bool is_known(const struct worker *worker, const struct entry *entry)
+{
+	bool known = is_stored(worker, entry->id);
+	for (size_t i = 0; i < OTHER_IDS_MAX && !known; i++)
+		known = is_stored(worker, entry->other_ids[i]);
+	return known;
 }
 
 static bool is_superseded(const struct worker *worker)
@@ -224,7 +233,7 @@ static void make_record(struct worker *worker, const struct maker *maker, const 
 		reading.raw_head_length = 0; /* it stands in `raw` */
 	}
 	const struct config *config = worker->wish->config;
-	record_identify(config, &worker->instrument, &known, &reading, &reception, &made->entry);
+	record_identify(config, &worker->former, &worker->instrument, &known, &reading, &reception, &made->entry);
 	record_make(config, &worker->instrument, &known, &reading, &reception, NULL, &made->entry);
 	char *text = malloc(strlen(made->entry.body) + 2);
 	if (!text)
@@ -238,9 +247,11 @@ static void make_record(struct worker *worker, const struct maker *maker, const 
 	js_put_text(made->json, "redecoded_at", clock_text(now, clock_wall_ms()));
 	if (!worker->event)
 		carry_over(worker->old, made->json);
-	if (!worker->event || !reading.repeatable)
+	if (!worker->event || !reading.repeatable) {
 		ident_of_successor(
 			made->entry.id, worker->stored->id, worker->event ? (unsigned)worker->made_count : 0);
+		memset(made->entry.other_ids, 0, sizeof(made->entry.other_ids)); /* those are of what it supersedes */
+	}
 	worker->made_count++;
 }
 
@@ -299,7 +310,7 @@ static void compare_event(struct worker *worker)
 		worker->counts->unreadable++;
 	for (size_t i = 0; i < worker->made_count; i++) {
 		struct made *made = &worker->made[i];
-		if (is_stored(worker, made->entry.id) || is_stored(worker, made->entry.other_id)) {
+		if (is_known(worker, &made->entry)) {
 			worker->counts->same++; /* read again meanwhile, and stored */
 			continue;
 		}
@@ -420,7 +431,9 @@ int redecode_run(const struct redecode *redecode, int (*each)(void *context, con
 	worker->context = context;
 	worker->counts = counts;
 	*counts = (struct redecode_counts){ .through = redecode->from - 1 };
-	long error = 1;
+	long error = journal_reader_former(redecode->reader, redecode->config->station.code, &worker->former, fault);
+	if (error == 0)
+		error = 1;
 	for (uint64_t done = 0; error > 0 && (!redecode->limit || done < redecode->limit); done += AT_ONCE) {
 		struct chunk chunk = { .to = redecode->to };
 		error = journal_read(redecode->reader, counts->through + 1, AT_ONCE, copy_entry, &chunk, fault);

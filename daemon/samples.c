@@ -217,13 +217,12 @@ int samples_of_test(struct samples *samples, const char *no, int64_t tested_ms, 
 
 int samples_entry_known(struct samples *samples, const struct entry *entry, struct fault *fault)
 {
-	const char *const ids[] = { entry->id, entry->other_id };
+	uint8_t id[UUID_SIZE];
 	int row = 0;
 	pthread_mutex_lock(&samples->mutex);
-	for (size_t i = 0; i < 2 && row == 0; i++) {
-		uint8_t id[UUID_SIZE];
-		if (!uuid_parse(ids[i], id))
-			continue;
+	for (size_t i = 0; i <= OTHER_IDS_MAX && row == 0; i++) {
+		if (!uuid_parse(i == 0 ? entry->id : entry->other_ids[i - 1], id))
+			break;
 		db_put_bytes(samples->entry, 1, id, sizeof(id));
 		row = db_step(samples->entry, fault);
 		db_reset(samples->entry);

@@ -5,7 +5,9 @@ import os
 
 import harness
 import pytest
+import test_redecode
 from test_platform import alarms, county, daemon_of, reader, receipted, verified, write_key
+from test_salvage import damage_head
 
 OLD, NEW, OTHER, EPOCH = harness.STATION, "330421103-02", "330421103-09", "e" * 32
 
@@ -125,8 +127,7 @@ def test_a_backlog_of_the_code_before_reaches_the_county_once_under_the_new_topi
         harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["stored"] >= 30, 30, "30 results stored")
         last = daemon.status()["seq"]
         assert daemon.stop() == 0
-        sim.stop()  # or the results it still holds would be read again: their ids are made of the code too
-        rename(daemon, NEW)
+        rename(daemon, NEW)  # the reader still has all its results, and is asked for them again
         broker.start()
         platform = start()  # nobody has told the county
         daemon.start()
@@ -140,7 +141,9 @@ def test_a_backlog_of_the_code_before_reaches_the_county_once_under_the_new_topi
         untaken = platform_alarms(database)
         assert len(untaken) == len(set(untaken)) and {"result", "event"} <= {what.split()[1] for what in untaken}, untaken
         assert all(f"--formerly {NEW}={OLD}" in what or "which was not given" in what for what in untaken), untaken
+        harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["known"] >= 30, 30, "all read again")
         platform = start(former=county.former_of([f"{NEW}={OLD}"]))
+        sim.stop()  # one more event, whose seal proves all before it
         harness.wait_for(lambda: receipted(daemon) and not platform.store.missing(NEW, epoch, 1, daemon.status()["seq"]), 60, "all there")
         daemon.stop()
         harness.wait_for(lambda: sealed_through(platform.store) >= platform.store.last(NEW, epoch), 20, "the last seal")
@@ -155,3 +158,38 @@ def test_a_backlog_of_the_code_before_reaches_the_county_once_under_the_new_topi
         assert platform_alarms(database) == untaken
         assert verified(room, key, database) == (0, set())  # of the old code, as far as it went
         assert verified(room, key, database, "--formerly", f"{NEW}={OLD}", station=NEW) == (0, set())
+
+
+def test_what_a_damaged_journal_held_under_the_code_before_is_not_recorded_again():
+    with harness.Room() as room:
+        daemon = daemon_of(room, room.broker(), receipts="none")
+        reader(room, "--results", "12")
+        harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["stored"] >= 12, 30, "12 results stored")
+        assert daemon.stop() == 0
+        rename(daemon, NEW)
+        damage_head(os.path.join(daemon.state, "journal.db"))
+        for _ in range(2):  # at the second start the old journal has been taken over
+            daemon.start()
+            harness.wait_for(lambda: daemon.status()["instruments"]["reader-1"]["known"] >= 12, 30, "all read again")
+            assert daemon.status()["instruments"]["reader-1"]["stored"] == 0
+            assert daemon.stop() == 0
+
+
+def test_records_of_the_code_before_are_decoded_again():
+    with harness.Room() as room:
+        address = f"127.0.0.1:{harness.free_port()}"
+        daemon = room.daemon(test_redecode.INSTRUMENT.format(address))
+        test_redecode.write_profile(daemon, right=False)
+        daemon.start()
+        sim = room.sim("an-1", "a6b", ("--tcp", address), "--seed", "9", "--rate", "20", "--results", "6")
+        harness.wait_for(lambda: len(test_redecode.records(daemon)) >= 6, 30, "the records")
+        sim.stop()
+        assert daemon.stop() == 0
+        rename(daemon, NEW)
+        test_redecode.write_profile(daemon, right=True)
+        daemon.start()
+        old = test_redecode.records(daemon)
+        assert daemon.ctl("redecode").returncode == 0
+        new = test_redecode.records(daemon)[len(old):]
+        assert [(entry["station"], entry["supersedes"]) for entry in new] == [(NEW, entry["id"]) for entry in old]
+        assert daemon.stop() == 0

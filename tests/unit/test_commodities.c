@@ -67,7 +67,7 @@ static struct json *record_of(const char *name, const char *category)
 	struct entry entry;
 	text_copy(reading.sample_name, sizeof(reading.sample_name), name);
 	text_copy(reading.sample_category, sizeof(reading.sample_category), category);
-	record_identify(&config, &instrument, &maker, &reading, &reception, &entry);
+	record_identify(&config, NULL, &instrument, &maker, &reading, &reception, &entry);
 	record_make(&config, &instrument, &maker, &reading, &reception, NULL, &entry);
 	char *text = malloc(strlen(entry.body) + 2);
 	sprintf(text, "{%s", entry.body);

@@ -190,6 +190,50 @@ static void a_serial_number_written_later_doubles_nothing(void **state)
 	assert_int_equal(journal_head(room->fixture->journal), 2);
 }
 
+/* The gateway starts again with another code in its configuration. */
+static void get_code(struct room *room, const char *code)
+{
+	intake_free(room->intake);
+	fixture_stop(room->fixture);
+	config_release(room->config);
+	room->config = new_station(code);
+	room->fixture->station = room->config->station.code;
+	assert_int_equal(fixture_start(room->fixture), 0);
+	room->intake = intake_new(room->fixture->journal, room->config);
+}
+
+static void a_new_code_of_the_station_doubles_nothing(void **state)
+{
+	struct room *room = *state;
+	clear(room);
+	add_test(room, 1);
+	assert_int_equal(store(room).stored, 1);
+	get_code(room, "330421103-02");
+	text_copy(room->reader.maker.serial, sizeof(room->reader.maker.serial), "SN1");
+	for (unsigned number = 2; number <= 4; number++) { /* what was stored last is still there */
+		clear(room);
+		add_test(room, number - 1);
+		assert_int_equal(store(room).known, 1);
+		clear(room);
+		add_test(room, number);
+		assert_int_equal(store(room).stored, 1);
+		if (number == 3)
+			get_code(room, "330421103-03");
+	}
+	clear(room);
+	for (unsigned number = 1; number <= 5; number++)
+		add_test(room, number);
+	struct intake_result result = store(room);
+	assert_int_equal(result.known, 4);
+	assert_int_equal(result.stored, 1);
+	get_code(room, "330421103-02"); /* and back */
+	assert_int_equal(store(room).known, 5);
+	enum entry_kind kind;
+	struct json *record = entry_at(room, 1, &kind);
+	assert_string_equal(js_get_text(record, "station"), "330421103-01"); /* as it was stored */
+	js_free(record);
+}
+
 static void messages_are_each_their_own_event(void **state)
 {
 	struct room *room = *state;
@@ -371,6 +415,7 @@ int main(void)
 		TEST(readings_notices_and_cursor_are_stored_together),
 		TEST(a_test_read_again_is_known_and_an_equal_one_is_not),
 		TEST(a_serial_number_written_later_doubles_nothing),
+		TEST(a_new_code_of_the_station_doubles_nothing),
 		TEST(messages_are_each_their_own_event),
 		TEST(what_is_stored_twice_is_there_once),
 		TEST(nothing_new_costs_no_commit),

@@ -195,7 +195,7 @@ static struct json *parsed_record(const struct reading *reading)
 	struct reception reception = { .received_ms = INT64_C(1772674982118), .clock_synced = true };
 	struct entry entry;
 	struct fault fault;
-	record_identify(&station, &instrument, &silent, reading, &reception, &entry);
+	record_identify(&station, NULL, &instrument, &silent, reading, &reception, &entry);
 	record_make(&station, &instrument, &silent, reading, &reception, NULL, &entry);
 	size_t length = strlen(entry.body);
 	char *text = malloc(length + 2);

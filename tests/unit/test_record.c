@@ -25,7 +25,7 @@ static struct reception reception = { .clock_synced = true };
 static struct json *make(const struct reading *reading, const struct maker *maker, struct entry *entry)
 {
 	struct fault fault;
-	record_identify(&station, &reader, maker, reading, &reception, entry);
+	record_identify(&station, NULL, &reader, maker, reading, &reception, entry);
 	record_make(&station, &reader, maker, reading, &reception, NULL, entry);
 	size_t length = strlen(entry->body);
 	char *text = malloc(length + 2);

@@ -530,6 +530,26 @@ static void a_row_put_back_is_registered_once_for_each_time_it_was_overtaken(voi
 	}
 }
 
+static void a_row_is_the_same_row_when_the_station_has_a_new_code(void **state)
+{
+	struct room *room = *state;
+	char day[CLOCK_TEXT_MAX], text[128];
+	snprintf(text, sizeof(text), "%.10s; no=S-1; name=spinach", clock_text(day, clock_wall_ms()));
+	const struct scan row = row_of(text, "S-1", "spinach");
+	store_row(room, &row);
+	registered(room, "S-1", "cabbage", "");
+	text_copy(room->config->station.code, sizeof(room->config->station.code), "330421103-02");
+	room->fixture->station = room->config->station.code;
+	restart(room);
+	store_row(room, &row); /* the file is read from its beginning */
+	assert_string_equal(holds(room, "S-1"), "cabbage");
+	assert_int_equal(events(room, "sample_registered"), 2);
+	for (int i = 0; i < 2; i++) /* and put back on purpose */
+		register_again(room, &row);
+	assert_string_equal(holds(room, "S-1"), "spinach");
+	assert_int_equal(events(room, "sample_registered"), 3);
+}
+
 static void what_was_registered_on_a_later_day_is_not_overtaken(void **state)
 {
 	struct room *room = *state;
@@ -638,6 +658,7 @@ int main(void)
 		TEST(while_neither_clock_is_of_use_a_test_is_of_the_last_registration),
 		TEST(what_old_journals_know_goes_before_nothing_later),
 		TEST(a_row_put_back_is_registered_once_for_each_time_it_was_overtaken),
+		TEST(a_row_is_the_same_row_when_the_station_has_a_new_code),
 		TEST(what_was_registered_on_a_later_day_is_not_overtaken),
 		TEST(what_the_instrument_said_is_never_overwritten),
 		TEST(the_judge_knows_what_was_registered),

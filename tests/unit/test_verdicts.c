@@ -214,7 +214,7 @@ static struct json *record_of(const struct config *config, const struct reading 
 	struct reception reception = { .received_ms = clock_parse_local("2026-03-05T09:43:02") * 1000,
 		.clock_synced = true };
 	struct fault fault;
-	record_identify(config, &instrument, &maker, reading, &reception, entry);
+	record_identify(config, NULL, &instrument, &maker, reading, &reception, entry);
 	record_make(config, &instrument, &maker, reading, &reception, registered, entry);
 	char *text = malloc(strlen(entry->body) + 2);
 	sprintf(text, "{%s", entry->body); /* the journal's head opens the brace */
