@@ -5,7 +5,8 @@
  * - results: an instrument that still holds one must not give a second record, also of those that were removed after
  * their time
  * - samples: what was registered is still known by its number; what it was bound to is not: whether its results came
- * the damaged file no longer tells for sure, and a wrong sample is worse than none
+ * the damaged file no longer tells for sure, and a wrong sample is worse than none. Of two journals the dates of their
+ * entries tell which was later. Where the clock was never set in one nothing does: it goes behind what is dated
  * - controls: samples of the same day or series were measured under them
  * - deliveries: are not taken over. What a target had of the file that was there before does not tell what it has of
  * this one: entries that were lost then may be in it. All is sent once more that the damaged journal did not deliver
@@ -19,11 +20,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "record_read.h"
 #include "room_parts.h"
 
 enum { IDS_AT_ONCE = 256, PATH_ROOM = CONFIG_PATH_MAX + 128, UUID_VERSION_AT = 14 };
+
+/* From here on no time can be written. Nothing proves when an entry was stored: a damaged page may say anything. */
+#define YEAR_10000_MS (253402300800 * INT64_C(1000))
+
+struct dated { /* an entry that was stored while the clock was set; where there is none `ms` is 0 */
+	uint64_t seq;
+	int64_t ms;
+};
 
 struct old {
 	struct room *room;
@@ -31,13 +41,61 @@ struct old {
 	char ids[IDS_AT_ONCE][ENTRY_ID_MAX];
 	size_t count;
 	uint64_t last;
-	struct series *series; /* the controls of each instrument and item */
+	struct dated before, next; /* the last that is, and the first from the registration looked at last on */
+	struct series *series;     /* the controls of each instrument and item */
 	size_t series_count;
 	int error;
 	struct fault *fault;
 };
 
+static bool may_be_read_again(const struct stored *entry)
+{
+	return entry->id[UUID_VERSION_AT] == '8'; /* others cannot be: ident.h */
+}
+
 /* --- samples */
+
+static bool is_dated(const struct stored *entry)
+{
+	return clock_possible(entry->received_ms) && entry->received_ms < YEAR_10000_MS;
+}
+
+static int look_at(void *context, const struct stored *entry)
+{
+	struct dated *next = context;
+	*next = (struct dated){ entry->seq, is_dated(entry) ? entry->received_ms : 0 };
+	return next->ms != 0;
+}
+
+/* Each entry is looked at once: for what lies before `next` it is known already. */
+static void find_next(struct old *old, uint64_t from)
+{
+	long given = IDS_AT_ONCE;
+	for (old->next.ms = 0; given == IDS_AT_ONCE && !old->next.ms; from = old->next.seq + 1) {
+		given = journal_read(old->again, from, IDS_AT_ONCE, look_at, &old->next, old->fault);
+		room_starting();
+	}
+	if (given < 0)
+		old->error = (int)given;
+}
+
+/* A thousandth for each entry keeps their order, in whatever order and however often journals are taken over. */
+static int64_t apart(uint64_t first, uint64_t last)
+{
+	return last - first < INT32_MAX ? (int64_t)(last - first) : INT32_MAX;
+}
+
+/* When it was registered. What was while the clock stood at 1970 was before the next entry of its journal that is
+ * dated; behind the last that is, later than that one; where none is, all that is known is the order. */
+static int64_t time_of(struct old *old, const struct stored *entry, int64_t at_ms)
+{
+	if (clock_possible(at_ms)) /* and was stored a moment later: not before what is dated by an entry before it */
+		return at_ms < old->next.ms && old->next.ms <= entry->received_ms ? old->next.ms : at_ms;
+	if (old->next.seq < entry->seq)
+		find_next(old, entry->seq);
+	return old->next.ms ? old->next.ms - apart(entry->seq, old->next.seq)
+	                    : old->before.ms + apart(old->before.seq, entry->seq);
+}
 
 static void take_registration(struct old *old, const struct stored *entry, const struct json *event)
 {
@@ -49,9 +107,11 @@ static void take_registration(struct old *old, const struct stored *entry, const
 	if (js_is_object(facts))
 		facts_get(facts, &change->facts);
 	snprintf(change->by, sizeof(change->by), "%s", by ? by : "");
-	change->at_ms = record_time(js_text_in(event, "at"));
+	int64_t at_ms = record_time(js_text_in(event, "at"));
+	change->at_ms = time_of(old, entry, at_ms);
 	change->old = true;
-	if (*change->facts.no)
+	change->inferred = change->at_ms != at_ms && !may_be_read_again(entry); /* no other journal holds it */
+	if (*change->facts.no && !old->error)
 		old->error = samples_append(old->room->samples, NULL, 0, NULL, NULL, &changes, old->fault);
 	sample_changes_free(&changes);
 }
@@ -125,7 +185,9 @@ static int take_entry(void *context, const struct stored *entry)
 		take_event(old, entry);
 	if (entry->kind == ENTRY_QC)
 		take_control(old, entry);
-	if (entry->kind != ENTRY_EVENT && entry->id[UUID_VERSION_AT] == '8') /* others cannot be read again: ident.h */
+	if (is_dated(entry))
+		old->before = (struct dated){ entry->seq, entry->received_ms };
+	if (entry->kind != ENTRY_EVENT && may_be_read_again(entry))
 		memcpy(old->ids[old->count++], entry->id, ENTRY_ID_MAX);
 	return old->error != 0;
 }

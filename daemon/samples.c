@@ -23,8 +23,9 @@ struct samples {
 static int prepare(struct samples *samples, struct fault *fault)
 {
 #define SAMPLE "s.id, s.by, s.facts"
-/* As they came, whatever the clock said; those of journals before this one (numbers below 0) by what it said then. */
-#define LAST "number > 0 DESC, iif(number > 0, number, at_ms) DESC"
+/* As they came, whatever the clock said; those of journals before this one (numbers below 0) by when it was: room_old.c
+ * takes care that it tells their order. Of one moment the later has the lower number. */
+#define LAST "number > 0 DESC, iif(number > 0, number, at_ms) DESC, number"
 	const struct db_statement rows[] = {
 		{ &samples->pending,
 			"SELECT " SAMPLE ", b.id, b.results, b.used, b.begun_ms, b.lifetime_ms, b.boot, b.boot_ms"
@@ -45,8 +46,9 @@ static int prepare(struct samples *samples, struct fault *fault)
 			"SELECT " SAMPLE ", b.id, b.replaced, b.instrument, b.begun_ms, b.lifetime_ms, b.boot,"
 			" b.boot_ms, s.used, (SELECT count(*) FROM binding o WHERE o.sample = s.id)"
 			" FROM binding b JOIN sample s ON s.id = b.sample ORDER BY b.id" },
-		{ &samples->list, "SELECT " SAMPLE ", s.at_ms, s.used, s.text FROM (SELECT * FROM sample ORDER BY " LAST
-				  " LIMIT ?1) s ORDER BY s.number > 0, iif(s.number > 0, s.number, s.at_ms)" },
+		{ &samples->list,
+			"SELECT " SAMPLE ", s.at_ms, s.used, s.text FROM (SELECT * FROM sample ORDER BY " LAST
+			" LIMIT ?1) s ORDER BY s.number > 0, iif(s.number > 0, s.number, s.at_ms), s.number DESC" },
 		{ &samples->next, "SELECT instrument, results, used FROM binding WHERE sample = ?1 AND NOT replaced"
 				  " ORDER BY id" },
 	};

@@ -79,6 +79,7 @@ struct sample_change {
 	char *text;    /* all that was scanned; may be NULL */
 	int64_t at_ms; /* when it was registered */
 	bool old;      /* in a journal before this one: all that is registered in this one is later */
+	bool inferred; /* `at_ms` of an old one, from its journal: as it is told last, else as it was first */
 	/* SAMPLE_BIND */
 	char instrument[CONFIG_NAME_MAX];
 	int64_t lifetime_ms;

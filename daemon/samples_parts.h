@@ -16,9 +16,11 @@ void samples_boot(char out[static SAMPLES_BOOT_MAX]);
 int64_t samples_boot_ms(void);
 
 /* SQL: when the sample was registered. Of what was registered while our clock stood at 1970 is known that it was before
- * the next that was not, which has a higher number. */
+ * the next that was not, which has a higher number; of what comes from a journal before ours (numbers below 0) in which
+ * no entry has a date, that it was before the first of ours. */
 #define SAMPLE_KNOWN_MS(possible, unknown)                                                                             \
 	"iif(sample.at_ms >= " possible ", sample.at_ms, ifnull((SELECT n.at_ms FROM sample n"                         \
-	" WHERE n.number > sample.number AND n.at_ms >= " possible " ORDER BY n.number LIMIT 1), " unknown "))"
+	" WHERE n.number > max(sample.number, 0) AND n.at_ms >= " possible " ORDER BY n.number LIMIT 1), " unknown     \
+	"))"
 
 #endif

@@ -72,10 +72,14 @@ static int write_registration(const struct sample_change *change, struct db *db,
 	struct json *facts = js_new_object();
 	facts_put(facts, &change->facts);
 	char *text = js_dump(facts);
-	/* those of journals before this one come in any order, and get numbers below 0: see samples.c */
+	/* those of journals before this one come in any order, and get numbers below 0: see samples.c. What comes once
+	 * more is as old as the first of it, unless its time was inferred from less than the journal holds by now. */
 	struct statement insert = prepare(db,
-		change->old ? "INSERT OR IGNORE INTO sample(number, id, no, at_ms, by, used, facts, text)"
+		change->old ? "INSERT INTO sample(number, id, no, at_ms, by, used, facts, text)"
 			      " SELECT min(0, ifnull(min(number), 0)) - 1, ?1, ?2, ?3, ?4, 0, ?5, ?6 FROM sample"
+			      " WHERE true ON CONFLICT(id) DO UPDATE SET"
+			      " at_ms = excluded.at_ms WHERE number < 0"
+			      " AND (?7 OR at_ms < ?8 OR excluded.at_ms BETWEEN ?8 AND at_ms)"
 			    : "INSERT OR IGNORE INTO sample(number, id, no, at_ms, by, used, facts, text)"
 			      " SELECT max(0, ifnull(max(number), 0)) + 1, ?1, ?2, ?3, ?4, 0, ?5, ?6 FROM sample",
 		fault);
@@ -86,6 +90,10 @@ static int write_registration(const struct sample_change *change, struct db *db,
 		db_put_text(insert.query, 4, change->by);
 		db_put_text(insert.query, 5, text);
 		db_put_text(insert.query, 6, change->text ? change->text : "");
+		if (change->old) {
+			db_put_integer(insert.query, 7, change->inferred);
+			db_put_integer(insert.query, 8, CLOCK_POSSIBLE_MS);
+		}
 	}
 	int error = finish(&insert, fault);
 	free(text);

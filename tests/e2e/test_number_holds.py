@@ -1,10 +1,15 @@
 """Numbers are used again: a result is of the sample registered for its time, not of one of months ago."""
 import contextlib
 import datetime
+import json
 import os
 import sqlite3
+import time
 
 import harness
+import pytest
+from test_clock import FAKETIME, BoxClock, Synced
+from test_salvage import damage_head
 
 DAY_MS = 86400000
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))  # of the station
@@ -17,10 +22,11 @@ def message(number, ago_days, minutes):
 
 
 class Room(harness.Room):
-    def open(self, setting=""):
+    def open(self, setting="", env=None):
         self.port = harness.free_port()
+        self.sent = 0
         self.assayd = self.daemon(f"[instrument fr-1]\ndriver = astm\nport = tcp-listen:{self.port}\n",
-                                  station=f"[samples]\n{setting}\n" if setting else "").start()
+                                  station=f"[samples]\n{setting}\n" if setting else "", env=env).start()
         return self
 
     def age(self, days):
@@ -32,8 +38,9 @@ class Room(harness.Room):
 
     def sample(self, number, ago_days=0):
         before = self.records()
+        self.sent += 1
         with harness.dial(self.port) as instrument:
-            instrument.sendall(message(number, ago_days, len(before)))
+            instrument.sendall(message(number, ago_days, self.sent))
             harness.wait_for(lambda: len(self.records()) == len(before) + 1, 20, "the record")
         return self.records()[-1]["sample"]
 
@@ -65,3 +72,28 @@ def test_a_room_whose_numbers_begin_anew_each_day_says_so():
         assert room.assayd.ctl("register", "12", "name=菠菜").returncode == 0
         room.age(2)
         assert room.sample("12") == NOBODY_S
+
+
+@pytest.mark.skipif(harness.SANITIZED or not FAKETIME, reason="libfaketime is not here, or a sanitizer must be the first library")
+def test_what_was_registered_in_1970_is_dated_by_the_journal_it_stands_in():
+    """After each start the clock is not set yet, and the journal is damaged later on: two old ones are beside the third."""
+    with Room() as room:
+        synced, box = Synced(room, True), BoxClock(room, 0)
+        room.open(env=synced.environment(FAKETIME[0], **box.environment()))
+        assert room.assayd.ctl("register", "12", "name=菠菜").returncode == 0
+        for name in ("白菜", "韭菜"):
+            assert room.assayd.stop() == 0
+            synced.set(False)
+            box.set(86400 - int(time.time()))
+            room.assayd.start()
+            assert room.assayd.ctl("register", "12", f"name={name}").returncode == 0
+            assert json.loads(room.assayd.ctl("--json", "samples").stdout.splitlines()[-1])["at"].startswith("1970-01-0")
+            box.set(0)
+            synced.set(True)
+            assert room.assayd.ctl("register", "13", "name=芹菜").returncode == 0
+            room.assayd.kill()
+            damage_head(os.path.join(room.assayd.state, "journal.db"))
+            room.assayd.start()
+            assert room.sample("12")["name"] == name
+        listed = [json.loads(line)["name"] for line in room.assayd.ctl("--json", "samples").stdout.splitlines()]
+        assert listed == ["菠菜", "白菜", "芹菜", "韭菜", "芹菜"]
