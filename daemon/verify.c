@@ -61,20 +61,20 @@ struct verify_group *verify_group_of(struct verify *verify, const char *epoch, s
 	return group;
 }
 
-const struct signature_key *verify_key(const struct verify *verify, const char *id)
+long verify_key(const struct verify *verify, const char *id)
 {
 	for (size_t i = 0; i < verify->key_count; i++)
-		if (strcmp(signature_key_id(verify->keys[i]), id) == 0)
-			return verify->keys[i];
-	return NULL;
+		if (strcmp(signature_key_id(verify->keys[i].key), id) == 0)
+			return (long)i;
+	return -1;
 }
 
 static void add_key(struct verify *verify, struct signature_key *key)
 {
-	verify->keys = reallocarray(verify->keys, verify->key_count + 1, sizeof(struct signature_key *));
+	verify->keys = reallocarray(verify->keys, verify->key_count + 1, sizeof(*verify->keys));
 	if (!verify->keys)
 		abort();
-	verify->keys[verify->key_count++] = key;
+	verify->keys[verify->key_count++] = (struct verify_key){ .key = key };
 }
 
 void verify_trust(struct verify *verify, struct signature_key *key)
@@ -97,7 +97,7 @@ static void believe_keys(struct verify *verify, const struct json *keys)
 		struct signature_key *key;
 		if (!pem || signature_key_read(pem, strlen(pem), false, &key, NULL) != 0)
 			continue; /* its seals will lack it */
-		if (verify_key(verify, signature_key_id(key)))
+		if (verify_key(verify, signature_key_id(key)) >= 0)
 			signature_key_free(key);
 		else
 			add_key(verify, key);
@@ -134,8 +134,7 @@ static bool take_head(struct verify *verify, const struct json *head, const stru
 	if (!*verify->station)
 		snprintf(verify->station, sizeof(verify->station), "%s", station);
 	else if (strcmp(verify->station, station) != 0)
-		verify_tell(verify, VERIFY_FOREIGN, place, 0, _("the export is of station %s, not of %s"), station,
-			verify->station);
+		verify_other_head(verify);
 	return true;
 }
 
@@ -194,7 +193,7 @@ static void check_head(struct verify *verify, const char *epoch, const struct ve
 {
 	const struct verify_export *export = &verify->export;
 	const struct verify_place head = { entry->place.file, 1 };
-	const char *station = verify->stations[entry->station];
+	const char *station = verify->stations[entry->station].code;
 	char id[ID_TEXT_SIZE];
 	check_range(verify, epoch, entry->seq, &head);
 	if (entry->seq == export->last && strcmp(export->station, station) != 0)
@@ -370,6 +369,7 @@ int verify_read(struct verify *verify, int fd, const char *name, struct fault *f
 bool verify_judge(struct verify *verify)
 {
 	uint64_t entries = 0;
+	verify_judge_stations(verify);
 	for (size_t i = 0; i < verify->group_count; i++) {
 		verify_group_judge(verify, &verify->groups[i]);
 		entries += verify->groups[i].entry_count;
@@ -403,7 +403,7 @@ void verify_free(struct verify *verify)
 	if (!verify)
 		return;
 	for (size_t i = 0; i < verify->key_count; i++)
-		signature_key_free(verify->keys[i]);
+		signature_key_free(verify->keys[i].key);
 	for (size_t i = 0; i < verify->group_count; i++) {
 		free(verify->groups[i].entries);
 		free(verify->groups[i].seals);
@@ -417,6 +417,7 @@ void verify_free(struct verify *verify)
 	free(verify->keys);
 	free(verify->groups);
 	free(verify->stations);
+	free(verify->others);
 	free(verify->files);
 	free(verify->buffer);
 	free(verify);

@@ -162,7 +162,7 @@ static void compare_station(
 	if (station != entry->station)
 		verify_tell(verify, VERIFY_FOREIGN, place, entry->seq,
 			_("what was signed of entry %llu is of station %s; the entry is of %s"), (number)entry->seq,
-			verify->stations[station], verify->stations[entry->station]);
+			verify->stations[station].code, verify->stations[entry->station].code);
 }
 
 static void compare_seals(const struct walk *walk, const struct verify_entry *right)
@@ -209,10 +209,10 @@ static void judge_unprovable(struct walk *walk, const struct verify_entry *entri
 			_("entry %llu does not fit to entry %llu: one of them was changed"), (number)seq,
 			(number)seq + 1);
 	}
-	const char *station = walk->verify->stations[linked->station];
-	if (walk->group->signed_by_trusted && strcmp(station, walk->verify->station) != 0)
+	const struct verify_station *station = &walk->verify->stations[linked->station];
+	if (walk->group->signed_by_trusted && !station->ours)
 		verify_tell(walk->verify, VERIFY_FOREIGN, &linked->place, seq,
-			_("entry %llu is of station %s, not of %s"), (number)seq, station, walk->verify->station);
+			_("entry %llu is of station %s, not of %s"), (number)seq, station->code, walk->verify->station);
 	if (!walk->unproven_to) {
 		walk->unproven_to = seq;
 		walk->unproven_below_seal = walk->was_sealed;
@@ -314,7 +314,7 @@ static void tell_epoch(const struct walk *walk)
 	const struct verify_group *group = walk->group;
 	struct verify_epoch epoch = {
 		.epoch = group->epoch,
-		.station = group->entry_count ? verify->stations[group->entries[group->entry_count - 1].station]
+		.station = group->entry_count ? verify->stations[group->entries[group->entry_count - 1].station].code
 		                              : verify->station,
 		.first = group->entry_count ? group->entries[0].seq : 0,
 		.last = group->entry_count ? group->entries[group->entry_count - 1].seq : 0,
@@ -327,15 +327,23 @@ static void tell_epoch(const struct walk *walk)
 	verify->epoch(verify->context, &epoch);
 }
 
+/* Nothing signs it: what it says of itself is all there is. */
+static void check_unsigned(struct verify *verify, const struct verify_group *group)
+{
+	const struct verify_entry *first = &group->entries[0];
+	const struct verify_station *station = &verify->stations[first->station];
+	if (!group->signed_by_trusted && *verify->station && !station->ours)
+		verify_tell(verify, VERIFY_FOREIGN, &first->place, first->seq,
+			_("%zu entries are of station %s, not of %s"), group->entry_count, station->code,
+			verify->station);
+}
+
 void verify_group_judge(struct verify *verify, struct verify_group *group)
 {
 	tidy(group);
 	struct walk walk = { .verify = verify, .group = group, .seal = group->seal_count };
-	const char *station = group->entry_count ? verify->stations[group->entries[0].station] : "";
-	if (group->entry_count && !group->signed_by_trusted && *verify->station &&
-		strcmp(station, verify->station) != 0)
-		verify_tell(verify, VERIFY_FOREIGN, &group->entries[0].place, group->entries[0].seq,
-			_("%zu entries are of station %s, not of %s"), group->entry_count, station, verify->station);
+	if (group->entry_count)
+		check_unsigned(verify, group);
 	walk_down(&walk);
 	check_ids(verify, group);
 	for (size_t i = 0; i < group->manifest_count; i++)

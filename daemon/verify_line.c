@@ -76,18 +76,6 @@ static bool scan_seq(struct head_text *scan, uint64_t *ret)
 	return scan->at > from;
 }
 
-static uint32_t station_of(struct verify *verify, const char *code, size_t length)
-{
-	for (size_t i = verify->station_count; i-- > 0;)
-		if (strncmp(verify->stations[i], code, length) == 0 && !verify->stations[i][length])
-			return (uint32_t)i;
-	verify->stations = reallocarray(verify->stations, verify->station_count + 1, STATION_SIZE);
-	if (!verify->stations)
-		abort();
-	snprintf(verify->stations[verify->station_count], STATION_SIZE, "%.*s", (int)length, code);
-	return (uint32_t)verify->station_count++;
-}
-
 const struct verify_group *verify_take_entry(
 	struct verify *verify, const char *line, size_t length, struct verify_place place)
 {
@@ -105,7 +93,7 @@ const struct verify_group *verify_take_entry(
 	if (!digest || !SKIP(&scan, "\",\"") || line[length - 1] != '}')
 		return NULL;
 	digest_of(entry.digest, line, length, entry.hash);
-	entry.station = station_of(verify, station, station_length);
+	entry.station = verify_station_of(verify, station, station_length);
 	struct verify_group *group = verify_group_of(verify, epoch, epoch_length);
 	if (group->entry_count && entry.seq < group->entries[group->entry_count - 1].seq)
 		group->sorted = false;
@@ -164,15 +152,15 @@ bool verify_take_seal(struct verify *verify, const struct json *object, struct v
 	struct seal seal = { .seq = 0 };
 	if (!read_seal(object, &seal))
 		return false;
-	const struct signature_key *key = verify_key(verify, seal.key);
-	if (!key) {
+	long key = verify_key(verify, seal.key);
+	if (key < 0) {
 		verify_tell(verify, VERIFY_SEAL, &place, seal.seq,
 			_("the seal of entry %llu of station %s was made with a key "
 			  "that was not given (%s)"),
 			(unsigned long long)seal.seq, seal.station, seal.key);
 		return true;
 	}
-	if (!seal_is_right(&seal, key)) {
+	if (!seal_is_right(&seal, verify->keys[key].key)) {
 		verify_tell(verify, VERIFY_SEAL, &place, seal.seq,
 			_("the signature of the seal of entry %llu is wrong: the seal "
 			  "was changed"),
@@ -184,9 +172,10 @@ bool verify_take_seal(struct verify *verify, const struct json *object, struct v
 	group->signed_by_trusted = true;
 	group->seals = verify_grown(group->seals, group->seal_count, &group->seal_room, sizeof(*group->seals));
 	struct verify_seal *kept = &group->seals[group->seal_count++];
-	*kept = (struct verify_seal){
-		.place = place, .seq = seal.seq, .station = station_of(verify, seal.station, strlen(seal.station))
-	};
+	*kept = (struct verify_seal){ .place = place,
+		.seq = seal.seq,
+		.station = verify_station_of(verify, seal.station, strlen(seal.station)),
+		.key = (uint32_t)key };
 	memcpy(kept->hash, seal.hash, DIGEST_SIZE);
 	if (verify->export.next_seal == 0 || seal.seq < verify->export.next_seal)
 		verify->export.next_seal = seal.seq;
@@ -208,18 +197,18 @@ bool verify_take_manifest(struct verify *verify, const struct json *object, stru
 	free(text);
 	if (!whole)
 		return false;
-	const struct signature_key *key = verify_key(verify, key_id);
-	if (!key || !manifest_is_right(object, key)) {
+	long key = verify_key(verify, key_id);
+	if (key < 0 || !manifest_is_right(object, verify->keys[key].key)) {
 		verify_tell(verify, VERIFY_SEAL, &place, (uint64_t)last,
-			key ? _("the signature of the manifest of %s is wrong: the manifest "
-				"was changed")
-			    : _("the manifest of %s was made with a key that was not given"),
+			key >= 0 ? _("the signature of the manifest of %s is wrong: the manifest "
+				     "was changed")
+				 : _("the manifest of %s was made with a key that was not given"),
 			js_get_text(object, "day"));
 		return true;
 	}
 	manifest.first = (uint64_t)first;
 	manifest.last = (uint64_t)last;
-	manifest.station = station_of(verify, station, strlen(station));
+	manifest.station = verify_station_of(verify, station, strlen(station));
 	struct verify_group *group = verify_group_of(verify, epoch, strlen(epoch));
 	group->manifests =
 		verify_grown(group->manifests, group->manifest_count, &group->manifest_room, sizeof(*group->manifests));

@@ -4,6 +4,7 @@
  * itself verify_line.c   one line: an entry's head, a seal, a manifest
  *     verify_chain.c  judging an epoch: what the seals prove, and what they do
  * not
+ *     verify_station.c  whose it is: what the seals tie to one station
  */
 #ifndef ASSAYD_VERIFY_PARTS_H
 #define ASSAYD_VERIFY_PARTS_H
@@ -31,6 +32,7 @@ struct verify_seal {
 	struct verify_place place;
 	uint64_t seq;
 	uint32_t station;
+	uint32_t key; /* of verify->keys */
 	uint8_t hash[DIGEST_SIZE];
 };
 
@@ -51,8 +53,23 @@ struct verify_group { /* an epoch */
 	size_t seal_count, seal_room;
 	struct verify_manifest *manifests;
 	size_t manifest_count, manifest_room;
-	bool sorted, signed_by_trusted;
+	bool sorted, signed_by_trusted, ours;
 	uint64_t repeated;
+};
+
+struct verify_station {
+	char code[STATION_SIZE];
+	bool ours; /* as an epoch and a key may be: see verify_station.c */
+};
+
+struct verify_key {
+	struct signature_key *key;
+	bool ours;
+};
+
+struct verify_head { /* an export of another station than the one that is judged, as it says */
+	uint32_t file;
+	char station[STATION_SIZE], epoch[EPOCH_SIZE];
 };
 
 struct verify_export { /* of the file at hand */
@@ -70,11 +87,13 @@ struct verify {
 	void (*fault)(void *context, const struct verify_fault *);
 	void (*epoch)(void *context, const struct verify_epoch *);
 	void *context;
-	struct signature_key **keys;
+	struct verify_key *keys;
 	size_t key_count;
 	bool trusting; /* keys of the reader's own */
-	char (*stations)[STATION_SIZE];
+	struct verify_station *stations;
 	size_t station_count;
+	struct verify_head *others;
+	size_t other_count;
 	const char **files;
 	size_t file_count;
 	struct verify_group *groups;
@@ -89,13 +108,20 @@ void *verify_grown(void *list, size_t count, size_t *room, size_t size);
 struct verify_group *verify_group_of(struct verify *verify, const char *epoch, size_t length);
 void verify_tell(struct verify *verify, enum verify_kind kind, const struct verify_place *place, uint64_t seq,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
-const struct signature_key *verify_key(const struct verify *verify, const char *id);
+/* Of verify->keys; -1: not given. */
+long verify_key(const struct verify *verify, const char *id);
 
 /* The group the entry now stands in, as its newest; NULL: the line is none. */
 const struct verify_group *verify_take_entry(
 	struct verify *verify, const char *line, size_t length, struct verify_place place);
 bool verify_take_seal(struct verify *verify, const struct json *seal, struct verify_place place);
 bool verify_take_manifest(struct verify *verify, const struct json *manifest, struct verify_place place);
+
+/* Of verify->stations. */
+uint32_t verify_station_of(struct verify *verify, const char *code, size_t length);
+/* An export that says it is of another station than the one that is judged: whether it is turns out in the end. */
+void verify_other_head(struct verify *verify);
+void verify_judge_stations(struct verify *verify);
 
 void verify_group_judge(struct verify *verify, struct verify_group *group);
 

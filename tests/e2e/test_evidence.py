@@ -108,10 +108,10 @@ class Station:
             return file.read()
 
 
-def verify(path, *keys, station=None):
-    """(exit code, the kinds of faults, what was said about epochs)"""
+def verify(paths, *keys, station=None):
+    """(exit code, the faults, what was said about epochs) of a file or of several"""
     options = [option for key in keys for option in ("--key", key)] + (["--station", station] if station else [])
-    done = subprocess.run([CTL, "--json", "verify", *options, path], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([CTL, "--json", "verify", *options, *([paths] if isinstance(paths, str) else paths)], capture_output=True, text=True, timeout=60, check=False)
     said = [json.loads(line) for line in done.stdout.splitlines()]
     return done.returncode, [line for line in said if "fault" in line], [line for line in said if "epoch" in line]
 
@@ -253,6 +253,14 @@ def test_an_export_over_a_change_of_the_station_s_code_is_of_the_last(stations, 
         assert verify(str(tmp_path / "x"), other.key)[:2] == (0, []) and independent.judge(other.key, str(tmp_path / "x")) == []
         path = write(tmp_path / "y", with_head(data, station=theirs if code == mine else mine))
         assert [fault["fault"] for fault in verify(path, other.key)[1]] == ["head"] and independent.judge(other.key, path) != []
+    before, after = str(tmp_path / "before"), str(tmp_path / "after")
+    for path, *options in ((before, "--to", str(change - 1)), (after, "--from", str(change))):
+        assert daemon.ctl("export", *options, "-o", path).returncode == 0
+    for paths in ([before, after], [after, before]):
+        for keys, code in (((other.key,), None), ((), None), ((other.key,), mine), ((other.key,), theirs)):
+            assert verify(paths, *keys, station=code)[:2] == (0, []), (paths, keys, code)
+    # of the station that had the new code all the time, and has a key of its own
+    assert "foreign" in {fault["fault"] for fault in verify([before, write(tmp_path / "x", stations[0].all)], other.key)[1]}
 
 
 def signed_anew(by, line, **changes):
@@ -317,6 +325,9 @@ def test_another_station_s_key_proves_nothing(stations, tmp_path):
     assert epochs[0]["proven"] == 0
     assert verify(path, other.key, station.key)[0] == 0
     assert verify(path, station.key, station="330421104-01")[0] == 1
+    for keys in ((station.key,), (station.key, other.key), ()):  # each of them honest, but not of one station
+        for paths in ([path, write(tmp_path / "other", other.all)], [str(tmp_path / "other"), path]):
+            assert "foreign" in {fault["fault"] for fault in verify(paths, *keys)[1]}, (paths, keys)
     assert independent.judge(other.key, path) != []
 
 

@@ -116,19 +116,24 @@ static struct verify *verifier(struct judged *judged, bool with_key)
 	return verify;
 }
 
-static struct judged judge_by(const char *text, size_t length, bool with_key)
+static void read_text(struct verify *verify, const char *text, size_t length)
 {
-	struct judged judged = { 0 };
 	struct fault fault;
 	int fd = memfd_create("export", MFD_CLOEXEC);
 	assert_int_equal(write(fd, text, length), length);
 	lseek(fd, 0, SEEK_SET);
-	struct verify *verify = verifier(&judged, with_key);
 	assert_int_equal(verify_read(verify, fd, "x", &fault), 0);
+	close(fd);
+}
+
+static struct judged judge_by(const char *text, size_t length, bool with_key)
+{
+	struct judged judged = { 0 };
+	struct verify *verify = verifier(&judged, with_key);
+	read_text(verify, text, length);
 	bool fine = verify_judge(verify);
 	assert_int_equal(fine, judged.faults == 0);
 	verify_free(verify);
-	close(fd);
 	return judged;
 }
 
@@ -180,11 +185,9 @@ static void an_export_goes_on_to_the_next_seal_and_proves_itself(void **state)
 	assert_int_equal(judged.proven, 7);
 }
 
-/* A gateway that was killed before it sealed, and comes back with another code. */
-static void a_seal_names_the_station_its_entry_was_made_under(void **state)
+/* A gateway that was killed before it sealed, and comes back with another code: entry 10 is of that, and sealed. */
+static void change_code(struct fixture *fixture)
 {
-	struct fixture *fixture = *state;
-	struct export_run run;
 	fixture_stop(fixture);
 	fixture->station = "330421103-02";
 	assert_int_equal(fixture_start(fixture), 0);
@@ -192,9 +195,66 @@ static void a_seal_names_the_station_its_entry_was_made_under(void **state)
 	seal(fixture);
 	append(fixture, 10, 1);
 	seal(fixture);
+}
+
+static void a_seal_names_the_station_its_entry_was_made_under(void **state)
+{
+	struct fixture *fixture = *state;
+	struct export_run run;
+	change_code(fixture);
 	struct exported *exported = export(fixture, 1, 10, &run);
 	assert_int_equal(run.seals, 4);
 	assert_int_equal(judge(exported->text, exported->length).faults, 0);
+}
+
+/* The exports of these runs, before one judge who has the key. */
+static struct judged judge_runs(struct fixture *fixture, const uint64_t (*runs)[2], size_t count)
+{
+	struct judged judged = { 0 };
+	struct verify *verify = verifier(&judged, true);
+	for (size_t i = 0; i < count; i++) {
+		struct export_run run;
+		const struct exported *exported = export(fixture, runs[i][0], runs[i][1], &run);
+		read_text(verify, exported->text, exported->length);
+	}
+	verify_judge(verify);
+	verify_free(verify);
+	return judged;
+}
+
+static void exports_from_before_and_after_a_change_of_the_code_are_of_one_station(void **state)
+{
+	struct fixture *fixture = *state;
+	static const uint64_t apart[][2] = { { 1, 7 }, { 8, 10 } }, back[][2] = { { 8, 10 }, { 1, 7 } },
+			      over[][2] = { { 1, 3 }, { 2, 10 }, { 4, 7 } };
+	change_code(fixture);
+	assert_int_equal(judge_runs(fixture, apart, 2).faults, 0);
+	assert_int_equal(judge_runs(fixture, back, 2).faults, 0);
+	assert_int_equal(judge_runs(fixture, over, 3).faults, 0);
+	append(fixture, 11, 1); /* what no seal covers yet is that, and no other station's */
+	struct judged judged = judge_runs(fixture, (const uint64_t[][2]){ { 1, 7 }, { 8, 11 } }, 2);
+	assert_int_equal(judged.kinds, 1u << VERIFY_UNSEALED);
+	assert_int_equal(judged.seq, 11);
+}
+
+/* The epoch's next entry, its code and its first line made up: no seal says that the station was given that code. */
+static void what_no_seal_ties_to_the_station_is_foreign(void **state)
+{
+	static const char code[] = "330421103-01", other[] = "330421104-01";
+	struct fixture *fixture = *state;
+	struct judged judged = { 0 };
+	struct export_run run;
+	struct verify *verify = verifier(&judged, true);
+	const struct exported *exported = export(fixture, 1, 7, &run);
+	read_text(verify, exported->text, exported->length);
+	append(fixture, 10, 1);
+	struct exported *tail = export(fixture, 8, 10, &run);
+	for (char *at = tail->text; (at = strstr(at, code)) != NULL;)
+		memcpy(at, other, strlen(other));
+	read_text(verify, tail->text, tail->length);
+	assert_false(verify_judge(verify));
+	assert_true(judged.kinds & 1u << VERIFY_FOREIGN);
+	verify_free(verify);
 }
 
 static void what_no_seal_covers_is_exported_and_said(void **state)
@@ -317,6 +377,8 @@ int main(void)
 #define SEALED(name) cmocka_unit_test_setup_teardown(name, open_sealed, close_sealed)
 		SEALED(an_export_goes_on_to_the_next_seal_and_proves_itself),
 		SEALED(a_seal_names_the_station_its_entry_was_made_under),
+		SEALED(exports_from_before_and_after_a_change_of_the_code_are_of_one_station),
+		SEALED(what_no_seal_ties_to_the_station_is_foreign),
 		SEALED(what_no_seal_covers_is_exported_and_said),
 		SEALED(nothing_there_is_said),
 		SEALED(each_byte_of_an_export_counts),
