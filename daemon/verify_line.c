@@ -182,6 +182,18 @@ bool verify_take_seal(struct verify *verify, const struct json *object, struct v
 	return true;
 }
 
+/* A line break in the name of an instrument or of a count would make the text that was signed of other members. */
+static bool names_are_lines(const struct json *object, int depth)
+{
+	const char *name;
+	bool fine = true;
+	for (size_t i = 0; i < js_count(object) && fine; i++) {
+		const struct json *value = js_member(object, i, &name);
+		fine = !strpbrk(name, "\r\n") && (depth == 0 || names_are_lines(value, depth - 1));
+	}
+	return fine;
+}
+
 bool verify_take_manifest(struct verify *verify, const struct json *object, struct verify_place place)
 {
 	struct verify_manifest manifest = { .place = place, .in_export = verify->export.head };
@@ -189,7 +201,8 @@ bool verify_take_manifest(struct verify *verify, const struct json *object, stru
 	int64_t first = js_get_integer(object, "first", 0), last = js_get_integer(object, "last", 0);
 	enum digest_kind kind;
 	char *text = manifest_text(object);
-	bool whole = text && first >= 1 && last >= first && copy_text(object, "key", key_id, sizeof(key_id)) &&
+	bool whole = text && names_are_lines(js_get(object, "instruments"), 1) && first >= 1 && last >= first &&
+	             copy_text(object, "key", key_id, sizeof(key_id)) &&
 	             copy_text(object, "epoch", epoch, sizeof(epoch)) &&
 	             copy_text(object, "station", station, sizeof(station)) &&
 	             read_digest(object, "digest", &manifest.digest_kind, manifest.digest) &&

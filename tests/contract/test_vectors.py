@@ -42,7 +42,7 @@ def test_a_right_vector_is_right(name):
 
 @pytest.mark.parametrize("name,ours,theirs", [
     ("edited", [("edited", 2), ("edited", 6)], "entry 2 is changed"),
-    ("missing", [("missing", 4), ("unsealed", 2)], "entry 4 is missing"),
+    ("missing", [("missing", 4), ("unsealed", 2)], "entries 4 to 4 are missing"),
     ("unsealed", [("unsealed", 8)], "entry 8 is not sealed")])
 def test_a_wrong_vector_is_wrong(name, ours, theirs):
     found, independently = both(name, "ed25519-sha256")
@@ -106,6 +106,104 @@ def test_both_verifiers_refuse_a_name_that_stands_twice(tmp_path, old, new):
     lines[index] = lines[index].replace(old, new, 1)
     ours, theirs = judged(tmp_path, lines)
     assert "unknown" in ours and any("twice" in fault for fault in theirs)
+
+
+def changed(lines, is_this, change):
+    """The lines, with the one that is such a document written anew."""
+    at = next(i for i, line in enumerate(lines) if is_this(json.loads(line)))
+    return [*lines[:at], json.dumps(change(json.loads(lines[at])), ensure_ascii=False).encode(), *lines[at + 1:]]
+
+
+def is_manifest(document):
+    return "day" in document
+
+
+def is_seal(document):
+    return "sig" in document and "day" not in document
+
+
+def cut_at_other_breaks(manifest):
+    """Each member holds what was signed as the next one: `first` is two lines, and so on to the first instrument's."""
+    whole = {**manifest, "first": f"{manifest['first']}\n{manifest['last']}", "last": manifest["hash"], "hash": manifest["digest"]}
+    about = manifest["instruments"]["analyzer-1"]
+    counts = {key: about[key] for key in sorted(about)[1:]}
+    return {**whole, "digest": str(manifest["events"]), "events": f"analyzer-1 {min(about)} {about[min(about)]}",
+            "instruments": {"analyzer-1": counts}}
+
+
+def in_one_name(manifest):
+    """The counters of the instrument as a part of its name: a reader of the JSON sees none."""
+    about = manifest["instruments"]["analyzer-1"]
+    *hidden, last = (f"{key} {about[key]}" for key in sorted(about))
+    return {**manifest, "instruments": {"".join(f"analyzer-1 {each}\n" for each in hidden) + "analyzer-1": dict([last.split()])}}
+
+
+def in_one_member(manifest):
+    about = manifest["instruments"]["analyzer-1"]
+    member = "\nanalyzer-1 ".join(f"{key} {about[key]}" for key in sorted(about))
+    return {**manifest, "instruments": {"analyzer-1": dict([member.rsplit(" ", 1)])}}
+
+
+@pytest.mark.parametrize("is_this,change", [
+    (is_manifest, cut_at_other_breaks), (is_manifest, in_one_name), (is_manifest, in_one_member),
+    (is_manifest, lambda paper: {**paper, "first": "1"}), (is_manifest, lambda paper: {**paper, "last": "6"}),
+    (is_manifest, lambda paper: {**paper, "events": "1"}), (is_manifest, lambda paper: {**paper, "first": True}),
+    (is_manifest, lambda paper: {**paper, "station": paper["station"] + "\n" + paper["epoch"], "epoch": paper["day"]}),
+    (is_seal, lambda paper: {**paper, "seq": str(paper["seq"])}), (is_seal, lambda paper: {**paper, "seq": float(paper["seq"])}),
+    (is_seal, lambda paper: {**paper, "seq": f"{paper['seq']}\n{paper['hash']}"}), (is_seal, lambda paper: {**paper, "day": None})])
+def test_both_verifiers_refuse_what_was_signed_in_another_form(tmp_path, is_this, change):
+    """What is signed is text: cut otherwise, or of another type, other members would have the same."""
+    ours, theirs = judged(tmp_path, changed(lines_of_right(), is_this, change))
+    assert "unknown" in ours and theirs
+
+
+@pytest.mark.parametrize("put_in", [
+    b"[" * 100000, b'{"sig":' * 100000, b'{"sig":"","day":1e400}', b'{"sig":"\\ud800","seq":1}', b"\xff\xfe",
+    b'{"seq":' + b"9" * 5000 + b"}",
+    b'{"sig":"","day":"","instruments":[]}', b'{"export":{}}', b'{"sig":"\\u0000"}'], ids=lambda line: line[:20].hex())
+def test_no_line_stops_a_verifier(tmp_path, put_in):
+    lines = lines_of_right()
+    ours, theirs = judged(tmp_path, [*lines[:3], put_in, *lines[3:]])
+    assert "unknown" in ours and len(theirs) == 1 and theirs[0].startswith("line 4: ")
+
+
+@pytest.mark.parametrize("old,new", [
+    (b'"first":1', b'"first":"1"'), (b'"first":1', b'"first":-1'), (b'"last":8', b'"last":true'),
+    (b'"last":8', b'"last":' + b"9" * 40),
+    (b'"station":"3', b'"station":"\\ud8003'), (b'"epoch":"', b'"subject":["\\ud800"],"epoch":"'), (b'"export":"assay/v1"', b'"export":[]'),
+    (b'"station":', b'"x":' + b"[" * 900 + b"]" * 900 + b',"station":'), (b'"at":"', b'"subject":' + b"[" * 900 + b"]" * 900 + b',"at":"')],
+    ids=lambda part: part[:20].hex())
+def test_no_first_line_stops_the_independent_verifier(tmp_path, old, new):
+    head, *lines = lines_of_right()
+    assert head.count(old) == 1
+    body = b"".join(line + b"\n" for line in (head.replace(old, new), *lines))
+    (tmp_path / "x").write_bytes(body + b'{"end":"assay/v1","digest":"sha256:%s"}\n' % hashlib.sha256(body).hexdigest().encode())
+    done = judged_alone(path("ed25519-sha256.pem"), tmp_path / "x", LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert b"Traceback" not in done.stderr and (done.returncode == 1) == (b'"x"' not in new), done
+
+
+def judged_alone(*words, **env):
+    """What the program itself says of these."""
+    return subprocess.run(["/usr/bin/python3", VERIFIER, *words], capture_output=True, check=False, env={**os.environ, **env})
+
+
+def test_what_cannot_be_judged_is_said(tmp_path):
+    for words in ((), (path("sm2-sm3.pem"),), (path("sm2-sm3.pem"), tmp_path), (path("sm2-sm3.pem"), tmp_path / "no"), ("a", "b", "c")):
+        done = judged_alone(*words)
+        assert done.returncode == 1 and b"cannot be judged: " in done.stderr and b"Traceback" not in done.stderr, words
+    done = judged_alone(tmp_path / "nothing", path("sm2-sm3.jsonl"))
+    assert done.returncode == 1 and b"not signed by the station of " + bytes(tmp_path) in done.stdout
+
+
+def test_a_hole_longer_than_what_is_left_is_named(tmp_path):
+    """As that of a journal which was damaged and salvaged."""
+    lines = lines_of_right()
+    ends = [line for line in lines if b'"seq":1,' in line or b'"seq":8,' in line]
+    assert len(ends) == 4  # each with its seal
+    assert judged(tmp_path, [lines[0], *ends]) == ({"missing"}, ["entries 2 to 7 are missing"])
+    whole_year = lines[0].replace(b'"last":8', b'"last":8000000')
+    assert judged(tmp_path, [whole_year, *ends]) == ({"missing", "truncated"}, [
+        "entries 9 to 8000000 are missing", "entries 2 to 7 are missing"])
 
 
 def test_the_other_key_proves_nothing():
