@@ -79,9 +79,11 @@ static int settle_range(struct exporting *exporting)
 		return fault_set(exporting->fault, ENOENT,
 			_("no entries there; the journal holds %" PRIu64 " to %" PRIu64), first, last);
 	int found = journal_next_seal(exporting->reader, run->last - 1, &seal, exporting->fault);
-	if (found == 1 && seal.seq <= last)
+	if (found == 1 && seal.seq > last) /* of an entry that came since, or of one that is lost */
+		error = journal_reader_head(exporting->reader, &first, &last, exporting->fault);
+	if (!error && found == 1 && seal.seq <= last)
 		run->last = seal.seq;
-	return found < 0 ? found : 0;
+	return found < 0 ? found : error;
 }
 
 /* ---- the head ---- */

@@ -257,6 +257,38 @@ static void what_no_seal_ties_to_the_station_is_foreign(void **state)
 	verify_free(verify);
 }
 
+static struct fixture *goes_on; /* records and seals as soon as an export has seen where the journal ends */
+
+int __real_journal_reader_head(
+	struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
+int __wrap_journal_reader_head(
+	struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault);
+
+int __wrap_journal_reader_head(
+	struct journal_reader *reader, uint64_t *ret_first, uint64_t *ret_last, struct fault *fault)
+{
+	int error = __real_journal_reader_head(reader, ret_first, ret_last, fault);
+	struct fixture *fixture = goes_on;
+	goes_on = NULL;
+	if (fixture) {
+		append(fixture, 10, 2);
+		seal(fixture);
+	}
+	return error;
+}
+
+static void a_seal_that_comes_while_the_export_begins_proves_it(void **state)
+{
+	struct fixture *fixture = *state;
+	struct exported exported = { .length = 0 };
+	struct entry last = entry_of(9);
+	struct export_run bundle = { .subject = last.id };
+	goes_on = fixture;
+	assert_int_equal(export_lines(fixture->reader, &bundle, keep_line, &exported, &fixture->fault), 0);
+	assert_int_equal(bundle.sealed, 11);
+	assert_int_equal(judge(exported.text, exported.length).faults, 0);
+}
+
 static void what_no_seal_covers_is_exported_and_said(void **state)
 {
 	struct export_run run;
@@ -379,6 +411,7 @@ int main(void)
 		SEALED(a_seal_names_the_station_its_entry_was_made_under),
 		SEALED(exports_from_before_and_after_a_change_of_the_code_are_of_one_station),
 		SEALED(what_no_seal_ties_to_the_station_is_foreign),
+		SEALED(a_seal_that_comes_while_the_export_begins_proves_it),
 		SEALED(what_no_seal_covers_is_exported_and_said),
 		SEALED(nothing_there_is_said),
 		SEALED(each_byte_of_an_export_counts),
