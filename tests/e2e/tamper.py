@@ -169,6 +169,23 @@ def edit_manifest(chance, lines, _):
     return lines
 
 
+def recut(chance, lines, _):
+    """Counts of a day hidden in the name of their instrument, with the text that was signed as it was."""
+    where = [i for i, line in enumerate(lines) if b'"sig":' in line and b'"day":' in line]
+    if not where:
+        return edit_seal(chance, lines, _)
+    index = chance.choice(where)
+    manifest = json.loads(lines[index])
+    name = chance.choice([name for name, about in manifest["instruments"].items() if len(about) > 1])
+    about = manifest["instruments"].pop(name)
+    *keys, last = sorted(about)
+    left = chance.randrange(len(keys))
+    hidden = "".join(f"{name} {key} {about[key]}\n" for key in keys[left:])
+    manifest["instruments"].update({name: {key: about[key] for key in keys[:left]}, hidden + name: {last: about[last]}})
+    lines[index] = json.dumps(manifest, separators=(",", ":"), ensure_ascii=False).encode()
+    return lines
+
+
 def edit_head(chance, lines, _):
     """What the first line says of the others: which they are, whose, or of which record they are the evidence."""
     head = json.loads(lines[0])
@@ -226,11 +243,11 @@ def rechain(chance, lines, _):
 
 
 WAYS = (edit, edit_value, delete, delete_several, insert, insert_again, reorder, renumber, truncate, replay, replay_all, swap_raw,
-        edit_seal, edit_manifest, rechain, delete_all, empty, shorten, say_twice, edit_head)
+        edit_seal, edit_manifest, rechain, delete_all, empty, shorten, say_twice, edit_head, recut)
 
 # A copy may be in any order, with repetitions, and may end anywhere behind a seal.
 WAYS_OF_COPIES = (edit, edit_value, delete, delete_several, insert, renumber, replay, replay_all, swap_raw, edit_seal, edit_manifest,
-                  rechain, delete_all, empty, shorten, say_twice)
+                  rechain, delete_all, empty, shorten, say_twice, recut)
 
 
 def copy_of(data):
