@@ -334,6 +334,42 @@ def test_an_unplugged_pty_comes_back_under_another_name(start, tmp_path):
     assert max(b - a for a, b in zip(stamps, stamps[1:])) < 0.3e9, "it stopped working while unplugged"
 
 
+def test_a_signal_pulls_the_plug_and_another_plugs_it_in(start, tmp_path):
+    link = str(tmp_path / "line")
+    sim = start("a2", ("--serial", link), "--rate", "20")
+    names = [sim.address]
+    for _ in range(2):
+        sim.child.send_signal(signal.SIGUSR1)
+        wait_for(lambda: not os.path.lexists(link), 5, "the unplug")
+        sim.child.send_signal(signal.SIGUSR1)  # it is out, and is asked before the other
+        sim.child.send_signal(signal.SIGUSR2)
+        wait_for(lambda: os.path.lexists(link), 5, "the replug")
+        assert os.readlink(link) != names[-1]
+        names.append(os.readlink(link))
+    line = os.open(link, os.O_RDWR | os.O_NOCTTY)
+    os.write(line, frame(0x00, b"\0\0"))
+    receive(line, 8)
+    os.close(line)
+    sim.child.send_signal(signal.SIGUSR1)
+    wait_for(lambda: not os.path.lexists(link), 5, "the unplug")  # in which it is ended
+
+
+def test_a_plug_may_be_pulled_while_somebody_speaks(start, tmp_path):
+    link = str(tmp_path / "line")
+    sim = start("a2", ("--serial", link), "--results", "0")
+    for _ in range(5):
+        line = os.open(link, os.O_RDWR | os.O_NOCTTY)
+        sim.child.send_signal(signal.SIGSTOP)
+        sim.child.send_signal(signal.SIGUSR1)
+        os.write(line, frame(0x00, b"\0\0"))  # both are there when it looks
+        sim.child.send_signal(signal.SIGCONT)
+        wait_for(lambda: not os.path.lexists(link), 5, "the unplug")
+        sim.child.send_signal(signal.SIGUSR2)
+        wait_for(lambda: os.path.lexists(link), 5, "the replug")
+        os.close(line)
+    assert sim.child.poll() is None
+
+
 def test_a_power_cycle_keeps_the_memory_and_restarts_the_numbers(start):
     sim = start("a6b", ANY_PORT, "--rate", "50", "--power-cycle", "0.5", "--blank-wells", "0")
     client = tcp_client(sim)

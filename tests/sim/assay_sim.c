@@ -13,29 +13,55 @@
 #include "options.h"
 #include "room.h"
 
-static void stop(void *context, uint32_t events)
+struct signals {
+	int fd;
+	struct watch watch;
+	struct room *room;
+	struct timer timer; /* of the plug */
+	bool out;
+};
+
+static void move_plug(void *context)
 {
-	(void)context;
-	(void)events;
-	loop_stop();
+	struct signals *signals = context;
+
+	room_unplug(signals->room, signals->out);
 }
 
-/* SIGTERM and SIGINT arrive as an event like any other. */
-static int watch_signals(struct watch *watch)
+static void obey(void *context, uint32_t events)
 {
-	sigset_t ending;
+	struct signals *signals = context;
+	struct signalfd_siginfo got;
 
-	sigemptyset(&ending);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGINT);
-	sigprocmask(SIG_BLOCK, &ending, NULL);
+	(void)events;
+	if (read(signals->fd, &got, sizeof got) != sizeof got)
+		return;
+	if (got.ssi_signo != SIGUSR1 && got.ssi_signo != SIGUSR2) {
+		loop_stop();
+		return;
+	}
+	/* not before what else came with it: a line that goes away may be in it */
+	signals->out = got.ssi_signo == SIGUSR1;
+	timer_set(&signals->timer, loop_now_ns());
+}
+
+/* Signals arrive as an event like any other. */
+static void watch_signals(struct signals *signals)
+{
+	static const int obeyed[] = { SIGTERM, SIGINT, SIGUSR1, SIGUSR2 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof obeyed / sizeof *obeyed; i++)
+		sigaddset(&set, obeyed[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	int fd = signalfd(-1, &ending, SFD_CLOEXEC);
-	if (fd < 0)
+	signals->fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (signals->fd < 0)
 		err(1, "signalfd");
-	*watch = (struct watch){ .ready = stop };
-	loop_watch(fd, EPOLLIN, watch);
-	return fd;
+	signals->watch = (struct watch){ .ready = obey, .context = signals };
+	signals->timer = (struct timer){ .fire = move_plug, .context = signals };
+	loop_watch(signals->fd, EPOLLIN, &signals->watch);
 }
 
 /* A thousand instruments with a listener and a connection each need more descriptors than are given at first. */
@@ -52,7 +78,7 @@ static void raise_descriptor_limit(void)
 int main(int argc, char **argv)
 {
 	struct options options;
-	struct watch signals;
+	struct signals signals;
 	char name[256];
 	int status = options_parse(argc, argv, &options);
 
@@ -62,13 +88,13 @@ int main(int argc, char **argv)
 	tzset();
 	raise_descriptor_limit();
 	loop_open();
-	int signal_fd = watch_signals(&signals);
-	struct room *room = room_open(&options);
-	room_name(room, name, sizeof name);
+	watch_signals(&signals);
+	signals.room = room_open(&options);
+	room_name(signals.room, name, sizeof name);
 	printf("ready %s\n", name);
 	fflush(stdout);
 	loop_run();
-	room_close(room);
-	close(signal_fd);
+	room_close(signals.room);
+	close(signals.fd);
 	return 0;
 }

@@ -100,7 +100,7 @@ const char options_help[] =
 	"                           a3, a4: only with the next)\n"
 	"  --power-cycle-clears     and the memory is empty then\n"
 	"  --unplug S:T             after S seconds the pty (or port) is gone for T seconds; a pty comes back under another\n"
-	"                           name with the link made anew (may be repeated)\n"
+	"                           name with the link made anew (may be repeated); SIGUSR1 pulls it, SIGUSR2 plugs it in\n"
 	"\n"
 	"A truth line has the keys at, at_ns (CLOCK_MONOTONIC), archetype, unit, port (with --tcp), serial, instrument_seq,\n"
 	"channel, sample_no, sample_name, item, value, unit_text, verdict (the instrument's own), tested_at, kind, operator;\n"

@@ -38,6 +38,7 @@ struct room {
 	size_t instrument_count;
 	struct scanner scanner;
 	struct interruption interruptions[OUTAGES_MAX];
+	bool unplugged; /* by room_unplug() */
 };
 
 static void *list_of(size_t count, size_t size)
@@ -110,6 +111,19 @@ static void end_outage(struct room *room, const struct outage *outage)
 	}
 	for (size_t i = 0; i < room->instrument_count && outage->kind == OUTAGE_POWER_CYCLE; i++)
 		instrument_power_up(&room->instruments[i]);
+}
+
+void room_unplug(struct room *room, bool out)
+{
+	static const struct outage by_hand = { .kind = OUTAGE_UNPLUG };
+
+	if (room->unplugged == out)
+		return;
+	room->unplugged = out;
+	if (out)
+		begin_outage(room, &by_hand);
+	else
+		end_outage(room, &by_hand);
 }
 
 static void interrupt(void *context)
