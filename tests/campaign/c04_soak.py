@@ -132,8 +132,8 @@ def main():
         samples = soak.run(SECONDS * 2 / 3, Soak.LASTING)
         soak.configuration_is_good()
         verdict = harness.settle(room.simulators, room, 60)
-        against = [f"seq {seq} altered" for seq in room.altered(room.stored())] + room.alarms()
-        faults = kill.chain_faults(soak.daemon.ctl("--json", "list", "--from", "1").stdout.splitlines())
+        against = [f"seq {seq} altered" for seq in room.altered(room.each_stored())] + room.alarms()
+        faults = kill.chain_faults(soak.daemon.lines())
     kib, descriptors, days = growth(samples)
     pace = f" ({kib / days:+.0f} KiB a day)" if SECONDS >= DAY_S else ""
     row.explain(*faults[:3], *against[:3])

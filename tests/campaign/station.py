@@ -3,7 +3,10 @@
 What the instrument finished (its truth file) is held against what the platform stored for good, and that against the
 journal, byte by byte."""
 import collections
+import contextlib
+import hashlib
 import json
+import sqlite3
 import time
 
 import row
@@ -88,8 +91,7 @@ class Station(harness.Room):
 
     def journal(self):
         """seq -> the stored bytes."""
-        lines = self.assayd.ctl("--json", "list", "--from", "1").stdout.splitlines()
-        return {json.loads(line)["seq"]: line.encode() for line in lines}
+        return {json.loads(line)["seq"]: line.encode() for line in self.assayd.lines()}
 
     def stored(self):
         with self.county.lock:
@@ -99,13 +101,29 @@ class Station(harness.Room):
         """Every record (result and qc) which the platform stored, as of a harness.Subscriber but without its time."""
         return [(entry, None) for entry in map(json.loads, self.stored()) if "kind" in entry]
 
+    def news(self, place):
+        """(the place to ask from next time, some records that were stored since `place`), as of a harness.Subscriber."""
+        with contextlib.closing(sqlite3.connect(self.path("platform.db"))) as own:
+            rows = own.execute("SELECT rowid, payload FROM entry WHERE rowid > ? AND station = ? ORDER BY rowid LIMIT ?",
+                               (place, harness.STATION, harness.NEWS_MAX)).fetchall()
+        entries = (json.loads(payload) for _, payload in rows)
+        return rows[-1][0] if rows else place, [entry for entry in entries if "kind" in entry]
+
+    def each_stored(self):
+        """stored(), one after the other."""
+        with contextlib.closing(sqlite3.connect(self.path("platform.db"))) as own:
+            rows = own.execute("SELECT payload FROM entry WHERE station = ? ORDER BY rowid", (harness.STATION,))
+            yield from (payload for (payload,) in rows)
+
     def lost(self):
         return harness.compare(self.truth(), [record for record, _ in self.records()]).lost
 
     def altered(self, payloads):
-        """Sequence numbers of those that are not, byte for byte, what the journal holds."""
-        journal = self.journal()
-        return [seq for payload in payloads if journal.get(seq := json.loads(payload)["seq"]) != payload]
+        """Sequence numbers of those that are not, byte for byte, in the journal: of a day of a soak a gigabyte, so that only digests
+        of it are held."""
+        stored = [(json.loads(payload)["seq"], hashlib.sha256(payload).digest()) for payload in payloads]  # first: none is of after the list
+        journal = {hashlib.sha256(line.encode()).digest() for line in self.assayd.lines()}
+        return [seq for seq, digest in stored if digest not in journal]
 
     def all_there(self, results):
         return len(self.truth()) >= results and not self.lost()

@@ -5,6 +5,7 @@ instruments wrote to their --truth files at the moment they finished a result.
 """
 import collections
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from paho.mqtt.properties import Properties
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 LISTENING_PORTS = (10240, 32768)
+NEWS_MAX = 50000  # records at once
 COUNTY, STATION = "330421", "330421103-01"
 PREFIX = f"assay/v1/{COUNTY}/{STATION}"
 SANITIZED = any(word in os.path.basename(BUILD) for word in ("address", "thread", "undefined"))
@@ -203,11 +205,14 @@ class Sim(Process):
         return self
 
     def truth(self):
-        try:
-            with open(self.truth_path, encoding="utf-8") as lines:
-                return [{**json.loads(line), "instrument": self.name} for line in lines if line.endswith("\n")]
-        except FileNotFoundError:
-            return []
+        return list(self.finished())
+
+    def finished(self):
+        """The same, one result after the other: a day of a soak has many."""
+        with contextlib.suppress(FileNotFoundError), open(self.truth_path, encoding="utf-8") as lines:
+            for line in lines:
+                if line.endswith("\n"):
+                    yield {**json.loads(line), "instrument": self.name}
 
 
 class Daemon(Process):
@@ -276,10 +281,18 @@ class Daemon(Process):
         assert answer.returncode == 0, answer.stderr
         return json.loads(answer.stdout)
 
+    def lines(self, at_once=50000):
+        """Every entry as it is stored, one after the other; a list that is asked for at once ends after 100,000."""
+        from_seq = 1
+        while from_seq:
+            answer = self.ctl("--json", "list", "--from", str(from_seq), "--limit", str(at_once))
+            assert answer.returncode == 0, answer.stderr
+            part = answer.stdout.split("\n")[:-1]
+            yield from part
+            from_seq = json.loads(part[-1])["seq"] + 1 if len(part) == at_once else None
+
     def entries(self):
-        answer = self.ctl("--json", "list", "--from", "1")
-        assert answer.returncode == 0, answer.stderr
-        return [json.loads(line) for line in answer.stdout.splitlines()]
+        return [json.loads(line) for line in self.lines()]
 
 
 Message = collections.namedtuple("Message", "topic payload at_ns properties retain")
@@ -322,6 +335,12 @@ class Subscriber:
         """Every record (result and qc) in order of arrival, duplicates included, with its arrival time."""
         return [(json.loads(m.payload), m.at_ns) for m in self.of("result", "qc")]
 
+    def news(self, place):
+        """(the place to ask from next time, some records that arrived since `place`); place 0 is the beginning."""
+        with self.lock:
+            fresh = self.messages[place:place + NEWS_MAX]
+        return place + len(fresh), [json.loads(m.payload) for m in fresh if m.topic.rsplit("/", 1)[1] in ("result", "qc")]
+
     def stop(self):
         self.client.disconnect()
         self.client.loop_stop()
@@ -340,22 +359,46 @@ def key_of_record(record):
 Verdict = collections.namedtuple("Verdict", "finished received lost doubled invented")
 
 
-def compare(truth, records):
-    """Truth against records: what is missing, what came as two records (different ids), what nobody finished.
+class Received:
+    """Records that came. Of each only what is judged is kept: a day of a soak has three quarters of a million.
 
     The same id twice on the wire is one record: the platform stores by id. Nor is a record that supersedes another one which
     came a second result."""
-    by_id = {}
-    for record in records:
-        known = by_id.setdefault(record["id"], record)
-        assert known == record, f"one id, two contents: {record['id']}"
-    want = collections.Counter(map(key_of_truth, truth))
-    have = collections.Counter(key_of_record(record) for record in by_id.values() if record.get("supersedes") not in by_id)
-    lost = list((want - have).elements())
-    extra = list((have - want).elements())
-    doubled = [key for key in extra if key in want]
-    invented = [key for key in extra if key not in want]
-    return Verdict(len(truth), len(by_id), lost, doubled, invented)
+
+    def __init__(self, records=()):
+        self.by_id, self.place = {}, 0
+        self.add(records)
+
+    def add(self, records):
+        for record in records:
+            digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).digest()
+            known = self.by_id.setdefault(record["id"], (digest, key_of_record(record), record.get("supersedes")))
+            assert known[0] == digest, f"one id, two contents: {record['id']}"
+
+    def catch_up(self, subscriber):
+        """With what came since the last time."""
+        fresh = True
+        while fresh:
+            before = self.place
+            self.place, records = subscriber.news(before)
+            self.add(records)
+            fresh = self.place != before
+
+    def keys(self):
+        return collections.Counter(key for _, key, supersedes in self.by_id.values() if supersedes not in self.by_id)
+
+    def lacks(self, want):
+        return list((want - self.keys()).elements())
+
+    def against(self, want):
+        """What is missing, what came as two records (different ids), what nobody finished."""
+        extra = list((self.keys() - want).elements())
+        return Verdict(want.total(), len(self.by_id), self.lacks(want), [key for key in extra if key in want],
+                       [key for key in extra if key not in want])
+
+
+def compare(truth, records):
+    return Received(records).against(collections.Counter(map(key_of_truth, truth)))
 
 
 def in_order(records):
@@ -425,13 +468,13 @@ def settle(sims, subscriber, seconds=30):
     """Waits until everything the instruments had finished at the time of the call has arrived, or the time is up.
 
     Instruments may go on finishing results meanwhile: those count as received when they arrive, not as lost when not."""
-    finished = truth_of(sims)
+    count = lambda: collections.Counter(key_of_truth(line) for sim in sims for line in sim.finished())
+    finished, received = count(), Received()
     end = time.monotonic() + seconds
     while True:
-        records = [record for record, _ in subscriber.records()]
-        lost = compare(finished, records).lost
         late = time.monotonic() > end
+        received.catch_up(subscriber)
+        lost = received.lacks(finished)
         if not lost or late:
-            verdict = compare(truth_of(sims), records)
-            return verdict._replace(finished=len(finished), lost=lost)
+            return received.against(count())._replace(finished=finished.total(), lost=lost)
         time.sleep(0.1)

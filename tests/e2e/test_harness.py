@@ -60,6 +60,50 @@ def test_one_id_with_two_contents_is_found():
     raise RuntimeError("not found")
 
 
+class Slow:
+    """A county to which one more of its records comes whenever it is asked; it is asked for each once."""
+
+    def __init__(self, wanted):
+        self.wanted, self.arrived, self.given = wanted, [], 0
+
+    def news(self, place):
+        if place == len(self.arrived) and self.wanted:
+            self.arrived.append(self.wanted.pop(0))
+            return place, []
+        self.given += len(self.arrived) - place
+        return len(self.arrived), self.arrived[place:]
+
+
+class Told:
+    def __init__(self, truth):
+        self.truth = truth
+
+    def finished(self):
+        return iter(self.truth)
+
+
+def test_what_comes_in_parts_is_waited_for_and_asked_for_once():
+    county = Slow(records() + records()[:1])
+    verdict = harness.settle([Told(TRUTH)], county, 20)
+    assert verdict == (5, 5, [], [], []) and county.given == 5
+
+
+def test_what_does_not_come_in_time_is_lost():
+    verdict = harness.settle([Told(TRUTH[:2]), Told(TRUTH[2:])], Slow(records()[1:]), 0.9)
+    assert verdict == (5, 4, [harness.key_of_truth(TRUTH[0])], [], [])
+
+
+def test_a_journal_is_listed_to_its_end_in_parts():
+    with harness.Room() as room:
+        daemon = room.daemon("")
+        for _ in range(4):
+            daemon.start()
+            whole = daemon.ctl("--json", "list", "--from", "1").stdout.splitlines()
+            assert [list(daemon.lines(at_once)) for at_once in (1, 2, 3, 100)] == [whole] * 4
+            daemon.stop()
+        assert len(whole) >= 4
+
+
 def test_disorder_is_found():
     assert harness.in_order(records())
     assert not harness.in_order(records()[::-1])
