@@ -1,4 +1,5 @@
 """proxy: a cable of TCP between station and broker that can be slow, uneven, dead or a trickle, and counts what is in flight."""
+import contextlib
 import queue
 import random
 import socket
@@ -85,6 +86,8 @@ class Connection:
     def close(self):
         self.over = True
         for end in (self.client, self.server):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # else a thread that reads from it keeps it open
             end.close()
 
 
@@ -93,6 +96,8 @@ class Proxy:
 
     def __init__(self, to):
         self.to, self.delay_s, self.stalled, self.trickle, self.most_in_flight = to, (0, 0), False, False, 0
+        self.connections, self.refuses = [], False
+        self.held = self.refused = 0  # pieces that a stalled link did not pass on at once; dialled in vain
         self.random = random.Random(1)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -102,16 +107,21 @@ class Proxy:
         while True:
             client, _ = self.listener.accept()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections = [each for each in self.connections if not each.over]
             try:
-                Connection(self, client)
+                if self.refuses:
+                    raise ConnectionRefusedError
+                self.connections.append(Connection(self, client))
             except OSError:
                 client.close()
+                self.refused += 1
 
     def delay(self):
         return self.random.uniform(*self.delay_s)
 
     def pieces(self, data, connection):
         """What of `data` may be passed on next, as long as there is anything of it."""
+        self.held += self.stalled
         while data and not connection.over:
             if self.stalled:
                 time.sleep(0.05)
@@ -123,5 +133,11 @@ class Proxy:
                 yield data
                 return
 
+    def drop(self):
+        """Every link ends, what was on its way is gone, and nobody is there who could be dialled."""
+        self.refuses = True
+        for connection in self.connections:
+            connection.close()
+
     def heal(self):
-        self.delay_s, self.stalled, self.trickle = (0, 0), False, False
+        self.delay_s, self.stalled, self.trickle, self.refuses = (0, 0), False, False, False
