@@ -47,8 +47,10 @@ long pace_wait_ms(struct pace *pace, long now_ms)
 		return 0;
 	int64_t most = pace->per_second * 100 > 1000 ? pace->per_second * 100 : 1000;
 	int64_t passed = now_ms - pace->at_ms < 10000 ? now_ms - pace->at_ms : 10000;
-	pace->credit += passed * pace->per_second;
-	pace->at_ms = now_ms;
+	if (passed > 0) { /* who asks may have looked at the clock before who asked last */
+		pace->credit += passed * pace->per_second;
+		pace->at_ms = now_ms;
+	}
 	if (pace->credit > most)
 		pace->credit = most;
 	if (pace->credit >= 1000)

@@ -62,6 +62,17 @@ static void a_range_includes_both_ends(void **state)
 	assert_int_equal(seen, 1u << 3 | 1u << 4 | 1u << 5);
 }
 
+/* As at the end of a turn, of which the beginning is a minute ago. */
+static void a_pace_that_is_asked_with_an_older_time_forgets_nothing(void **state)
+{
+	(void)state;
+	struct pace pace;
+	pace_init(&pace, 500, 0);
+	assert_int_equal(pace_wait_ms(&pace, 60000), 0);
+	assert_int_equal(pace_wait_ms(&pace, 0), 0);
+	assert_int_equal(pace_wait_ms(&pace, 60001), 0);
+}
+
 static void a_pace_keeps_its_rate_over_time(void **state)
 {
 	(void)state;
@@ -114,6 +125,7 @@ int main(void)
 		cmocka_unit_test(success_starts_anew),
 		cmocka_unit_test(a_range_includes_both_ends),
 		cmocka_unit_test(a_pace_keeps_its_rate_over_time),
+		cmocka_unit_test(a_pace_that_is_asked_with_an_older_time_forgets_nothing),
 		cmocka_unit_test(a_long_rest_earns_only_a_small_burst),
 		cmocka_unit_test(no_rate_is_no_limit),
 	};
