@@ -239,12 +239,18 @@ static int look_at_status(void *context, const char *line, size_t length)
 		const struct json *target = js_member(targets, i, &name);
 		const char *fault = js_get_text(target, "fault");
 		int64_t refused = js_get_integer(target, "refused", 0);
+		int64_t unaccepted = js_get_integer(target, "requests_refused", 0);
 		if (fault)
 			say(doctor, "targets", true, _("target %s: %s"), name, fault);
 		if (refused)
 			say(doctor, "refused", true,
 				_("target %s: the broker refused %lld entries; see `assayctl parked`"), name,
 				(long long)refused);
+		if (unaccepted)
+			say(doctor, "requests", true,
+				_("target %s: %lld requests and receipts were not accepted since the start; assayd's log says "
+				  "why; if the platform did not send them, find out who else may write to its topics"),
+				name, (long long)unaccepted);
 	}
 	for (size_t i = 0; instruments && i < js_count(instruments); i++) {
 		const char *name;

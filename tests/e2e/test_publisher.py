@@ -89,7 +89,7 @@ def test_what_the_platform_says_wrongly_is_counted_logged_and_shown():
         _, daemon, platform = start(room)
         county = lambda: daemon.status()["targets"]["county"]
         assert (county()["requests"], county()["requests_refused"], county()["receipts_taken"]) == (0, 0, 0)
-        assert "not accepted" not in daemon.ctl("status").stdout
+        assert "not accepted" not in daemon.ctl("status").stdout + daemon.ctl("doctor").stdout
 
         platform.say("receipt", {"epoch": "0" * 32, "through": 7, "missing": [[2, 3]]})
         told = "/receipt was not understood: it is for another journal, of which this station has nothing"
@@ -102,6 +102,8 @@ def test_what_the_platform_says_wrongly_is_counted_logged_and_shown():
         harness.wait_for(lambda: county()["receipts_taken"] == 1, 10, "the true receipt to be counted")
         assert (county()["requests"], county()["requests_refused"]) == (2, 3)
         assert "not accepted since the start: 3;" in daemon.ctl("status").stdout
+        found = [line for line in map(json.loads, daemon.ctl("--json", "doctor").stdout.splitlines()) if line["check"] == "requests"]
+        assert [line["risk"] for line in found] == [True] and "target county: 3 requests and receipts" in found[0]["text"]
         assert judges.faults("status", platform.ask("status", {}, 3)) == []
         platform.client.disconnect()
 
