@@ -20,7 +20,7 @@
 #include "room.h"
 #include "secrets.h"
 
-enum { TRIM_MS = 60000 };
+enum { TRIM_MS = 10000 };
 
 struct daemon {
 	const char *directory;

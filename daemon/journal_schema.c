@@ -147,7 +147,7 @@ int schema_prepare(struct db *db, const char *path, bool unsafe_sync, struct fau
 			fault);
 	if (!error)
 		error = db_run(db,
-			"PRAGMA journal_mode = WAL; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;"
+			"PRAGMA journal_mode = WAL; PRAGMA cache_size = -500; PRAGMA temp_store = MEMORY;"
 			"PRAGMA journal_size_limit = 16777216",
 			fault);
 	if (!error)
