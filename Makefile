@@ -91,6 +91,8 @@ $(BUILD)/tests/unit/test_line: LHARDEN += -Wl,--wrap=clock_ms
 $(BUILD)/tests/unit/test_publisher_tls: LHARDEN += -Wl,--wrap=clock_synced
 # The test says how much is free.
 $(BUILD)/tests/unit/test_caretaker: LHARDEN += -Wl,--wrap=disk_look
+# A seal comes in the middle of a commit.
+$(BUILD)/tests/unit/test_seal: LHARDEN += -Wl,--wrap=store_commit
 # The test asks SQLite how it would answer what the reader prepares.
 $(BUILD)/tests/unit/test_journal_refused: LHARDEN += -Wl,--wrap=db_prepare
 $(BUILD)/tests/unit/test_retests: LHARDEN += -Wl,--wrap=db_prepare_all

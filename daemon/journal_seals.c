@@ -120,6 +120,8 @@ void journal_seal(struct journal *journal, const struct seal *seal)
 	/* while nothing can be stored the newest is worth most: it covers what the others cover */
 	size_t at = seals->count < SEALS_MAX ? seals->count++ : SEALS_MAX - 1;
 	seals->list[at] = *seal;
+	if (seals->taken > at)
+		seals->taken = at; /* the one it replaced is being stored; this one waits */
 	if (seals->sealed < seal->seq)
 		seals->sealed = seal->seq;
 	if (!journal->progress_due_ms) {

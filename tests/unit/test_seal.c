@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "../../daemon/clock.h"
+#include "../../daemon/journal_parts.h"
 #include "../../daemon/sealer.h"
 #include "../../daemon/sqlite.h"
 #include "journal_fixture.h"
@@ -195,6 +196,48 @@ static void a_seal_waiting_for_a_commit_outlives_the_close(void **state)
 	signature_key_free(other);
 }
 
+static struct journal *late_journal;
+static struct seal late; /* comes while the others are being stored */
+int __real_store_commit(struct store *store, struct fault *fault);
+int __wrap_store_commit(struct store *store, struct fault *fault);
+int __wrap_store_commit(struct store *store, struct fault *fault)
+{
+	struct journal *journal = late_journal;
+	late_journal = NULL;
+	if (journal)
+		journal_seal(journal, &late);
+	return __real_store_commit(store, fault);
+}
+
+/* The disk was slow, as many wait as may, and a commit that stores them is under way. */
+static void a_seal_that_comes_while_many_are_stored_is_not_taken_for_one_of_them(void **state)
+{
+	struct fixture *fixture = *state;
+	struct signature_key *key = make_key(SIGNATURE_ED25519);
+	struct seal seal, back;
+	assert_int_equal(journal_key(fixture->journal, key, NULL, &fixture->fault), 0);
+	append(fixture, 1, SEALS_MAX + 1);
+	assert_true(journal_unsealed(fixture->journal, &seal));
+	assert_int_equal(seal.seq, SEALS_MAX + 1);
+	for (seal.seq = 1; seal.seq <= SEALS_MAX; seal.seq++) {
+		seal_sign(&seal, key);
+		journal_seal(fixture->journal, &seal);
+	}
+	seal_sign(&seal, key);
+	late = seal;
+	late_journal = fixture->journal;
+	append(fixture, SEALS_MAX + 2, 1);
+	assert_null(late_journal);
+	assert_true(journal_fresh_seal(fixture->journal, SEALS_MAX, &back));
+	fixture_stop(fixture);
+	assert_int_equal(fixture_start(fixture), 0);
+	for (uint64_t seq = 1; seq <= SEALS_MAX + 1; seq++) {
+		assert_int_equal(journal_next_seal(fixture->reader, seq - 1, &back, &fixture->fault), 1);
+		assert_int_equal(back.seq, seq);
+	}
+	signature_key_free(key);
+}
+
 static void an_epoch_of_sm3_is_chained_with_sm3_for_ever(void **state)
 {
 	struct fixture *fixture = fixture_directory();
@@ -316,6 +359,7 @@ int main(void)
 		cmocka_unit_test(digests_and_base64_read_back_what_they_write_and_nothing_else),
 		WITH_JOURNAL(a_seal_is_read_at_once_and_stored_with_the_next_commit),
 		WITH_JOURNAL(a_seal_waiting_for_a_commit_outlives_the_close),
+		WITH_JOURNAL(a_seal_that_comes_while_many_are_stored_is_not_taken_for_one_of_them),
 		cmocka_unit_test(an_epoch_of_sm3_is_chained_with_sm3_for_ever),
 		WITH_JOURNAL(the_view_of_the_file_shows_the_same_bytes),
 		WITH_JOURNAL(a_journal_of_the_first_schema_is_read_and_then_brought_up_to_date),
