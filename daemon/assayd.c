@@ -232,8 +232,10 @@ int main(int argc, char **argv)
 	};
 	program_language();
 	/* What one heap has free another cannot use, and each thread may have its own: lines that are begun anew would
-	 * fill ever more of them. */
+	 * fill ever more of them. A large piece gets pages of its own, which are given back with it, however many have
+	 * been freed before: between the others it would leave a hole. */
 	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 65536);
 
 	const char *directory = ASSAYD_CONFDIR;
 	bool checking = false;
