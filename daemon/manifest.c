@@ -51,8 +51,10 @@ static bool write_integer(FILE *out, const struct json *manifest, const char *ke
 
 static bool write_instrument(FILE *out, const char *id, const struct json *instrument)
 {
+	if (!js_is_object(instrument))
+		return false;
 	size_t count;
-	bool fine = js_is_object(instrument);
+	bool fine = true;
 	struct member *members = sorted_members(instrument, &count);
 	for (size_t i = 0; i < count && fine; i++) {
 		const char *text = js_text_of(members[i].value);
@@ -70,8 +72,10 @@ static bool write_instrument(FILE *out, const char *id, const struct json *instr
 
 static bool write_instruments(FILE *out, const struct json *instruments)
 {
+	if (!js_is_object(instruments))
+		return false;
 	size_t count;
-	bool fine = js_is_object(instruments);
+	bool fine = true;
 	struct member *members = sorted_members(instruments, &count);
 	for (size_t i = 0; i < count && fine; i++)
 		fine = write_instrument(out, members[i].key, members[i].value);

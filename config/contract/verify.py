@@ -35,7 +35,7 @@ def judge(pem, path):
             else:
                 papers[number] = signed(document, pem) | {"seq": document["last" if "day" in document else "seq"]}
                 demand("day" in document or seals.setdefault(document["seq"], said := document["hash"]) == said, "forked")
-        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
             faults.append(f"line {number}: {error!a}")
     if rest or not (run and entries) or end != b'{"end":"assay/v1","digest":"%s"}' % digest("sha256", whole[:-len(end) - 1]).encode():
         return [*faults, "the export is not whole, or was changed" if entries else "there is no entry here: nothing to judge"]

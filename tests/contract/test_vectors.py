@@ -157,10 +157,19 @@ def test_both_verifiers_refuse_what_was_signed_in_another_form(tmp_path, is_this
     assert "unknown" in ours and theirs
 
 
+def right_but_for(instruments):
+    """The manifest with another value there; at the end of the line, which tells the tests apart."""
+    manifest = next(filter(is_manifest, map(json.loads, lines_of_right())))
+    del manifest["instruments"]
+    return json.dumps({**manifest, "instruments": instruments}).encode()
+
+
 @pytest.mark.parametrize("put_in", [
     b"[" * 100000, b'{"sig":' * 100000, b'{"sig":"","day":1e400}', b'{"sig":"\\ud800","seq":1}', b"\xff\xfe",
     b'{"seq":' + b"9" * 5000 + b"}",
-    b'{"sig":"","day":"","instruments":[]}', b'{"export":{}}', b'{"sig":"\\u0000"}'], ids=lambda line: line[:20].hex())
+    b'{"sig":"","day":"","instruments":[]}', b'{"export":{}}', b'{"sig":"\\u0000"}',
+    right_but_for([]), right_but_for([1, 2]), right_but_for({"a": 1}), right_but_for({"a": [1, 2]}), right_but_for({"a": [{}, {}]}),
+    right_but_for(None), right_but_for({"a": "xy"})], ids=lambda line: (line[:20] + line[-12:]).hex())
 def test_no_line_stops_a_verifier(tmp_path, put_in):
     lines = lines_of_right()
     ours, theirs = judged(tmp_path, [*lines[:3], put_in, *lines[3:]])

@@ -189,6 +189,28 @@ static void whatever_is_changed_in_a_manifest_is_seen_but_not_how_it_is_written(
 	js_free(manifest);
 }
 
+static void instruments_that_are_a_list_are_no_manifest(void **state)
+{
+	(void)state;
+	static const char *const instruments[] = { "[]", "[1,2]", "[{},{}]", "{\"a\":[1,2]}", "{\"a\":[]}", "1",
+		"null" };
+	for (size_t i = 0; i < sizeof(instruments) / sizeof(*instruments); i++) {
+		char text[300];
+		snprintf(text, sizeof(text),
+			"{\"station\":\"1\",\"epoch\":\"7\",\"day\":\"d\",\"first\":1,\"last\":9,\"hash\":\"h\",\"digest\":\"h\","
+			"\"events\":2,\"instruments\":%s,\"at\":\"a\",\"alg\":\"ed25519\",\"key\":\"k\"}",
+			instruments[i]);
+		struct json *manifest = js_parse(text, strlen(text), NULL);
+		assert_non_null(manifest);
+		assert_null(manifest_text(manifest));
+		js_put(manifest, "instruments", js_new_object());
+		char *right = manifest_text(manifest);
+		assert_non_null(right);
+		free(right);
+		js_free(manifest);
+	}
+}
+
 int main(void)
 {
 	setenv("TZ", "Asia/Shanghai", 1);
@@ -199,6 +221,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_clock_that_was_set_parts_a_day_but_leaves_no_hole, fixture_open, fixture_close),
 		cmocka_unit_test(whatever_is_changed_in_a_manifest_is_seen_but_not_how_it_is_written),
+		cmocka_unit_test(instruments_that_are_a_list_are_no_manifest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
