@@ -254,6 +254,14 @@ struct json *js_member(const struct json *object, size_t index, const char **ret
 	return at ? (struct json *)json_object_iter_value(at) : NULL;
 }
 
+struct json *js_next_member(const struct json *object, const char **key)
+{
+	void *at = *key ? json_object_iter_next(lib(object), json_object_key_to_iter(*key))
+	                : json_object_iter(lib(object));
+	*key = at ? json_object_iter_key(at) : NULL;
+	return at ? (struct json *)json_object_iter_value(at) : NULL;
+}
+
 /* Measured first, then written where there is room for all: json_dumps() leaves out a key, and says nothing, when
  * memory ends while it grows (jansson 2.14). */
 static char *dump(const struct json *value, size_t flags)

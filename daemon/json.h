@@ -52,6 +52,9 @@ size_t js_count(const struct json *array_or_object);
 struct json *js_at(const struct json *array, size_t index); /* borrowed */
 /* The member at `index` in the order put, with its key; NULL past the end. Borrowed. */
 struct json *js_member(const struct json *object, size_t index, const char **ret_key);
+/* The member behind that of `*key`, which was given before (NULL: the first), with its key; NULL behind the last. For
+ * objects of strangers: js_member() counts from the first each time. Borrowed. */
+struct json *js_next_member(const struct json *object, const char **key);
 
 /* The value as text without insignificant white space, UTF-8, `/` not escaped; free() it. */
 char *js_dump(const struct json *value);

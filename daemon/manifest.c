@@ -24,8 +24,11 @@ static struct member *sorted_members(const struct json *object, size_t *ret_coun
 	struct member *members = calloc(count + 1, sizeof(*members));
 	if (!members)
 		abort();
-	for (size_t i = 0; i < count; i++)
-		members[i].value = js_member(object, i, &members[i].key);
+	const char *key = NULL;
+	for (size_t i = 0; i < count; i++) {
+		members[i].value = js_next_member(object, &key);
+		members[i].key = key;
+	}
 	qsort(members, count, sizeof(*members), by_key);
 	*ret_count = count;
 	return members;

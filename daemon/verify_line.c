@@ -185,13 +185,12 @@ bool verify_take_seal(struct verify *verify, const struct json *object, struct v
 /* A line break in the name of an instrument or of a count would make the text that was signed of other members. */
 static bool names_are_lines(const struct json *object, int depth)
 {
-	const char *name;
-	bool fine = true;
-	for (size_t i = 0; i < js_count(object) && fine; i++) {
-		const struct json *value = js_member(object, i, &name);
-		fine = !strpbrk(name, "\r\n") && (depth == 0 || names_are_lines(value, depth - 1));
-	}
-	return fine;
+	const char *name = NULL;
+	const struct json *value;
+	while ((value = js_next_member(object, &name)))
+		if (strpbrk(name, "\r\n") || (depth > 0 && !names_are_lines(value, depth - 1)))
+			return false;
+	return true;
 }
 
 bool verify_take_manifest(struct verify *verify, const struct json *object, struct verify_place place)

@@ -24,7 +24,8 @@ def path(name):
 def both(name, key):
     """(faults by assayctl, by verify.py) of a vector, or of the file of an absolute path"""
     file = name if os.path.isabs(name) else path(f"{name}.jsonl")
-    done = subprocess.run([CTL, "--json", "verify", "--key", path(f"{key}.pem"), file], capture_output=True, text=True, check=False)
+    done = subprocess.run([CTL, "--json", "verify", "--key", path(f"{key}.pem"), file], capture_output=True, text=True, check=False,
+                          timeout=60)
     faults = [line for line in map(json.loads, done.stdout.splitlines()) if "fault" in line]
     assert done.returncode == bool(faults), done.stdout
     return [(line["fault"], line.get("seq")) for line in faults], independent.judge(path(f"{key}.pem"), file)
@@ -174,6 +175,13 @@ def test_no_line_stops_a_verifier(tmp_path, put_in):
     lines = lines_of_right()
     ours, theirs = judged(tmp_path, [*lines[:3], put_in, *lines[3:]])
     assert "unknown" in ours and len(theirs) == 1 and theirs[0].startswith("line 4: ")
+
+
+def test_a_line_of_very_many_instruments_is_judged_soon(tmp_path):
+    """Before its signature can be looked at, its text is made: in a time that grows with it, and not with its square."""
+    lines = lines_of_right()
+    ours, theirs = judged(tmp_path, [*lines[:3], right_but_for({f"{number:x}": {"a": 1} for number in range(250000)}), *lines[3:]])
+    assert ours == {"seal"} and len(theirs) == 1 and theirs[0].startswith("line 4: ")
 
 
 @pytest.mark.parametrize("old,new", [

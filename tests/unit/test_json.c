@@ -80,6 +80,17 @@ static void getters_answer_for_missing_and_mistyped_members(void **state)
 	assert_string_equal(key, "o");
 	assert_null(js_member(object, 5, &key));
 	assert_null(key);
+	const struct json *member;
+	size_t count = 0;
+	while ((member = js_next_member(object, &key))) {
+		const char *name;
+		assert_ptr_equal(member, js_member(object, count++, &name));
+		assert_ptr_equal(key, name);
+	}
+	assert_int_equal(count, js_count(object));
+	assert_null(key);
+	assert_null(js_next_member(js_get(object, "l"), &key)); /* a list has no members, nor has nothing */
+	assert_null(js_next_member(NULL, &key));
 	js_free(object);
 	js_free(NULL);
 }
