@@ -182,13 +182,14 @@ bool verify_take_seal(struct verify *verify, const struct json *object, struct v
 	return true;
 }
 
-/* A line break in the name of an instrument or of a count would make the text that was signed of other members. */
-static bool names_are_lines(const struct json *object, int depth)
+/* A line break or space in the name of an instrument or of a count would make the text that was signed of other
+ * members. */
+static bool names_are_words(const struct json *object, int depth)
 {
 	const char *name = NULL;
 	const struct json *value;
 	while ((value = js_next_member(object, &name)))
-		if (strpbrk(name, "\r\n") || (depth > 0 && !names_are_lines(value, depth - 1)))
+		if (strpbrk(name, " \r\n") || (depth > 0 && !names_are_words(value, depth - 1)))
 			return false;
 	return true;
 }
@@ -200,7 +201,7 @@ bool verify_take_manifest(struct verify *verify, const struct json *object, stru
 	int64_t first = js_get_integer(object, "first", 0), last = js_get_integer(object, "last", 0);
 	enum digest_kind kind;
 	char *text = manifest_text(object);
-	bool whole = text && names_are_lines(js_get(object, "instruments"), 1) && first >= 1 && last >= first &&
+	bool whole = text && names_are_words(js_get(object, "instruments"), 1) && first >= 1 && last >= first &&
 	             copy_text(object, "key", key_id, sizeof(key_id)) &&
 	             copy_text(object, "epoch", epoch, sizeof(epoch)) &&
 	             copy_text(object, "station", station, sizeof(station)) &&

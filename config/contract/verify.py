@@ -7,12 +7,13 @@ def digest(algorithm, data): return f"{algorithm}:{hashlib.new(algorithm, data).
 def demand(right, otherwise):
     if not right: raise ValueError(otherwise)
 def once(pairs): return demand(len(dict(pairs)) == len(pairs), "a name stands twice") or dict(pairs)  # RFC 8259, 4: readers differ
+def pair(it, at): return demand(" " not in it + at, "the name of an instrument or count holds a space") or f"{it} {at}"
 def texts(document, names, numbers=("seq", "first", "last", "events")):  # as "17", or cut at other line breaks, the same text is signed
     right = (type(document[name]) is (int if name in numbers else str) and not {*"\r\n"} & {*str(document[name])} for name in names)
     return demand(all(right), "a member is no number or line of text, as it should be") or [str(document[name]) for name in names]
 def signed(paper, pem):
     kind, keys = ("manifest", "station epoch day first last hash digest events") if "day" in paper else ("seal", "station epoch seq hash")
-    counts = [f"{it} {key} {of[key]}" for it, of in sorted((paper["instruments"] if "day" in paper else {}).items()) for key in sorted(of)]
+    counts = [f"{pair(it, at)} {of[at]}" for it, of in sorted(paper["instruments"].items()) for at in sorted(of)] if "day" in paper else []
     lines = [f"assay/v1/{kind}", *texts(paper | dict(zip(counts, counts)), [*keys.split(), *counts, "at", "alg", "key"]), ""]
     with tempfile.TemporaryDirectory() as folder:
         for name, data in (("message", "\n".join(lines).encode()), ("sig", base64.b64decode(sig := paper["sig"], validate=True))):
@@ -35,8 +36,7 @@ def judge(pem, path):
             else:
                 papers[number] = signed(document, pem) | {"seq": document["last" if "day" in document else "seq"]}
                 demand("day" in document or seals.setdefault(document["seq"], said := document["hash"]) == said, "forked")
-        except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
-            faults.append(f"line {number}: {error!a}")
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error: faults.append(f"line {number}: {error!a}")
     if rest or not (run and entries) or end != b'{"end":"assay/v1","digest":"%s"}' % digest("sha256", whole[:-len(end) - 1]).encode():
         return [*faults, "the export is not whole, or was changed" if entries else "there is no entry here: nothing to judge"]
     for number, paper in {**papers, 1: head | {"seq": run.stop - 1}}.items():  # what line 1 says nothing signs: the entries must say it

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 
+import forger
 import judges
 import pytest
 
@@ -24,11 +25,12 @@ def path(name):
 def both(name, key):
     """(faults by assayctl, by verify.py) of a vector, or of the file of an absolute path"""
     file = name if os.path.isabs(name) else path(f"{name}.jsonl")
-    done = subprocess.run([CTL, "--json", "verify", "--key", path(f"{key}.pem"), file], capture_output=True, text=True, check=False,
+    pem = key if os.path.isabs(key) else path(f"{key}.pem")
+    done = subprocess.run([CTL, "--json", "verify", "--key", pem, file], capture_output=True, text=True, check=False,
                           timeout=60)
     faults = [line for line in map(json.loads, done.stdout.splitlines()) if "fault" in line]
     assert done.returncode == bool(faults), done.stdout
-    return [(line["fault"], line.get("seq")) for line in faults], independent.judge(path(f"{key}.pem"), file)
+    return [(line["fault"], line.get("seq")) for line in faults], independent.judge(pem, file)
 
 
 @pytest.mark.parametrize("name", ["ed25519-sha256", "sm2-sm3"])
@@ -50,11 +52,11 @@ def test_a_wrong_vector_is_wrong(name, ours, theirs):
     assert found == ours and theirs in independently
 
 
-def judged(tmp_path, lines):
+def judged(tmp_path, lines, key="ed25519-sha256"):
     """(kinds of faults by assayctl, faults by verify.py) of these lines, with a last one that fits."""
     body = b"".join(line + b"\n" for line in lines)
     (tmp_path / "x").write_bytes(body + b'{"end":"assay/v1","digest":"sha256:%s"}\n' % hashlib.sha256(body).hexdigest().encode())
-    ours, theirs = both(str(tmp_path / "x"), "ed25519-sha256")
+    ours, theirs = both(str(tmp_path / "x"), key)
     return {kind for kind, _ in ours}, theirs
 
 
@@ -156,6 +158,21 @@ def test_both_verifiers_refuse_what_was_signed_in_another_form(tmp_path, is_this
     """What is signed is text: cut otherwise, or of another type, other members would have the same."""
     ours, theirs = judged(tmp_path, changed(lines_of_right(), is_this, change))
     assert "unknown" in ours and theirs
+
+
+def test_both_verifiers_refuse_a_part_of_a_value_as_one_of_a_name(tmp_path):
+    """A running number may hold spaces, as its instrument sent it."""
+    station, entries = forger.Station(tmp_path), forger.chain(3)
+    lines = [forger.head(entries), *entries, station.seal(3, entries[-1])]
+    right = station.manifest(entries, {"an-1": {"counter_last": "7 c"}, "pr-1": {"counter_first": "A 17", "counter_last": "A 19 b"}})
+    assert judged(tmp_path, [*lines, forger.compact(right)], station.pem) == (set(), [])
+    for recut in ({"an-1 counter_last": {"7": "c"}}, {"an-1": {"counter_last 7": "c"}},
+                  {"pr-1": {"counter_first A": "17", "counter_last": "A 19 b"}},
+                  {"pr-1": {"counter_first": "A 17", "counter_last A 19": "b"}}):
+        kept = {name: about for name, about in right["instruments"].items() if not any(each.startswith(name) for each in recut)}
+        manifest = forger.compact({**right, "instruments": {**kept, **recut}})
+        ours, theirs = judged(tmp_path, [*lines, manifest], station.pem)
+        assert ours == {"unknown"} and len(theirs) == 1, (recut, theirs)
 
 
 def right_but_for(instruments):
