@@ -221,6 +221,17 @@ static void judge_unprovable(struct walk *walk, const struct verify_entry *entri
 	walk->above = linked;
 }
 
+/* Below the first entry, seals have nothing to prove; what they say of one number must agree, and with its `prev`. */
+static void meet_seals_below(struct walk *walk)
+{
+	while (walk->seal) {
+		uint64_t seq = walk->group->seals[walk->seal - 1].seq;
+		if (!walk->above || walk->above->seq != seq + 1)
+			walk->expected = NULL;
+		meet_seals(walk, seq);
+	}
+}
+
 static void walk_down(struct walk *walk)
 {
 	const struct verify_entry *entries = walk->group->entries;
@@ -242,6 +253,7 @@ static void walk_down(struct walk *walk)
 	}
 	if (walk->above)
 		end_unproven(walk, walk->above->seq - 1);
+	meet_seals_below(walk);
 	static const uint8_t zeros[DIGEST_SIZE];
 	if (walk->above && walk->above->seq == 1 && memcmp(walk->above->prev, zeros, DIGEST_SIZE) != 0)
 		verify_tell(walk->verify, VERIFY_EDITED, &walk->above->place, 1, _("entry 1 names one before it"));

@@ -22,15 +22,20 @@ def path(name):
     return os.path.join(VECTORS, name)
 
 
+def verified(file, *keys, options=()):
+    """The faults by assayctl, each with its number"""
+    words = [word for key in keys for word in ("--key", key)]
+    done = subprocess.run([CTL, "--json", "verify", *words, *options, file], capture_output=True, text=True, check=False, timeout=60)
+    faults = [line for line in map(json.loads, done.stdout.splitlines()) if "fault" in line]
+    assert done.returncode == bool(faults), done.stdout
+    return [(line["fault"], line.get("seq")) for line in faults]
+
+
 def both(name, key):
     """(faults by assayctl, by verify.py) of a vector, or of the file of an absolute path"""
     file = name if os.path.isabs(name) else path(f"{name}.jsonl")
     pem = key if os.path.isabs(key) else path(f"{key}.pem")
-    done = subprocess.run([CTL, "--json", "verify", "--key", pem, file], capture_output=True, text=True, check=False,
-                          timeout=60)
-    faults = [line for line in map(json.loads, done.stdout.splitlines()) if "fault" in line]
-    assert done.returncode == bool(faults), done.stdout
-    return [(line["fault"], line.get("seq")) for line in faults], independent.judge(pem, file)
+    return verified(file, pem), independent.judge(pem, file)
 
 
 @pytest.mark.parametrize("name", ["ed25519-sha256", "sm2-sm3"])
@@ -238,6 +243,27 @@ def test_a_hole_longer_than_what_is_left_is_named(tmp_path):
     whole_year = lines[0].replace(b'"last":8', b'"last":8000000')
     assert judged(tmp_path, [whole_year, *ends]) == ({"missing", "truncated"}, [
         "entries 9 to 8000000 are missing", "entries 2 to 7 are missing"])
+
+
+def test_two_histories_below_the_first_entry_are_seen(tmp_path):
+    """There is no entry there any more that could be another: only what was signed of them."""
+    station, entries, others = forger.Station(tmp_path), forger.chain(9), forger.chain(9, tag="y")
+    lines = [forger.head(entries[4:]), *entries[4:], station.seal(9, entries[8])]
+    right = [station.seal(seq, entries[seq - 1]) for seq in (2, 3, 4)]
+    for below in ([], right, right + right):
+        (tmp_path / "copy").write_bytes(b"\n".join(below + lines[1:]))
+        done = verified(tmp_path / "copy", station.pem)
+        assert done == [], (below, done)
+    for seq in (2, 3, 4):
+        false = station.seal(seq, others[seq - 1])
+        for below in ([false, *right], [*right, false], *([[false]] if seq == 4 else [])):
+            (tmp_path / "copy").write_bytes(b"\n".join(below + lines[1:]))
+            assert {*verified(tmp_path / "copy", station.pem)} == {("forked", seq)}, below
+            ours, theirs = judged(tmp_path, lines + below, station.pem)
+            assert ours == {"forked"} and any("forked" in fault for fault in theirs), (below, theirs)
+    for below in ([false, *right], [*right, false]):  # nor is there an entry of that epoch
+        (tmp_path / "copy").write_bytes(b"\n".join(below))
+        assert verified(tmp_path / "copy", station.pem) == [("truncated", 4), ("forked", 4), ("empty", None)]
 
 
 def test_the_other_key_proves_nothing():
