@@ -392,6 +392,7 @@ struct verify *verify_new(const char *station, void (*fault)(void *context, cons
 	if (!verify)
 		abort();
 	snprintf(verify->station, sizeof(verify->station), "%s", station ? station : "");
+	verify->named = station && *station;
 	verify->fault = fault;
 	verify->epoch = epoch;
 	verify->context = context;

@@ -339,12 +339,13 @@ static void tell_epoch(const struct walk *walk)
 	verify->epoch(verify->context, &epoch);
 }
 
-/* Nothing signs it: what it says of itself is all there is. */
-static void check_unsigned(struct verify *verify, const struct verify_group *group)
+/* Where nothing signs it, what it says of itself is all there is. What another station's key signed is that station's,
+ * and foreign where the reader named ours: a copy that nobody named a station for may be of several. */
+static void check_station(struct verify *verify, const struct verify_group *group)
 {
 	const struct verify_entry *first = &group->entries[0];
 	const struct verify_station *station = &verify->stations[first->station];
-	if (!group->signed_by_trusted && *verify->station && !station->ours)
+	if (group->signed_by_trusted ? verify->named && !group->ours : *verify->station && !station->ours)
 		verify_tell(verify, VERIFY_FOREIGN, &first->place, first->seq,
 			_("%zu entries are of station %s, not of %s"), group->entry_count, station->code,
 			verify->station);
@@ -355,7 +356,7 @@ void verify_group_judge(struct verify *verify, struct verify_group *group)
 	tidy(group);
 	struct walk walk = { .verify = verify, .group = group, .seal = group->seal_count };
 	if (group->entry_count)
-		check_unsigned(verify, group);
+		check_station(verify, group);
 	walk_down(&walk);
 	check_ids(verify, group);
 	for (size_t i = 0; i < group->manifest_count; i++)

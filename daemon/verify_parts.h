@@ -84,6 +84,7 @@ struct verify_export { /* of the file at hand */
 
 struct verify {
 	char station[STATION_SIZE]; /* "": not known yet */
+	bool named;                 /* by the reader */
 	void (*fault)(void *context, const struct verify_fault *);
 	void (*epoch)(void *context, const struct verify_epoch *);
 	void *context;

@@ -266,6 +266,22 @@ def test_two_histories_below_the_first_entry_are_seen(tmp_path):
         assert verified(tmp_path / "copy", station.pem) == [("truncated", 4), ("forked", 4), ("empty", None)]
 
 
+def test_a_station_that_was_named_is_the_only_one(tmp_path):
+    """A copy has no first line that names its station; what is another's is foreign though its key was given."""
+    ours, theirs = forger.Station(tmp_path), forger.Station(tmp_path, "other", code="330421104-01", epoch="f" * 32)
+    copies = []
+    for station in (ours, theirs):
+        entries = forger.chain(3, station.code, station.epoch)
+        copies.append([*entries, station.seal(3, entries[-1])])
+    for lines, station, said in (
+            (copies[0], ours, []), (copies[1], theirs, []), (copies[0] + copies[1], None, []), (copies[1], None, []),
+            (copies[1], ours, [("foreign", 1)]), (copies[0], theirs, [("foreign", 1)]), (copies[1] + copies[0], ours, [("foreign", 1)]),
+            ([forger.head(copies[1][:3]), *copies[1]], ours, [("truncated", None), ("foreign", None), ("foreign", 1)])):
+        (tmp_path / "copy").write_bytes(b"\n".join(lines) + b"\n")
+        options = ("--station", station.code) if station else ()
+        assert verified(tmp_path / "copy", ours.pem, theirs.pem, options=options) == said, (lines, station)
+
+
 def test_the_other_key_proves_nothing():
     found, independently = both("sm2-sm3", "ed25519-sha256")
     assert {kind for kind, _ in found} == {"seal", "unsealed"} and independently
