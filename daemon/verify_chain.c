@@ -297,14 +297,34 @@ static size_t find(const struct verify_group *group, uint64_t seq)
 	return low;
 }
 
+static void tell_manifest(struct verify *verify, const struct verify_manifest *manifest)
+{
+	verify_tell(verify, VERIFY_EDITED, &manifest->place, manifest->last,
+		_("entries %llu to %llu are not those the day's manifest was made of"), (number)manifest->first,
+		(number)manifest->last);
+}
+
+/* Of the entry it names itself; false where that is told, or is not here. */
+static bool check_last(struct verify *verify, const struct verify_group *group, const struct verify_manifest *manifest)
+{
+	size_t last = find(group, manifest->last), count = find(group, manifest->last + 1) - last;
+	const struct verify_entry *right = count ? with_hash(&group->entries[last], count, manifest->hash) : NULL;
+	if (right)
+		compare_station(verify, right, manifest->station, &manifest->place);
+	else if (count)
+		tell_manifest(verify, manifest);
+	return right;
+}
+
 static void check_manifest(
 	struct verify *verify, const struct verify_group *group, const struct verify_manifest *manifest)
 {
+	if (!check_last(verify, group, manifest))
+		return;
 	size_t first = find(group, manifest->first), count = (size_t)(manifest->last - manifest->first) + 1;
 	if (group->entry_count - first < count || group->entries[first + count - 1].seq != manifest->last ||
 		group->entries[first].seq != manifest->first)
 		return; /* not all of the day is here: the seals judge what is */
-	compare_station(verify, &group->entries[first + count - 1], manifest->station, &manifest->place);
 	struct digest_run *run = digest_begin(manifest->digest_kind);
 	uint8_t digest[DIGEST_SIZE];
 	for (size_t i = first; i < first + count; i++) {
@@ -315,9 +335,7 @@ static void check_manifest(
 	}
 	digest_end(run, digest);
 	if (memcmp(digest, manifest->digest, DIGEST_SIZE) != 0)
-		verify_tell(verify, VERIFY_EDITED, &manifest->place, manifest->last,
-			_("entries %llu to %llu are not those the day's manifest was made of"), (number)manifest->first,
-			(number)manifest->last);
+		tell_manifest(verify, manifest);
 }
 
 static void tell_epoch(const struct walk *walk)

@@ -24,7 +24,7 @@ def signed(paper, pem):
     return demand(done.returncode == 0 and base64.b64encode(data).decode() == sig, f"not signed by the station of {pem}") or paper
 
 def judge(pem, path):
-    faults, entries, seals, papers, names, proven, run, last = [], {}, {}, {}, {}, {}, (), 0
+    faults, entries, seals, ends, papers, names, proven, run, last = [], {}, {}, {}, {}, {}, {}, (), 0
     *lines, end, rest = [b"", *(whole := open(path, "rb").read()).split(b"\n")]
     for number, line in enumerate(lines[1:], 1):
         try:
@@ -35,7 +35,7 @@ def judge(pem, path):
                 head, run = document, texts(document, "station epoch first last".split()) and range(document["first"], document["last"] + 1)
             else:
                 papers[number] = signed(document, pem) | {"seq": document["last" if "day" in document else "seq"]}
-                demand("day" in document or seals.setdefault(document["seq"], said := document["hash"]) == said, "forked")
+                demand((ends if "day" in document else seals).setdefault(papers[number]["seq"], said := document["hash"]) == said, "forked")
         except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error: faults.append(f"line {number}: {error!a}")
     if rest or not (run and entries) or end != b'{"end":"assay/v1","digest":"%s"}' % digest("sha256", whole[:-len(end) - 1]).encode():
         return [*faults, "the export is not whole, or was changed" if entries else "there is no entry here: nothing to judge"]
@@ -46,7 +46,7 @@ def judge(pem, path):
         faults.append("line 1 says another record: this is the evidence of its first entry, if it ends with the next seal")
     for seq in sorted(filter(run.__contains__, entries), reverse=True):  # a seal proves its entry, that entry the one before, and so on
         found, said = entries.pop(seq), proven.setdefault(seq, seals.pop(seq, None))
-        faults += [f"entry {seq} is " + ("changed" if said else "not sealed")] * ({*found} != {said})
+        faults += [f"entry {seq} is " + ("changed" if said else "not sealed")] * ({*found, ends.get(seq, said)} != {said})
         if said in found and seals.setdefault(seq - 1, prev := found[said]["prev"]) != prev: faults.append(f"entry {seq - 1} is forked")
     for day in (each for each in papers.values() if "day" in each and each["first"] in proven and each["last"] in proven):
         said = "".join(f"{proven.get(seq)}\n" for seq in range(day["first"], day["last"] + 1)).encode()

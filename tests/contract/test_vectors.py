@@ -266,6 +266,22 @@ def test_two_histories_below_the_first_entry_are_seen(tmp_path):
         assert verified(tmp_path / "copy", station.pem) == [("truncated", 4), ("forked", 4), ("empty", None)]
 
 
+def test_a_manifest_of_a_day_that_is_not_all_here_is_compared_with_its_last_entry(tmp_path):
+    station, entries, others = forger.Station(tmp_path), forger.chain(9), forger.chain(9, tag="y")
+    seal = station.seal(9, entries[8])
+    renamed = forger.Station(tmp_path, "renamed", code="330421104-01")
+    renamed.private, renamed.key = station.private, station.key  # the same key
+    for begin in (0, 4, 7):
+        lines = [forger.head(entries[begin:]), *entries[begin:], seal]
+        for manifest, kinds in (
+                (station.manifest(entries[:8], {"pr-1": {"sample": 8}}), set()), (station.manifest(entries[:2], {}), set()),
+                (station.manifest(entries[8:], {}), set()), (station.manifest(others[:8], {}), {"edited"}),
+                (station.manifest(entries[:8], {}, hash=forger.digest(b"")), {"edited"}),
+                (renamed.manifest(entries[:8], {}), {"foreign"})):
+            ours, theirs = judged(tmp_path, [*lines, forger.compact(manifest)], station.pem)
+            assert ours == kinds and bool(theirs) == bool(kinds), (begin, manifest, theirs)
+
+
 def test_a_station_that_was_named_is_the_only_one(tmp_path):
     """A copy has no first line that names its station; what is another's is foreign though its key was given."""
     ours, theirs = forger.Station(tmp_path), forger.Station(tmp_path, "other", code="330421104-01", epoch="f" * 32)
