@@ -52,13 +52,14 @@ static bool write_integer(FILE *out, const struct json *manifest, const char *ke
 	return true;
 }
 
+/* One without counts would add nothing to the text: it could be put in and taken out unseen. */
 static bool write_instrument(FILE *out, const char *id, const struct json *instrument)
 {
 	if (!js_is_object(instrument))
 		return false;
 	size_t count;
-	bool fine = true;
 	struct member *members = sorted_members(instrument, &count);
+	bool fine = count > 0;
 	for (size_t i = 0; i < count && fine; i++) {
 		const char *text = js_text_of(members[i].value);
 		fprintf(out, "%s %s ", id, members[i].key);

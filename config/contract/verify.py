@@ -7,13 +7,13 @@ def digest(algorithm, data): return f"{algorithm}:{hashlib.new(algorithm, data).
 def demand(right, otherwise):
     if not right: raise ValueError(otherwise)
 def once(pairs): return demand(len(dict(pairs)) == len(pairs), "a name stands twice") or dict(pairs)  # RFC 8259, 4: readers differ
-def pair(it, at): return demand(" " not in it + at, "the name of an instrument or count holds a space") or f"{it} {at}"
+def counted(it, of): return [f"{it} {at} {of[at]}" for at in demand(of and " " not in it + "".join(of), "no count or name") or sorted(of)]
 def texts(document, names, numbers=("seq", "first", "last", "events")):  # as "17", or cut at other line breaks, the same text is signed
     right = (type(document[name]) is (int if name in numbers else str) and not {*"\r\n"} & {*str(document[name])} for name in names)
     return demand(all(right), "a member is no number or line of text, as it should be") or [str(document[name]) for name in names]
 def signed(paper, pem):
     kind, keys = ("manifest", "station epoch day first last hash digest events") if "day" in paper else ("seal", "station epoch seq hash")
-    counts = [f"{pair(it, at)} {of[at]}" for it, of in sorted(paper["instruments"].items()) for at in sorted(of)] if "day" in paper else []
+    counts = [line for each in sorted(paper["instruments"].items() if "day" in paper else []) for line in counted(*each)]
     lines = [f"assay/v1/{kind}", *texts(paper | dict(zip(counts, counts)), [*keys.split(), *counts, "at", "alg", "key"]), ""]
     with tempfile.TemporaryDirectory() as folder:
         for name, data in (("message", "\n".join(lines).encode()), ("sig", base64.b64decode(sig := paper["sig"], validate=True))):

@@ -199,6 +199,17 @@ def test_no_line_stops_a_verifier(tmp_path, put_in):
     assert "unknown" in ours and len(theirs) == 1 and theirs[0].startswith("line 4: ")
 
 
+@pytest.mark.parametrize("ghost", [{}, [], ""], ids=repr)
+def test_an_instrument_that_counts_nothing_cannot_be_put_in(tmp_path, ghost):
+    """It adds nothing to the text that was signed."""
+    lines = lines_of_right()
+    at = next(at for at, line in enumerate(lines) if is_manifest(json.loads(line)))
+    manifest = json.loads(lines[at])
+    lines[at] = json.dumps({**manifest, "instruments": {**manifest["instruments"], "ghost": ghost}}).encode()
+    ours, theirs = judged(tmp_path, lines)
+    assert ours == {"unknown"} and len(theirs) == 1 and theirs[0].startswith(f"line {at + 1}: ")
+
+
 def test_a_line_of_very_many_instruments_is_judged_soon(tmp_path):
     """Before its signature can be looked at, its text is made: in a time that grows with it, and not with its square."""
     lines = lines_of_right()
