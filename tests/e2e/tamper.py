@@ -262,7 +262,8 @@ def tampered_copy(seed, copy, other):
     first = lines_of(copy)[0]
     while True:
         lines = way(chance, lines_of(copy), lines_of(other))
-        if way not in (delete, delete_several) or first in lines:  # a copy may begin later: the platform may not have been there
+        begins = way not in (delete, delete_several) or first in lines  # a copy may begin later: the platform may not have been there
+        if begins and lines != lines_of(copy):
             break
     chance.shuffle(lines)
     return f"{seed} {way.__name__} of a copy", whole(lines)
