@@ -239,7 +239,7 @@ def test_a_forged_seal_is_an_alarm_and_an_honest_one_is_none():
                 (dict(seal, at=seal["at"].replace("T", "t")), "not signed by the station", False),
                 (seal_by(room, room.path("other.key"), seal, hash=unsaid), "not signed by the station", False),
                 (dict(seal, station="330421103-99"), "it is of station", False),
-                (dict(seal, instruments={"a": 1}), "this seal is not taken", False),
+                (dict(seal, day="2026-11-26", instruments={"a": 1}), "this seal is not taken", False),
                 (seal_by(room, room.path("other.key"), seal, key=unsaid), "was not given", True),
                 (seal_by(room, own, seal, hash=unsaid), f"entry {seal['seq']} was sealed otherwise too", True)):
             before = len(alarms(platform))
