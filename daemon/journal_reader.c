@@ -48,12 +48,7 @@ static int read_epoch(struct journal_reader *reader, const char *path, struct fa
 
 static int prepare(struct journal_reader *reader, const char *path, struct fault *fault)
 {
-	/* KiB of pages: a chunk is read once, and the ways to it are few. There are a dozen readers: what each may
-	 * keep, each keeps one day. */
-	int error = db_run(
-		reader->db, "PRAGMA query_only = 1; PRAGMA cache_size = -64; PRAGMA cell_size_check = ON", fault);
-	if (!error)
-		error = read_epoch(reader, path, fault);
+	int error = read_epoch(reader, path, fault);
 	if (!error)
 		error = db_prepare(reader->db, COLUMNS "WHERE seq >= ?1 ORDER BY seq LIMIT ?2", &reader->range, fault);
 	if (!error)
@@ -96,7 +91,7 @@ int journal_reader_open(const char *path, struct journal_reader **ret, struct fa
 	struct journal_reader *reader = calloc(1, sizeof(*reader));
 	if (!reader)
 		return fault_set(fault, ENOMEM, _("%s: no memory left"), path);
-	int error = db_open(path, DB_READ, &reader->db, fault);
+	int error = db_open_reader(path, &reader->db, fault);
 	if (!error)
 		error = prepare(reader, path, fault);
 	if (error) {

@@ -161,7 +161,7 @@ int quality_open(struct journal *journal, struct quality **ret, struct fault *fa
 		return fault_set(fault, ENOMEM, _("out of memory"));
 	pthread_mutex_init(&quality->mutex, NULL);
 	pthread_rwlock_init(&quality->within, NULL);
-	int error = db_open(journal_path(journal), DB_READ, &quality->db, fault);
+	int error = db_open_reader(journal_path(journal), &quality->db, fault);
 	if (!error)
 		error = prepare(quality, fault);
 	if (!error)

@@ -143,7 +143,7 @@ int retests_open(struct journal *journal, struct retests **ret, struct fault *fa
 	pthread_mutex_init(&retests->mutex, NULL);
 	pthread_mutex_init(&retests->turns, NULL);
 	retests->last = &retests->first;
-	int error = db_open(journal_path(journal), DB_READ, &retests->db, fault);
+	int error = db_open_reader(journal_path(journal), &retests->db, fault);
 	if (!error)
 		error = prepare(retests, fault);
 	if (!error)

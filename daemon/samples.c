@@ -82,7 +82,7 @@ int samples_open(struct journal *journal, int64_t keep_ms, struct samples **ret,
 	pthread_mutex_init(&samples->mutex, NULL);
 	samples_boot(samples->boot);
 	int64_t oldest_ms = clock_wall_ms() - keep_ms;
-	int error = db_open(journal_path(journal), DB_READ, &samples->db, fault);
+	int error = db_open_reader(journal_path(journal), &samples->db, fault);
 	if (!error)
 		error = prepare(samples, fault);
 	if (!error)

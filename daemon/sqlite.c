@@ -137,6 +137,15 @@ int db_open(const char *path, enum db_use use, struct db **ret, struct fault *fa
 	return 0;
 }
 
+int db_open_reader(const char *path, struct db **ret, struct fault *fault)
+{
+	int error = db_open(path, DB_READ, ret, fault);
+	/* KiB of pages: a chunk is read once, and the ways to it are few. What each may keep, each keeps one day. */
+	return error ? error
+	             : db_run(*ret, "PRAGMA query_only = 1; PRAGMA cache_size = -64; PRAGMA cell_size_check = ON",
+			       fault);
+}
+
 void db_close(struct db *db)
 {
 	if (!db)

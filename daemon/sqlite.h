@@ -19,6 +19,8 @@ struct db_query;
 enum db_use { DB_READ, DB_WRITE }; /* DB_WRITE creates the file when it is missing */
 
 int db_open(const char *path, enum db_use use, struct db **ret, struct fault *fault);
+/* For one of the dozen that read the journal while the daemon runs: it writes nothing and keeps few pages. */
+int db_open_reader(const char *path, struct db **ret, struct fault *fault);
 void db_close(struct db *db); /* finishes every query of it; NULL is fine */
 /* Whether closing the last connection moves the write-ahead log into the file: not before the file is known as ours. */
 void db_tidy_at_close(struct db *db, bool tidy);
