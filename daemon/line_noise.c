@@ -164,7 +164,7 @@ bool line_noise_end(struct line *line, struct unit *unit)
 	if (!noise || noise->length == 0)
 		return false;
 	bool told = false;
-	bool last = line->ending; /* what is only counted now is forgotten */
+	bool last = line->ending; /* nothing comes behind it that could tell it */
 	if (!noise->filler && (complaint_due(&noise->patience) || last)) {
 		told = tell(line, unit);
 	} else if (!noise->filler) {

@@ -280,7 +280,7 @@ static void note_codes(struct room *room, const char *path)
 	struct journal_reader *reader;
 	struct fault fault;
 	if (journal_reader_open(path, &reader, &fault) < 0)
-		return; /* take_over() says why */
+		return; /* take_over() said why, when it was met first */
 	if (journal_note_former(room->journal, reader, &fault) < 0)
 		log_error("%s", fault.text);
 	journal_reader_close(reader);
