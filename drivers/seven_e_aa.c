@@ -42,10 +42,12 @@
  *
  * The dialogue, a2: each poll asks for today's count and reads the day when it grew. At the start the days since the
  * cursor (`lookback` at most) are read, at midnight yesterday is read once more, and every `reconcile` yesterday, today
- * and tomorrow are read whole: the reader's clock and ours need not agree about midnight. A day counts as read when
- * every index of it was seen, over several readings where frames are lost; one that was not is asked for again at the
- * next reconcile, and the cursor does not pass it. An instrument whose clock is off by more than a day is asked about
- * days on which it has nothing: its clock must be set.
+ * and tomorrow are read whole: the reader's clock and ours need not agree about midnight, which is why each poll of the
+ * quarter of an hour behind it asks for yesterday's count too, and of the one before it for tomorrow's. A day counts as
+ * read when every index of it was seen, over several readings where frames are lost; one that was not is asked for
+ * again at the next reconcile, and the cursor does not pass it. An instrument whose clock is off by more than a day is
+ * asked about days on which it has nothing: its clock must be set.
+ *
  * The dialogue, a2b: each poll reads the last batch; when it differs from the one before, and every `reconcile`,
  * everything is read, so that batches between two polls are caught.
  */
@@ -99,7 +101,6 @@ static const struct setting options_table[] = {
 enum phase { PHASE_IDLE, PHASE_PROBE, PHASE_COUNT, PHASE_DAY, PHASE_LAST, PHASE_ALL };
 
 #define TRIES_MAX      8 /* readings of one listing before the rest of it is given up for now */
-#define UNANSWERED_MAX 3 /* questions about one day that a reader which is there leaves without an answer */
 #define TOLD_MAX       16
 #define SECONDS_OF_DAY 86400
 
@@ -205,11 +206,11 @@ static void everything_from_now(struct state *state, int64_t now_s)
 	listing_doubt_anew(&state->listing);
 }
 
-static void plan_sweep(struct state *state, const struct options *options, long today, int64_t now_s)
+static void plan_sweep(struct state *state, const struct options *options, const struct date_time *now, int64_t now_s)
 {
-	long furthest = today - (long)(options->lookback_ms / 1000 / SECONDS_OF_DAY);
+	long furthest = calendar_day(now) - (long)(options->lookback_ms / 1000 / SECONDS_OF_DAY);
 	state->sweeping = true;
-	if (days_plan(&state->days, today, furthest, reconcile_due(state, options, now_s)))
+	if (days_plan(&state->days, now, furthest, reconcile_due(state, options, now_s)))
 		everything_from_now(state, now_s);
 }
 
@@ -250,12 +251,11 @@ static void day_whole(struct state *state)
 			state->told_of[i] = 0;
 }
 
-/* A reader that is there but says nothing about one day must not keep us from the other days. One that was asked for
- * in vain before costs one question a sweep. */
+/* A reader that is there but says nothing about one day must not keep us from the other days. */
 static void day_unanswered(struct state *state, struct readings *readings)
 {
 	struct days *days = &state->days;
-	if (++state->unanswered < UNANSWERED_MAX && days->day >= days->again_before)
+	if (!days_asked_in_vain(days, ++state->unanswered))
 		return;
 	days_leave_unread(days);
 	bool tell = !state->told && days->day <= days->today && news(state, (uint64_t)days->day);
@@ -425,13 +425,12 @@ static void begin_poll(struct instrument *instrument)
 	struct state *state = instrument->state;
 	const struct options *options = instrument->options;
 	const struct date_time *now = &instrument->now;
-	long today = calendar_day(now);
-	int64_t now_s = (int64_t)today * SECONDS_OF_DAY + now->hour * 3600 + now->minute * 60 + now->second;
+	int64_t now_s = (int64_t)calendar_day(now) * SECONDS_OF_DAY + now->hour * 3600 + now->minute * 60 + now->second;
 	if (!state->met) {
 		state->phase = PHASE_PROBE;
 	} else if (state->layout == LAYOUT_A2) {
 		if (!state->sweeping)
-			plan_sweep(state, options, today, now_s);
+			plan_sweep(state, options, now, now_s);
 		state->phase = PHASE_COUNT;
 	} else {
 		if (!state->started || reconcile_due(state, options, now_s)) {

@@ -85,13 +85,27 @@ static void take_unread_along(struct days *days, long furthest)
 		days->unread_day = 0; /* asked for again now */
 }
 
-bool days_plan(struct days *days, long today, long furthest, bool due)
+/* The reader's clock and ours need not agree about midnight: a quarter of an hour before and behind it a result may be
+ * dated on the other side. Its day is looked at with each poll, as today is, so that it need not wait for a reconcile.
+ */
+static void look_beside(struct days *days, const struct date_time *now)
 {
-	long before = days->today;
+	int minute = now->hour * 60 + now->minute;
+	days->beside = true;
+	if (minute < MIDNIGHT_MARGIN_MIN)
+		days->day--;
+	else if (minute >= 24 * 60 - MIDNIGHT_MARGIN_MIN)
+		days->last_day++;
+}
+
+bool days_plan(struct days *days, const struct date_time *now, long furthest, bool due)
+{
+	long before = days->today, today = calendar_day(now);
 	bool cursor = days->cursor_day > 0 && days->cursor_day <= today, first = !days->started;
 	days->day = days->last_day = days->today = today;
 	days->whole_from = LONG_MAX;
 	days->started = true;
+	days->beside = false;
 	if (first) {
 		look_back(days, cursor ? days->cursor_day - 1 : furthest, furthest);
 		days->last_day = today + 1;
@@ -108,7 +122,16 @@ bool days_plan(struct days *days, long today, long furthest, bool due)
 		days->whole_from = days->day;
 	}
 	take_unread_along(days, furthest);
-	return first || days->last_day > today;
+	bool everything = first || days->last_day > today;
+	if (days->day == today && !everything)
+		look_beside(days, now);
+	return everything;
+}
+
+bool days_asked_in_vain(const struct days *days, unsigned times)
+{
+	bool once = days->day < days->again_before || (days->beside && days->day != days->today);
+	return times >= (once ? 1 : UNANSWERED_MAX);
 }
 
 void days_leave_unread(struct days *days)

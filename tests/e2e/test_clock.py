@@ -173,6 +173,28 @@ def test_a_box_that_started_in_1970_says_by_how_much_its_records_are_off():
         assert len(events(daemon, "clock_correction")) == 1
 
 
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime (package faketime) is not here")
+@pytest.mark.parametrize("at, offset", [("23:52:00", 600), ("00:05:00", -420)])
+def test_near_midnight_results_of_the_other_day_do_not_wait_for_a_reconcile(at, offset):
+    with harness.Room() as room:
+        synced = Synced(room, True)
+        here = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8)))
+        wanted = here.replace(hour=int(at[:2]), minute=int(at[3:5]), second=0)
+        box = BoxClock(room, round((wanted - here).total_seconds()))
+        clocks, path = {"LD_PRELOAD": FAKETIME[0], **box.environment()}, room.path("pr-1")
+        daemon = room.daemon(f"[instrument pr-1]\ndriver = seven-e-aa\nport = {path}\npoll = 200ms\n",
+                             env=synced.environment(FAKETIME[0], **box.environment()))
+        sim = harness.Sim(room.directory, "pr-1", "a2", ("--serial", path), "--results", "12", "--rate", "2",
+                          "--clock-offset", str(offset))
+        sim.env = {**(sim.env or {}), **clocks}
+        room.add(sim.start())
+        daemon.start()
+        results = lambda: [entry for entry in daemon.entries() if "instrument_seq" in entry]
+        harness.wait_for(lambda: len(results()) == 12, 30, "the results")  # `reconcile` is ten minutes
+        for record in results():
+            assert record["tested_at"][:10] != record["received_at"][:10], record
+
+
 @pytest.mark.parametrize("offset", [-420, 600])
 def test_a_clock_is_set_where_the_station_wishes_it_and_no_result_is_lost_or_doubled(offset):
     with harness.Room() as room:

@@ -492,15 +492,81 @@ static void midnight_reads_yesterday_once_more(void **state)
 	assert_string_equal(line->cursor, "day=2026-03-06 count=1");
 	/* and a reader whose clock is behind adds to yesterday still */
 	paper_test(&reader, 5, 4);
-	line->instrument.now.minute = 11;
+	line->instrument.now.minute = 30;
 	paper_poll(line, &reader);
 	assert_int_equal(line->stored_count, 4);
 	/* or is ahead */
 	paper_test(&reader, 7, 5);
-	line->instrument.now.minute = 22;
+	line->instrument.now.minute = 41;
 	paper_poll(line, &reader);
 	assert_int_equal(line->stored_count, 5);
 	assert_string_equal(line->cursor, "day=2026-03-06 count=1");
+	paper_line_free(line);
+}
+
+/* A clock that is off by less than a quarter of an hour makes no result wait for the next reconcile. */
+static void near_midnight_the_day_beside_is_looked_at_with_each_poll(void **state)
+{
+	(void)state;
+	static const struct {
+		struct date_time before, now; /* of two polls, the first of them all */
+		int result_day, stored;
+	} cases[] = {
+		{ { 2026, 3, 6, 0, 2, 0 }, { 2026, 3, 6, 0, 2, 5 }, 5, 1 },
+		{ { 2026, 3, 6, 0, 7, 0 }, { 2026, 3, 6, 0, 14, 59 }, 5, 1 },
+		{ { 2026, 3, 6, 0, 7, 0 }, { 2026, 3, 6, 0, 15, 0 }, 5, 0 },
+		{ { 2026, 3, 6, 0, 2, 0 }, { 2026, 3, 6, 0, 2, 5 }, 7, 0 },
+		{ { 2026, 3, 6, 23, 44, 0 }, { 2026, 3, 6, 23, 44, 59 }, 7, 0 },
+		{ { 2026, 3, 6, 23, 44, 0 }, { 2026, 3, 6, 23, 45, 0 }, 7, 1 },
+		{ { 2026, 3, 6, 23, 59, 50 }, { 2026, 3, 6, 23, 59, 59 }, 7, 1 },
+		{ { 2026, 3, 6, 23, 59, 50 }, { 2026, 3, 6, 23, 59, 59 }, 5, 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct paper_line *line = start(false, "a2");
+		line->instrument.now = cases[i].before;
+		paper_poll(line, &reader);
+		paper_test(&reader, cases[i].result_day, 1);
+		line->instrument.now = cases[i].now;
+		paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, cases[i].stored);
+		paper_poll(line, &reader);
+		assert_int_equal(reader.asked_day, cases[i].stored); /* read because it grew, not with each poll */
+		line->instrument.now.hour = 12;                      /* nothing is lost, only late */
+		paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, 1);
+		paper_line_free(line);
+	}
+}
+
+/* Where a reader says nothing about the day beside, today's results wait for one question at most, and a day that could
+ * not be read is no better known for it. */
+static void a_day_beside_without_an_answer_costs_one_question(void **state)
+{
+	(void)state;
+	struct paper_line *line = start(false, "a2");
+	line->instrument.now = (struct date_time){ 2026, 3, 6, 0, 1, 0 };
+	paper_test(&reader, 5, 1);
+	paper_test(&reader, 6, 2);
+	reader.mute_day = 5;
+	for (int i = 0; i < 8; i++)
+		paper_poll(line, &reader);
+	assert_int_equal(line->stored_count, 1);
+	assert_int_equal(line->notice_count, 1);
+	for (unsigned i = 3; i < 9; i++) {
+		paper_test(&reader, 6, i);
+		size_t before = line->silences;
+		paper_poll(line, &reader);
+		paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, i - 1);
+		assert_in_range(line->silences - before, 1, 2);
+	}
+	assert_int_equal(line->notice_count, 1);
+	assert_string_not_equal(line->cursor, "day=2026-03-06 count=7"); /* after a restart yesterday is asked for */
+	reader.mute_day = 0;
+	line->instrument.now.minute = 12;
+	for (int i = 0; i < 2; i++)
+		paper_poll(line, &reader);
+	assert_int_equal(line->stored_count, 8);
 	paper_line_free(line);
 }
 
@@ -815,6 +881,8 @@ int main(void)
 		cmocka_unit_test(lost_frames_are_asked_for_until_all_are_there),
 		cmocka_unit_test(what_cannot_be_read_is_told_once_and_does_not_stop_the_rest),
 		cmocka_unit_test(midnight_reads_yesterday_once_more),
+		cmocka_unit_test(near_midnight_the_day_beside_is_looked_at_with_each_poll),
+		cmocka_unit_test(a_day_beside_without_an_answer_costs_one_question),
 		cmocka_unit_test(an_absence_is_made_up_for_as_far_back_as_configured),
 		cmocka_unit_test(days_behind_the_look_back_are_told_as_missed),
 		cmocka_unit_test(a_box_that_starts_in_the_past_catches_up_when_it_knows_the_date),
