@@ -425,7 +425,9 @@ class Room:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        if failure:
+            self.tell_logs()
         for subscriber in self.subscribers:
             subscriber.stop()
         for process in reversed(self.processes):
@@ -437,6 +439,13 @@ class Room:
         if not os.environ.get("KEEP"):
             shutil.rmtree(self.directory, ignore_errors=True)
         assert not reports, "\n".join(reports)
+
+    def tell_logs(self):
+        """A test that fails once in a thousand runs has only these to tell why."""
+        for process in self.processes:
+            state = "runs" if process.alive() else f"ended with {process.child.returncode}" if process.child else "never started"
+            log = process.log() if os.path.exists(process.log_path) else ""
+            print(f"---- {os.path.basename(process.command[0])}, {state}; the end of {process.log_path}:\n{log[-3000:]}")
 
     def path(self, name):
         return os.path.join(self.directory, name)

@@ -171,6 +171,16 @@ def test_a_process_that_is_in_order_fails_no_room():
         room.add(harness.Process(["true"], room.path("true.log")).start()).child.wait(20)
 
 
+def test_a_room_whose_test_failed_says_what_its_processes_said(capsys):
+    with pytest.raises(TimeoutError, match="nothing"), harness.Room() as room:
+        broker = room.broker()
+        room.add(harness.Process(["/bin/sh", "-c", "echo my last words; exit 3"], room.path("sh.log"))).start().child.wait(10)
+        harness.wait_for(lambda: False, 0.1, "nothing")
+    said = capsys.readouterr().out
+    assert f"port {broker.port}" in said and "mosquitto, runs" in said, said
+    assert "sh, ended with 3" in said and "my last words" in said, said
+
+
 def test_no_dialled_connection_can_take_the_port_of_a_broker_that_is_down():
     with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as kernel:
         first_dialled = int(kernel.read().split()[0])
