@@ -101,6 +101,7 @@ static const struct setting options_table[] = {
 enum phase { PHASE_IDLE, PHASE_PROBE, PHASE_COUNT, PHASE_DAY, PHASE_LAST, PHASE_ALL };
 
 #define TRIES_MAX      8 /* readings of one listing before the rest of it is given up for now */
+#define UNANSWERED_MAX 3 /* questions about one day that a reader which is there leaves without an answer */
 #define TOLD_MAX       16
 #define SECONDS_OF_DAY 86400
 
@@ -251,11 +252,16 @@ static void day_whole(struct state *state)
 			state->told_of[i] = 0;
 }
 
-/* A reader that is there but says nothing about one day must not keep us from the other days. */
+/* A reader that is there but says nothing about one day must not keep us from the other days. One that was asked for
+ * in vain before costs one question a sweep; one beside today waits for the reconcile, which reads it whole. */
 static void day_unanswered(struct state *state, struct readings *readings)
 {
 	struct days *days = &state->days;
-	if (!days_asked_in_vain(days, ++state->unanswered))
+	if (days_beside(days)) {
+		leave_day(state);
+		return;
+	}
+	if (++state->unanswered < UNANSWERED_MAX && days->day >= days->again_before)
 		return;
 	days_leave_unread(days);
 	bool tell = !state->told && days->day <= days->today && news(state, (uint64_t)days->day);

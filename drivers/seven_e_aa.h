@@ -19,7 +19,6 @@ enum seven_command {
 };
 
 #define KNOWN_DAYS          4
-#define UNANSWERED_MAX      3  /* questions about one day that a reader which is there leaves without an answer */
 #define MIDNIGHT_MARGIN_MIN 15 /* by which the reader's clock may be off before its results of then wait */
 
 struct days { /* layout a2; days are counted by calendar_day() */
@@ -52,9 +51,8 @@ void days_write_cursor(struct days *days, struct readings *readings);
 /* Decides which days a poll looks at, `furthest` at most. `due`: it is time to reconcile. True where it does. */
 bool days_plan(struct days *days, const struct date_time *now, long furthest, bool due);
 
-/* Whether the day under way was asked for often enough. One that was asked for in vain before, and one beside today,
- * costs one question a sweep. */
-bool days_asked_in_vain(const struct days *days, unsigned times);
+/* Whether the day under way is only looked at because midnight is near: the next reconcile reads it whole. */
+bool days_beside(const struct days *days);
 
 /* The day cannot be read now: it is asked for again when next the day is not today's alone, and after a restart. */
 void days_leave_unread(struct days *days);

@@ -2,6 +2,7 @@
  * seven_e_aa.c. */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "calendar.h"
 #include "seven_e_aa.h"
@@ -14,19 +15,20 @@ unsigned days_known(const struct days *days, long day)
 	return 0;
 }
 
+/* The day farthest from today is forgotten first, also where the box's clock went back. */
 void days_know(struct days *days, long day, unsigned count)
 {
-	size_t oldest = 0;
+	size_t at = 0;
 	for (size_t i = 0; i < KNOWN_DAYS; i++) {
 		if (days->known[i].day == day) {
-			oldest = i;
+			at = i;
 			break;
 		}
-		if (days->known[i].day < days->known[oldest].day)
-			oldest = i;
+		if (labs(days->known[i].day - days->today) > labs(days->known[at].day - days->today))
+			at = i;
 	}
-	days->known[oldest].day = day;
-	days->known[oldest].count = count;
+	days->known[at].day = day;
+	days->known[at].count = count;
 }
 
 void days_read_cursor(struct days *days, const char *cursor)
@@ -111,9 +113,10 @@ bool days_plan(struct days *days, const struct date_time *now, long furthest, bo
 		days->last_day = today + 1;
 		days->whole_from = days->day; /* a memory that was cleared and filled meanwhile may count the same */
 	} else if (before < today) {
-		/* yesterday once more, however short the look back; where our clock only now says the true date, all
+		/* yesterday once more, however short the look back; the day before the last one too, which a reader
+		 * that is slow may have added to before it went away; where our clock only now says the true date, all
 		 * since the cursor */
-		look_back(days, cursor && before < days->cursor_day ? days->cursor_day - 1 : before,
+		look_back(days, (cursor && before < days->cursor_day ? days->cursor_day : before) - 1,
 			furthest < today ? furthest : today - 1);
 		days->whole_from = days->day;
 	} else if (due) {
@@ -128,10 +131,9 @@ bool days_plan(struct days *days, const struct date_time *now, long furthest, bo
 	return everything;
 }
 
-bool days_asked_in_vain(const struct days *days, unsigned times)
+bool days_beside(const struct days *days)
 {
-	bool once = days->day < days->again_before || (days->beside && days->day != days->today);
-	return times >= (once ? 1 : UNANSWERED_MAX);
+	return days->beside && days->day != days->today;
 }
 
 void days_leave_unread(struct days *days)

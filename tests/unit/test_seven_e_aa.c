@@ -538,35 +538,86 @@ static void near_midnight_the_day_beside_is_looked_at_with_each_poll(void **stat
 	}
 }
 
-/* Where a reader says nothing about the day beside, today's results wait for one question at most, and a day that could
- * not be read is no better known for it. */
-static void a_day_beside_without_an_answer_costs_one_question(void **state)
+/* An answer lost about the day beside, or a reader switched off, is nothing to tell and costs one question: the day was
+ * read whole at midnight and is again with the next reconcile, which does tell. */
+static void a_day_beside_without_an_answer_is_no_news(void **state)
 {
 	(void)state;
 	struct paper_line *line = start(false, "a2");
 	line->instrument.now = (struct date_time){ 2026, 3, 6, 0, 1, 0 };
 	paper_test(&reader, 5, 1);
 	paper_test(&reader, 6, 2);
+	paper_poll(line, &reader);
+	assert_int_equal(line->stored_count, 2);
 	reader.mute_day = 5;
-	for (int i = 0; i < 8; i++)
-		paper_poll(line, &reader);
-	assert_int_equal(line->stored_count, 1);
-	assert_int_equal(line->notice_count, 1);
+	paper_test(&reader, 5, 3);
 	for (unsigned i = 3; i < 9; i++) {
-		paper_test(&reader, 6, i);
+		paper_test(&reader, 6, i + 1);
 		size_t before = line->silences;
 		paper_poll(line, &reader);
 		paper_poll(line, &reader);
-		assert_int_equal(line->stored_count, i - 1);
+		assert_int_equal(line->stored_count, i);
 		assert_in_range(line->silences - before, 1, 2);
 	}
-	assert_int_equal(line->notice_count, 1);
-	assert_string_not_equal(line->cursor, "day=2026-03-06 count=7"); /* after a restart yesterday is asked for */
-	reader.mute_day = 0;
+	assert_int_equal(line->notice_count, 0);
 	line->instrument.now.minute = 12;
+	for (int i = 0; i < 8; i++)
+		paper_poll(line, &reader);
+	assert_int_equal(line->notice_count, 1);
+	assert_int_equal(line->notices[0].kind, NOTICE_MISSED_RESULTS);
+	reader.mute_day = 0;
+	line->instrument.now.minute = 13;
 	for (int i = 0; i < 2; i++)
 		paper_poll(line, &reader);
-	assert_int_equal(line->stored_count, 8);
+	assert_int_equal(line->stored_count, 9);
+	paper_line_free(line);
+}
+
+static void a_box_whose_clock_went_back_reads_no_day_with_each_poll(void **state)
+{
+	(void)state;
+	struct paper_line *line = start(false, "a2");
+	for (int day = 19; day <= 22; day++)
+		paper_test(&reader, day, 1);
+	line->instrument.now = (struct date_time){ 2026, 3, 22, 9, 0, 0 };
+	paper_poll(line, &reader);
+	for (int day = 5; day <= 7; day++)
+		paper_test(&reader, day, 2);
+	line->instrument.now = (struct date_time){ 2026, 3, 6, 0, 5, 0 };
+	for (int i = 0; i < 3; i++)
+		paper_poll(line, &reader);
+	unsigned before = reader.asked_day;
+	for (int i = 0; i < 20; i++)
+		paper_poll(line, &reader);
+	assert_int_equal(reader.asked_day, before);
+	assert_int_equal(line->stored_count, 7);
+	paper_line_free(line);
+}
+
+/* Finished behind midnight by our clock and before it by the reader's, which then goes away until another day. */
+static void what_a_slow_reader_finished_before_it_went_away_is_read_when_it_is_back(void **state)
+{
+	(void)state;
+	struct paper_line *line = start(false, "a2");
+	line->instrument.now = (struct date_time){ 2026, 3, 5, 23, 0, 0 };
+	paper_test(&reader, 5, 1);
+	paper_poll(line, &reader);
+	line->instrument.now = (struct date_time){ 2026, 3, 6, 0, 1, 0 };
+	paper_poll(line, &reader);
+	line->instrument.now.minute = 12;
+	paper_poll(line, &reader);
+	paper_test(&reader, 5, 2);
+	reader.dead = true;
+	line->instrument.now.minute = 17; /* before the next reconcile */
+	paper_poll(line, &reader);
+	for (int day = 6; day <= 9; day++) {
+		line->instrument.now = (struct date_time){ 2026, 3, day, 9, 0, 0 };
+		paper_poll(line, &reader);
+	}
+	reader.dead = false;
+	for (int i = 0; i < 3; i++)
+		paper_poll(line, &reader);
+	assert_int_equal(line->stored_count, 2);
 	paper_line_free(line);
 }
 
@@ -882,7 +933,9 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_read_is_told_once_and_does_not_stop_the_rest),
 		cmocka_unit_test(midnight_reads_yesterday_once_more),
 		cmocka_unit_test(near_midnight_the_day_beside_is_looked_at_with_each_poll),
-		cmocka_unit_test(a_day_beside_without_an_answer_costs_one_question),
+		cmocka_unit_test(a_day_beside_without_an_answer_is_no_news),
+		cmocka_unit_test(a_box_whose_clock_went_back_reads_no_day_with_each_poll),
+		cmocka_unit_test(what_a_slow_reader_finished_before_it_went_away_is_read_when_it_is_back),
 		cmocka_unit_test(an_absence_is_made_up_for_as_far_back_as_configured),
 		cmocka_unit_test(days_behind_the_look_back_are_told_as_missed),
 		cmocka_unit_test(a_box_that_starts_in_the_past_catches_up_when_it_knows_the_date),
