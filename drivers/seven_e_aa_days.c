@@ -64,13 +64,14 @@ static long latest(long a, long b)
 	return a > b ? a : b;
 }
 
-/* A day before the box knew the date is none on which the reader was met last. */
-static void look_back(struct days *days, long since, long furthest)
+/* From a day on, and told of what lies between the last one that was asked for and the furthest. A day before the box
+ * knew the date is none on which the reader was met last. */
+static void look_back(struct days *days, long from, long asked, long furthest)
 {
-	days->day = latest(since, furthest);
-	if (since + 1 >= furthest || !calendar_known(since))
+	days->day = latest(from, furthest);
+	if (asked + 1 >= furthest || !calendar_known(asked))
 		return;
-	days->skipped_day = since + 1;
+	days->skipped_day = asked + 1;
 	days->skipped_last = furthest - 1;
 }
 
@@ -109,15 +110,16 @@ bool days_plan(struct days *days, const struct date_time *now, long furthest, bo
 	days->started = true;
 	days->beside = false;
 	if (first) {
-		look_back(days, cursor ? days->cursor_day - 1 : furthest, furthest);
+		long since = cursor ? days->cursor_day - 1 : furthest;
+		look_back(days, since, since, furthest);
 		days->last_day = today + 1;
 		days->whole_from = days->day; /* a memory that was cleared and filled meanwhile may count the same */
 	} else if (before < today) {
 		/* yesterday once more, however short the look back; the day before the last one too, which a reader
 		 * that is slow may have added to before it went away; where our clock only now says the true date, all
 		 * since the cursor */
-		look_back(days, (cursor && before < days->cursor_day ? days->cursor_day : before) - 1,
-			furthest < today ? furthest : today - 1);
+		long asked = cursor && before < days->cursor_day ? days->cursor_day - 1 : before;
+		look_back(days, asked - 1, asked, furthest < today ? furthest : today - 1);
 		days->whole_from = days->day;
 	} else if (due) {
 		days->day = today - 1;

@@ -662,6 +662,29 @@ static void days_behind_the_look_back_are_told_as_missed(void **state)
 	paper_line_free(line);
 }
 
+/* Away for a day more than `lookback` while the gateway ran on: the day it went was asked for, before and again. */
+static void a_day_that_was_asked_for_is_not_told_as_missed(void **state)
+{
+	(void)state;
+	for (int away = 1; away <= 9; away++) {
+		struct paper_line *line = start(false, "a2");
+		line->instrument.now = (struct date_time){ 2026, 3, 6, 9, 0, 0 };
+		paper_test(&reader, 6, 1);
+		paper_poll(line, &reader);
+		paper_test(&reader, 6, 2);
+		reader.dead = true;
+		line->instrument.now.minute = 5;
+		paper_poll(line, &reader);
+		reader.dead = false;
+		line->instrument.now.day += away;
+		for (int i = 0; i < 4; i++)
+			paper_poll(line, &reader);
+		assert_int_equal(line->stored_count, 2);
+		assert_int_equal(line->notice_count, away == 9); /* 2026-03-07 */
+		paper_line_free(line);
+	}
+}
+
 static void a_box_that_starts_in_the_past_catches_up_when_it_knows_the_date(void **state)
 {
 	(void)state;
@@ -938,6 +961,7 @@ int main(void)
 		cmocka_unit_test(what_a_slow_reader_finished_before_it_went_away_is_read_when_it_is_back),
 		cmocka_unit_test(an_absence_is_made_up_for_as_far_back_as_configured),
 		cmocka_unit_test(days_behind_the_look_back_are_told_as_missed),
+		cmocka_unit_test(a_day_that_was_asked_for_is_not_told_as_missed),
 		cmocka_unit_test(a_box_that_starts_in_the_past_catches_up_when_it_knows_the_date),
 		cmocka_unit_test(a_box_that_first_met_its_reader_in_1970_misses_nothing),
 		cmocka_unit_test(a_cursor_that_makes_no_sense_is_no_cursor),
