@@ -37,12 +37,15 @@ static bool name_ends(const uint8_t *segment, size_t length)
 	return length == 3 || hl7_is_delimiter(segment[3]);
 }
 
-/* The line end before it was damaged. Behind a segment's name stands the delimiter. */
+/* The line end before it was damaged. Behind a segment's name stands the delimiter: the line's own or, where it is of
+ * another message, the one nearly all use. */
 static bool holds_person(const uint8_t *line, size_t length)
 {
-	for (size_t at = 1; at + 4 <= length; at++)
-		if (line[at + 3] == line[3] && hl7_is_person(line + at, length - at))
+	for (size_t at = 1; at + 4 <= length; at++) {
+		bool delimited = line[at + 3] == line[3] || line[at + 3] == '|';
+		if (delimited && hl7_is_person(line + at, length - at))
 			return true;
+	}
 	return false;
 }
 

@@ -322,6 +322,8 @@ static void bytes_that_are_no_message_are_kept_without_persons(void **state)
 	/* a line end that was damaged, or lost */
 	check_hidden("OBX|1|NM|A||1\x8dPID|1||77\rOBX|2\r", "***********************\rOBX|2\r", 23);
 	check_hidden("MSH|^~\\&|AGT1|1||77\r", "*******************\r", 19);
+	/* of two messages with two delimiters */
+	check_hidden("MSH#^~\\&#A#PID|1||77\rOBX#1\r", "********************\rOBX#1\r", 20);
 }
 
 /* Every run of bytes of a stream; '$' and '%' stand only where a person is spoken of. */
