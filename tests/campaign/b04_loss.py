@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """B4: the network loses 1, 10 and 30 % of the packets each way, then carries 64 kbit/s. 0 lost; what came through is recorded.
 
-The control is the network itself: as many packets must have been dropped as was said, or the row would have tested nothing."""
+The control is the network itself: as many packets must have been dropped as was said, but for chance, or the row would have
+tested nothing."""
+import math
 import time
 
 import row
@@ -12,7 +14,7 @@ SECONDS = row.size(60, 3)
 RATE = row.size(20, 10)
 SHARES = row.size([0.01, 0.1, 0.3], [0.1])
 RESULTS = RATE * SECONDS * (len(SHARES) + 1)
-NEAR = row.size(0.3, 0.9)  # how far off the share may be, as a share of it
+DEVIATIONS = 4  # of the binomial distribution, by which the dropped packets may be off: chance exceeds it once in 16,000 times
 
 
 def come(room):
@@ -29,7 +31,8 @@ def main(cable):
             with cable.loss(share):
                 came = come(room)
                 gone, everything = cable.dropped()
-            bites = bites and abs(gone - share * everything) <= max(3, NEAR * share * everything)
+            off = abs(gone - share * everything)
+            bites = bites and gone > 0 and off <= DEVIATIONS * math.sqrt(everything * share * (1 - share))
             notes.append(f"{100 * share:.0f} % ({gone} of {everything} packets) {came:.1f}/s")
         with cable.slow("64kbit"):
             notes.append(f"64 kbit/s {come(room):.1f}/s")
