@@ -6,6 +6,7 @@ instruments wrote to their --truth files at the moment they finished a result.
 import collections
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -188,6 +189,11 @@ def start_when_heard(broker, daemon, subscriber):
         assert subscriber.subscribed.wait(10), "the subscriber could not subscribe again"
 
 
+def whole_lines(lines):
+    """Those before the first that is still being written: what a file gives after that one is the rest of it, not a line."""
+    return itertools.takewhile(lambda line: line.endswith(b"\n"), lines)
+
+
 class Sim(Process):
     """assay-sim with a truth file; `where` is ("--serial", link), ("--tcp", "host:port") or ("--dial", "host:port")."""
 
@@ -209,10 +215,9 @@ class Sim(Process):
 
     def finished(self):
         """The same, one result after the other: a day of a soak has many."""
-        with contextlib.suppress(FileNotFoundError), open(self.truth_path, encoding="utf-8") as lines:
-            for line in lines:
-                if line.endswith("\n"):
-                    yield {**json.loads(line), "instrument": self.name}
+        with contextlib.suppress(FileNotFoundError), open(self.truth_path, "rb") as lines:
+            for line in whole_lines(lines):
+                yield {**json.loads(line), "instrument": self.name}
 
 
 class Daemon(Process):

@@ -104,6 +104,10 @@ def test_a_journal_is_listed_to_its_end_in_parts():
         assert len(whole) >= 4
 
 
+def test_a_line_that_is_being_written_ends_the_truth_for_now():
+    assert list(harness.whole_lines([b'{"n":1}\n', b'{"n"', b':2}\n', b'{"n":3}\n'])) == [b'{"n":1}\n']
+
+
 def test_disorder_is_found():
     assert harness.in_order(records())
     assert not harness.in_order(records()[::-1])
