@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -431,7 +432,7 @@ class Room:
         return self
 
     def __exit__(self, failure, *_):
-        if failure:
+        if failure and not issubclass(failure, (SystemExit, KeyboardInterrupt)):
             self.tell_logs()
         for subscriber in self.subscribers:
             subscriber.stop()
@@ -450,7 +451,8 @@ class Room:
         for process in self.processes:
             state = "runs" if process.alive() else f"ended with {process.child.returncode}" if process.child else "never started"
             log = process.log() if os.path.exists(process.log_path) else ""
-            print(f"---- {os.path.basename(process.command[0])}, {state}; the end of {process.log_path}:\n{log[-3000:]}")
+            print(f"---- {os.path.basename(process.command[0])}, {state}; the end of {process.log_path}:\n{log[-3000:]}",
+                  file=sys.stderr)
 
     def path(self, name):
         return os.path.join(self.directory, name)

@@ -180,9 +180,13 @@ def test_a_room_whose_test_failed_says_what_its_processes_said(capsys):
         broker = room.broker()
         room.add(harness.Process(["/bin/sh", "-c", "echo my last words; exit 3"], room.path("sh.log"))).start().child.wait(10)
         harness.wait_for(lambda: False, 0.1, "nothing")
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert f"port {broker.port}" in said and "mosquitto, runs" in said, said
     assert "sh, ended with 3" in said and "my last words" in said, said
+    with pytest.raises(SystemExit), harness.Room() as room:  # how the demo ends
+        room.broker()
+        sys.exit(0)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_no_dialled_connection_can_take_the_port_of_a_broker_that_is_down():
